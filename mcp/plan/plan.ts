@@ -1,0 +1,43 @@
+/** The plan is a value: it can be printed (`mcp plan`), checked by an independent checker, simulated, executed. */
+
+export type Action =
+  /** Ledger entry first, then the provider's create. */
+  | { kind: 'create'; uuid: string; operation: string; image: string; reason: string }
+  /** The provider told what we asked for: note providerId and address. */
+  | { kind: 'note'; uuid: string; providerId: string; address?: string; reason: string }
+  /** building -> verifying -> ready, as the machine's agent joins and proves itself. */
+  | { kind: 'advance'; uuid: string; to: 'verifying' | 'ready'; reason: string }
+  /** One multi: check epoch and suspension, ledger ready -> claimed, create the assignment. */
+  | { kind: 'claim'; uuid: string; service: string; version: string; operation: string; reason: string }
+  /** Assignment's want becomes drain; ledger claimed -> draining. */
+  | { kind: 'drain'; uuid: string; service: string; version: string; operation: string; reason: string }
+  /** Tombstone: ledger -> deleting, assignment's want becomes stop, budget consumed, in one multi. */
+  | { kind: 'retire'; uuid: string; budget: string; operation: string; reason: string }
+  /** The provider's destroy, of a machine with a tombstone. */
+  | { kind: 'destroy'; uuid: string; providerId: string; reason: string }
+  /** The provider says it is gone: remove its registration, assignment and ledger entry. */
+  | { kind: 'bury'; uuid: string; reason: string }
+  /** /config/<service> follows the declared configuration. */
+  | { kind: 'configure'; service: string; reason: string };
+
+/** A thing not done, and why. */
+export interface Waiting {
+  /** `dns@1.2.0`, `pool`, `machine 1b2c`, `everything`. */
+  what: string;
+  why: string;
+}
+
+export interface Alarm {
+  code: string;
+  message: string;
+}
+
+export interface Plan {
+  /** The generation planned for; null where nothing is declared. */
+  generation: number | null;
+  epoch: number;
+  asOf: number;
+  actions: Action[];
+  waiting: Waiting[];
+  alarms: Alarm[];
+}

@@ -1,0 +1,47 @@
+/**
+ * Where things are in the registry (paths relative to the client's chroot; the default chroot is /mcp).
+ * The only place that spells paths.
+ */
+export const paths = {
+  cluster: '/cluster',
+  epoch: '/epoch',
+  leader: '/leader',
+  desired: '/desired',
+  history: '/history',
+  historyOf: (generation: number) => `/history/${String(generation).padStart(10, '0')}`,
+  suspended: '/suspended',
+  machines: '/machines',
+  machine: (uuid: string) => `/machines/${uuid}`,
+  /** Exists exactly while the machine is claimed: creating it is the claim. */
+  assignment: (uuid: string) => `/machines/${uuid}/assignment`,
+  /** Ephemeral, owned by the machine's agent. */
+  agent: (uuid: string) => `/machines/${uuid}/agent`,
+  services: '/services',
+  service: (service: string) => `/services/${service}`,
+  version: (service: string, version: string) => `/services/${service}/${version}`,
+  registration: (service: string, version: string, uuid: string) => `/services/${service}/${version}/${uuid}`,
+  configs: '/config',
+  config: (service: string) => `/config/${service}`,
+  gateways: '/gateways',
+  gateway: (id: string) => `/gateways/${id}`,
+  budgets: '/budget',
+  budget: (service: string) => `/budget/${service}`,
+  events: '/events',
+  rollouts: '/rollouts',
+} as const;
+
+/** Persistent nodes that `formatRegistry` makes. */
+export const rootNodes = [
+  paths.leader,
+  paths.history,
+  paths.machines,
+  paths.services,
+  paths.configs,
+  paths.gateways,
+  paths.budgets,
+  paths.events,
+  paths.rollouts,
+] as const;
+
+/** Version of this layout, kept in /cluster; another number is refused. */
+export const layoutFormat = 1;

@@ -1,0 +1,66 @@
+/**
+ * Where machines come from. The contract every provider keeps (test/conformance/provider.ts runs it on each):
+ *
+ * - `create` is asked at most once for one operation id by a healthy controller, but a reply may be lost, so a caller whose
+ *   create ended `unknown` looks with `find` before anything else. Creating twice with one operation id gives the same machine.
+ * - `destroy` is idempotent, may be late, and of a machine that does not exist succeeds. Its success means "accepted". Only
+ *   a list or an event that says so makes a machine gone.
+ * - `list` gives all machines that carry our cluster id, or fails; never a part. A machine whose state the provider can't
+ *   tell is listed as `unknown`, which is not "gone".
+ * - `events` are hints ("look at uuid") that may be lost, doubled or late; the slow list is the truth.
+ * - Errors are McpErrors: PROVIDER_REFUSED (quota, bad request: a retry does not help), PROVIDER_UNKNOWN (the call may have
+ *   worked: find the operation id), PROVIDER_UNAVAILABLE (retryable, nothing was done).
+ */
+export interface CreateMachine {
+  /** Ours, made by the controller before the call; every later word about the machine uses it. */
+  uuid: string;
+  /** Kept by the provider with the machine. */
+  operation: string;
+  clusterId: string;
+  image: string;
+  /** How the machine's agent reaches the registry: a ZooKeeper connect string with chroot. */
+  registry: string;
+}
+
+export type ProviderMachineState = 'building' | 'running' | 'stopped' | 'error' | 'unknown';
+
+/** A machine as its provider sees it. */
+export interface ProviderMachine {
+  uuid: string;
+  providerId: string;
+  operation: string;
+  image: string;
+  state: ProviderMachineState;
+  /** Where its service will be reachable, once known. */
+  address?: string;
+  /** ms since the Unix epoch. */
+  createdAt: number;
+}
+
+export interface ProviderCapabilities {
+  /** A machine can be paused and continued. */
+  pause: boolean;
+  /** A machine's console can be read. */
+  console: boolean;
+  zones: boolean;
+  /** An image can be made of a machine. */
+  snapshot: boolean;
+}
+
+export interface MachineProvider {
+  /** Stable name: `process`, `qemu`, `openstack`. */
+  readonly name: string;
+  readonly capabilities: ProviderCapabilities;
+  create(request: CreateMachine, signal?: AbortSignal): Promise<ProviderMachine>;
+  /** The machine made by this operation, or null if there is none. */
+  find(operation: string, signal?: AbortSignal): Promise<ProviderMachine | null>;
+  list(signal?: AbortSignal): Promise<ProviderMachine[]>;
+  /** Refuses (PROVIDER_REFUSED) where uuid and providerId don't belong together (P1). */
+  destroy(machine: { uuid: string; providerId: string }, signal?: AbortSignal): Promise<void>;
+  /** Calls the listener with "look at this machine" hints; returns the unsubscriber. */
+  events(listener: (uuid: string) => void): () => void;
+  /** Quota and use, where there is such a thing; null where not. */
+  limits(signal?: AbortSignal): Promise<{ machines: { limit: number; used: number } } | null>;
+  /** Stops watching; machines go on living. */
+  close(): Promise<void>;
+}
