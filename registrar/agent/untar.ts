@@ -77,7 +77,7 @@ export async function untar(
   if (!gauge.endMarkSeen) throw damaged('the archive has no end mark: it is truncated');
 }
 
-async function unpackEntry(header: Header, body: AsyncIterable<Buffer>, target: string, signal?: AbortSignal) {
+async function unpackEntry(header: Header, body: AsyncIterable<unknown>, target: string, signal?: AbortSignal) {
   const name = safeName(header.name);
   const mode = header.mode ?? 0;
   if (mode & 0o6000) throw unsafe(header.name, 'has a setuid or setgid bit');
