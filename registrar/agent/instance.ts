@@ -158,13 +158,17 @@ export class Instance {
       const asked = Promise.race([replaced, abortOf(signal)]).then(() => 'asked' as const);
       const exit = await Promise.race([run.exited, asked]);
       over.abort();
+      await health;
       if (exit === 'asked') {
-        if (this.#view.phase === 'serving') this.#show('starting', 'a new configuration');
+        if (!signal.aborted) this.#show('starting', 'restarting with a new configuration');
         const ended = await run.stop(this.#assignment.stopTimeoutMs);
         log.info({ pid: run.pid, ...ended }, 'service stopped');
+        return { onPurpose: true, reason: '' };
       }
-      await health;
-      return exit === 'asked' ? { onPurpose: true, reason: '' } : { onPurpose: false, reason: describeExit(exit) };
+      // At once: it must be out of the registry before anything else is done about it.
+      this.#show('starting', describeExit(exit));
+      await run.outputEnded;
+      return { onPurpose: false, reason: describeExit(exit) };
     } catch (error) {
       return { onPurpose: false, reason: reasonOf(error) };
     } finally {
@@ -199,7 +203,8 @@ export class Instance {
         await writeConfigFile(this.#options.machine.dir, now);
         if (onConfigChange === 'signal') run.signal(configSignal);
         if (onConfigChange === 'restart') {
-          if (this.#view.phase === 'serving') await this.#options.leave(signal);
+          if (this.#view.phase === 'serving') await this.#options.leave(signal).catch(() => {});
+          if (signal.aborted) return new Promise(() => {});
           return;
         }
       }

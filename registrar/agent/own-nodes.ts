@@ -71,7 +71,9 @@ export class OwnNodes {
     for (let failures = 0; !signal.aborted; ) {
       const troubled = await this.#pass(client, signal);
       failures = troubled ? failures + 1 : 0;
-      const pause = troubled ? this.#clock.sleep(backoffDelay(backoff, failures - 1, 1), signal) : this.#bell.rung(signal);
+      const pause = troubled
+        ? this.#clock.sleep(backoffDelay(backoff, failures - 1, 1), signal)
+        : this.#bell.rung(signal);
       await pause.catch(() => {});
     }
     this.#known.clear();

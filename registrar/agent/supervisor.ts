@@ -15,6 +15,8 @@ export interface ServiceRun {
   readonly pid: number;
   /** Resolves when the process is gone; never rejects. */
   readonly exited: Promise<ServiceExit>;
+  /** Resolves when its last output was logged, or shortly after its end (its children may hold the pipes open for ever). */
+  readonly outputEnded: Promise<void>;
   signal(signal: NodeJS.Signals): void;
   /** SIGTERM, then SIGKILL after `timeoutMs`. Resolves when it is gone. */
   stop(timeoutMs: number): Promise<ServiceExit>;
@@ -28,6 +30,9 @@ export interface ServiceStart {
   clock: Clock;
 }
 
+/** How long output may still come after the process's end, ms. */
+const lastOutputMs = 200;
+
 /**
  * Starts the command. It stays in the agent's process group: who kills the machine's group kills the service too.
  * Errors: SERVICE_NOT_STARTED (no such program, not executable).
@@ -36,14 +41,13 @@ export async function startService(start: ServiceStart): Promise<ServiceRun> {
   const [program, ...args] = start.command;
   if (program === undefined) throw notStarted('the command is empty');
   const child = trySpawn(program, args, start);
-  // Output still buffered in the pipes belongs to the exit's reason, but a grandchild may hold them open for ever.
   const exited = new Promise<ServiceExit>((resolve) => {
-    child.once('exit', (code, signal) => {
-      const done = () => resolve({ code, signal });
-      child.once('close', done);
-      void start.clock.sleep(200).then(done);
-    });
+    child.once('exit', (code, signal) => resolve({ code, signal }));
   });
+  const closed = new Promise<void>((resolve) => {
+    child.once('close', () => resolve());
+  });
+  const outputEnded = exited.then(() => Promise.race([closed, start.clock.sleep(lastOutputMs)]));
   child.stdout.on('data', (chunk: Buffer) => start.log.write(chunk));
   child.stderr.on('data', (chunk: Buffer) => start.log.write(chunk));
   await new Promise<void>((resolve, reject) => {
@@ -59,6 +63,7 @@ export async function startService(start: ServiceStart): Promise<ServiceRun> {
   return {
     pid: child.pid ?? 0,
     exited,
+    outputEnded,
     signal: (signal) => void child.kill(signal),
     async stop(timeoutMs) {
       child.kill('SIGTERM');
