@@ -2,8 +2,9 @@ import { isMcpError } from '../../specs/errors.ts';
 import type { Clock } from '../clock.ts';
 import { paths } from '../layout.ts';
 import type { EventRecord } from '../records.ts';
-import type { CallOptions, MultiOp, RegistryClient } from '../registry-client.ts';
+import type { CallOptions, MultiOp, RegistryClient, WatchHandle } from '../registry-client.ts';
 import { codecs, decode, encode } from '../store/codecs.ts';
+import { nameOf } from '../zookeeper/paths.ts';
 import { required } from './format-registry.ts';
 import { mapBounded } from './map-bounded.ts';
 import { isOver, orAborted, stateError } from './state-signal.ts';
@@ -34,7 +35,7 @@ export async function appendEvent(
 ): Promise<LoggedEvent> {
   const data = encode(codecs.event, event);
   const { path } = await client.create(prefix, data, { ...options, mode: 'persistent-sequential' });
-  return { ...event, sequence: sequenceOf(path.slice(paths.events.length + 1)) ?? 0 };
+  return { ...event, sequence: sequenceOf(nameOf(path)) ?? 0 };
 }
 
 /** Deletes the oldest events beyond `keep`; gives how many. Two who trim at once do no harm. */
@@ -58,10 +59,10 @@ export async function trimEvents(
 /** The newest `limit` events after sequence number `after`, oldest first. Nodes that are not events are left out. */
 export async function readEvents(
   client: RegistryClient,
-  options: CallOptions & { limit?: number; after?: number; onChange?: () => void } = {},
+  options: CallOptions & { limit?: number; after?: number } = {},
 ): Promise<LoggedEvent[]> {
-  const { limit = eventsKept, after = -1, onChange, signal } = options;
-  const names = await eventNames(client, { signal }, onChange);
+  const { limit = eventsKept, after = -1, signal } = options;
+  const names = await eventNames(client, { signal });
   const wanted = names.filter(({ sequence }) => sequence > after).slice(-limit);
   const events = await mapBounded(wanted, parallel, async ({ name, sequence }) => {
     const path = `${paths.events}/${name}`;
@@ -87,22 +88,30 @@ export async function* followEvents(
 ): AsyncGenerator<LoggedEvent, void, undefined> {
   const { signal } = options;
   let after = options.after ?? -1;
-  while (!signal.aborted) {
-    const changed = Promise.withResolvers<void>();
-    try {
-      const events = await readEvents(client, { signal, after, onChange: changed.resolve });
+  let changed = Promise.withResolvers<void>();
+  let watch: WatchHandle | null = null;
+  try {
+    while (!signal.aborted) {
+      const events: LoggedEvent[] = [];
+      try {
+        watch ??= await client.addWatch(paths.events, 'persistent', () => changed.resolve(), { signal });
+        changed = Promise.withResolvers();
+        events.push(...(await readEvents(client, { signal, after })));
+      } catch (error) {
+        if (signal.aborted) return;
+        if (isOver(client.state)) throw stateError(client.state);
+        if (!isMcpError(error) || !error.retryable) throw error;
+        await clock.sleep(500, signal).catch(() => {});
+        continue;
+      }
       for (const event of events) {
         yield event;
         after = event.sequence;
       }
-    } catch (error) {
-      if (signal.aborted) return;
-      if (isOver(client.state)) throw stateError(client.state);
-      if (!isMcpError(error) || !error.retryable) throw error;
-      changed.resolve();
-      await clock.sleep(500, signal).catch(() => {});
+      await changeOrPause(changed.promise, clock, signal);
     }
-    await changeOrPause(changed.promise, clock, signal);
+  } finally {
+    await watch?.close().catch(() => {});
   }
 }
 
@@ -113,12 +122,8 @@ async function changeOrPause(changed: Promise<void>, clock: Clock, signal: Abort
   pause.abort();
 }
 
-async function eventNames(
-  client: RegistryClient,
-  options: CallOptions,
-  watch?: () => void,
-): Promise<{ name: string; sequence: number }[]> {
-  const { children } = await required(paths.events, client.children(paths.events, { ...options, watch }));
+async function eventNames(client: RegistryClient, options: CallOptions): Promise<{ name: string; sequence: number }[]> {
+  const { children } = await required(paths.events, client.children(paths.events, options));
   return children
     .flatMap((name) => {
       const sequence = sequenceOf(name);
