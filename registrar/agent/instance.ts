@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { isMcpError } from '../../specs/errors.ts';
 import type { Clock } from '../clock.ts';
 import type { AssignmentRecord } from '../records.ts';
-import { canonicalJson } from '../store/canonical-json.ts';
+import { canonicalJson } from '../../specs/canonical-json.ts';
 import type { InstanceView } from './agent-records.ts';
 import type { ArtifactStore } from './artifact.ts';
 import { Bell } from './bell.ts';

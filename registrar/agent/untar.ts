@@ -59,25 +59,29 @@ export async function untar(
   const stages = kind === 'tar.gz' ? [source, createGunzip(), gauge] : [source, gauge];
   // The feeder's failure reaches the reader below as the extractor's error, so it is awaited only after it.
   const fed = pipeline([...stages, entries], { signal });
-  fed.catch(() => {});
+  // An entry cut short does not end by itself: the failed feeder ends it.
+  const broken = new AbortController();
+  fed.catch((error: unknown) => broken.abort(error));
+  const either = signal ? AbortSignal.any([signal, broken.signal]) : broken.signal;
   try {
     let count = 0;
     for await (const entry of entries) {
       count += 1;
       if (count > limits.maxEntries) throw tooLarge(`more than ${limits.maxEntries} entries`);
-      await unpackEntry(entry.header, entry, target, signal);
+      await unpackEntry(entry.header, entry, target, either);
     }
     await fed;
   } catch (error) {
     signal?.throwIfAborted();
-    throw asArtifactError(gauge.refusal ?? error);
+    const cause = isMcpError(error) ? error : (gauge.refusal ?? broken.signal.reason ?? error);
+    throw asArtifactError(cause);
   } finally {
     source.destroy();
   }
   if (!gauge.endMarkSeen) throw damaged('the archive has no end mark: it is truncated');
 }
 
-async function unpackEntry(header: Header, body: AsyncIterable<unknown>, target: string, signal?: AbortSignal) {
+async function unpackEntry(header: Header, body: AsyncIterable<unknown>, target: string, signal: AbortSignal) {
   const name = safeName(header.name);
   const mode = header.mode ?? 0;
   if (mode & 0o6000) throw unsafe(header.name, 'has a setuid or setgid bit');
