@@ -119,7 +119,8 @@ export function readMulti(
       continue;
     }
     const path = op.op === 'create' ? toClient(reader.string()) : op.path;
-    const stat = op.op === 'create' || op.op === 'set' ? readStat(reader) : undefined;
+    // A plain create's result has only the path, a container's or TTL node's has a stat too.
+    const stat = type === opcodes.create2 || type === opcodes.setData ? readStat(reader) : undefined;
     results.push(multiResult(op.op, path, stat));
   }
   if (failure) throw serverError(failure.code, ops[failure.index]?.path ?? '', { index: failure.index });
