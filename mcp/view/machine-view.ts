@@ -41,7 +41,9 @@ export function machineViews(registry: RegistryPart): MachineView[] {
 
 /** The pool: machines that are, or are about to be, ready for any service. */
 export function poolView(registry: RegistryPart, waiting: Waiting[]): PoolView {
-  const machines = machineViews(registry).filter(({ state }) => state === 'ready' || state === 'building' || state === 'verifying');
+  const machines = machineViews(registry).filter(
+    ({ state }) => state === 'ready' || state === 'building' || state === 'verifying',
+  );
   const count = (state: MachineState) => machines.filter((machine) => machine.state === state).length;
   const pool = registry.desired?.record.environment.pool;
   return {

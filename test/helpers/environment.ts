@@ -19,9 +19,16 @@ export interface CliResult {
 }
 
 /** Runs `mcp WORDS` to its end. */
-export function runMcp(words: string[], { cwd = tmpdir(), env = {} }: { cwd?: string; env?: Record<string, string> } = {}) {
+export function runMcp(
+  words: string[],
+  { cwd = tmpdir(), env = {} }: { cwd?: string; env?: Record<string, string> } = {},
+) {
   return new Promise<CliResult>((resolve, reject) => {
-    const child = spawn(process.execPath, [cli, ...words], { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [cli, ...words], {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const result: CliResult = { code: -1, stdout: '', stderr: '' };
     child.stdout.on('data', (chunk) => {
       result.stdout += chunk;
@@ -81,7 +88,8 @@ export async function startEnvironment(
       for (;;) {
         const now = await status();
         if (holds(now)) return now;
-        if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}\n${JSON.stringify(now, null, 2)}`);
+        if (performance.now() > deadline)
+          throw new Error(`not within ${withinMs} ms: ${what}\n${JSON.stringify(now, null, 2)}`);
       }
     },
   };
@@ -90,11 +98,15 @@ export async function startEnvironment(
 /** True where every version has its count of healthy instances and nothing else. */
 export function settled(status: StatusView): boolean {
   return status.services.every((service) =>
-    service.versions.every((version) => version.live === version.desired && version.instances.every(({ state }) => state === 'up')),
+    service.versions.every(
+      (version) => version.live === version.desired && version.instances.every(({ state }) => state === 'up'),
+    ),
   );
 }
 
 /** Instances of a service, over its versions. */
 export function instancesOf(status: StatusView, name: string) {
-  return status.services.filter((service) => service.name === name).flatMap(({ versions }) => versions.flatMap((version) => version.instances));
+  return status.services
+    .filter((service) => service.name === name)
+    .flatMap(({ versions }) => versions.flatMap((version) => version.instances));
 }
