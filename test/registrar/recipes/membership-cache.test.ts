@@ -82,6 +82,34 @@ test('what changed while the connection was gone is there after it is back, and 
   stop.abort();
 });
 
+test('a connection that is back before the watch stands again lets nothing be claimed', async (t) => {
+  const { registry, clock, writer, reader } = await setUp();
+  let deaf = false;
+  let tellLater = () => {};
+  const slow = intercept(reader, {
+    addWatch: (path, mode, listener) =>
+      reader.addWatch(path, mode, (notice) => {
+        if (!deaf) listener(notice);
+        else if (notice.kind === 'resync') tellLater = () => listener(notice);
+      }),
+  });
+  const { cache, stop, text, started } = cacheOf(slow, clock);
+  await started;
+  registry.suspend(reader);
+  deaf = true;
+  registry.resume(reader);
+  const refresh = cache.refresh();
+  await clock.advance(1_000);
+  const { mzxid } = await writer.set('/r/a', 'new');
+  await clock.advance(1_000);
+  t.true((cache.current()?.asOf ?? 0) < mzxid);
+  t.is(text('/r/a'), 'old');
+  tellLater();
+  await refresh;
+  t.is(text('/r/a'), 'new');
+  stop.abort();
+});
+
 test('a watch event that got lost is made up for within 30 s', async (t) => {
   const { clock, writer, reader } = await setUp();
   const deaf = intercept(reader, { addWatch: (path, mode) => reader.addWatch(path, mode, () => {}) });
