@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 import { readState, registryOf } from '../../mcp/local/state.ts';
 import type { StatusView } from '../../mcp/view/status-view.ts';
 import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
-import { examples, instancesOf, runMcp, settled } from '../helpers/environment.ts';
+import { examples, instancesOf, runMcp, settled } from '../helpers/local-environment.ts';
 import type { BenchResult } from './main.ts';
 
 const rounds = 5;

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import test from 'ava';
 import { findDaemon, stopDaemon } from '../../mcp/local/daemons.ts';
 import { statePaths } from '../../mcp/local/state.ts';
-import { instancesOf, runMcp, settled, startEnvironment, type TestEnvironment } from '../helpers/environment.ts';
+import { instancesOf, runMcp, settled, startEnvironment, type TestEnvironment } from '../helpers/local-environment.ts';
 import { startLoad } from '../helpers/load.ts';
 
 const outageMs = 20_000;
