@@ -157,7 +157,7 @@ function signal(pid: number, name: NodeJS.Signals): boolean {
  * Ends the nginx of a gateway directory: gracefully, then, after `graceMs`, by force. Touches nothing else. For `mcp down`;
  * the daemon should have ended before, else it starts nginx again.
  */
-export async function stopNginx(paths: GatewayPaths, clock: Clock, graceMs: number): Promise<void> {
+export async function endNginx(paths: GatewayPaths, clock: Clock, graceMs: number): Promise<void> {
   const master = findMaster(paths);
   const all = [...(master === null ? [] : [master, ...workersOf(master).map(({ pid }) => pid)]), ...findOrphans(paths)];
   if (master !== null) signal(master, 'SIGQUIT');

@@ -32,7 +32,8 @@ export function routeProblem(route: string): string {
 
 /** Empty where the endpoint may be proxied to, else what is wrong with it. */
 export function endpointProblem(address: string, port: number): string {
-  if (addressKind(address) === 'not-an-address') return `address ${JSON.stringify(address).slice(0, 80)} is not an IP address`;
+  if (addressKind(address) === 'not-an-address')
+    return `address ${JSON.stringify(address).slice(0, 80)} is not an IP address`;
   if (!Number.isInteger(port) || port < 1 || port > 65_535) return `port ${port} is not between 1 and 65535`;
   return '';
 }
