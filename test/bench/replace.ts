@@ -30,7 +30,16 @@ export async function run(): Promise<BenchResult> {
     return result.stdout;
   };
   try {
-    await mcp('up', '--file', join(examples, 'hosting.yaml'), '--port', '0', '--session-timeout', String(sessionTimeoutMs), '--json');
+    await mcp(
+      'up',
+      '--file',
+      join(examples, 'hosting.yaml'),
+      '--port',
+      '0',
+      '--session-timeout',
+      String(sessionTimeoutMs),
+      '--json',
+    );
     await mcp('scale', 'dns', '1', '--yes');
     const replaced: number[] = [];
     const expired: number[] = [];
@@ -63,7 +72,10 @@ export async function run(): Promise<BenchResult> {
 }
 
 async function replaceOnce(dir: string, mcp: (...words: string[]) => Promise<string>): Promise<number> {
-  const before = await waitFor(mcp, (status) => settled(status) && instancesOf(status, 'dns').length === 1 && status.pool.ready > 0);
+  const before = await waitFor(
+    mcp,
+    (status) => settled(status) && instancesOf(status, 'dns').length === 1 && status.pool.ready > 0,
+  );
   const state = readState(dir);
   const victim = instancesOf(before, 'dns')[0]?.machine ?? '';
   const url = `http://${state?.gateway.address}:${state?.gateway.port}/dns/zones`;
@@ -79,7 +91,10 @@ async function replaceOnce(dir: string, mcp: (...words: string[]) => Promise<str
   }
 }
 
-async function waitFor(mcp: (...words: string[]) => Promise<string>, holds: (status: StatusView) => boolean): Promise<StatusView> {
+async function waitFor(
+  mcp: (...words: string[]) => Promise<string>,
+  holds: (status: StatusView) => boolean,
+): Promise<StatusView> {
   for (let tries = 0; tries < 200; tries++) {
     const status = JSON.parse(await mcp('status', '--json')) as StatusView;
     if (holds(status)) return status;
@@ -93,7 +108,9 @@ async function expireOnce(dir: string): Promise<number> {
   if (!state) throw new Error('no environment');
   const client = await connectZooKeeper(registryOf(state), { sessionTimeoutMs });
   const path = `/bench-${performance.now()}`;
-  const child = spawn(process.execPath, [holder, registryOf(state), path, String(sessionTimeoutMs)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [holder, registryOf(state), path, String(sessionTimeoutMs)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   try {
     await new Promise((resolve) => child.stdout.once('data', resolve));
     const gone = Promise.withResolvers<void>();
