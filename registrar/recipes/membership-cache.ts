@@ -1,0 +1,281 @@
+import { isMcpError } from '../../specs/errors.ts';
+import type { Clock } from '../clock.ts';
+import type { RegistryClient, WatchHandle, WatchNotice } from '../registry-client.ts';
+import { childOf } from '../zookeeper/paths.ts';
+import { backoffDelay } from './backoff.ts';
+import { required } from './format-registry.ts';
+import { mapBounded } from './map-bounded.ts';
+import {
+  afterBatch,
+  afterFullRead,
+  depthBelow,
+  type Finding,
+  type Membership,
+  type MembershipState,
+} from './membership-state.ts';
+import { isOver, orAborted, type StateSignal, stateError, stateSignal } from './state-signal.ts';
+
+export interface MembershipCacheOptions {
+  /** A session; the cache ends with it. */
+  client: RegistryClient;
+  clock: Clock;
+  /** Must exist: a missing root is a failure, not an empty membership. */
+  root: string;
+  /** Levels below the root that are kept; deeper nodes are not looked at. */
+  depth: number;
+}
+
+/** Requests under way at a time. */
+const parallel = 128;
+/** A watch event that got lost (fault 21) is made up for after this long, in ms. */
+const resyncMs = 30_000;
+const backoff = { initialMs: 100, maxMs: 5_000 };
+
+/**
+ * A subtree of the registry kept in memory: complete or not there, never partly filled. Every value says as of which zxid it
+ * is (see membership-state.ts for why that holds). While reads fail the last value stays, and its `asOf` stands still.
+ */
+export class MembershipCache {
+  readonly #options: MembershipCacheOptions;
+  readonly #listeners = new Set<(value: Membership) => void>();
+  readonly #endListeners = new Set<(reason: unknown) => void>();
+  #state: MembershipState | null = null;
+  #dirty = new Set<string>();
+  #fullReadDue = true;
+  /** True from a broken connection until the client said that the watch stands again. */
+  #interrupted = false;
+  /** Counts interruptions: a batch that began before one concludes nothing. */
+  #interruptions = 0;
+  #wake = Promise.withResolvers<void>();
+  #refreshes: { resolve: () => void; reject: (reason: unknown) => void }[] = [];
+  #life: StateSignal | null = null;
+  #handle: WatchHandle | null = null;
+  readonly #first = Promise.withResolvers<void>();
+
+  constructor(options: MembershipCacheOptions) {
+    this.#options = options;
+  }
+
+  /** The latest complete membership; null before the first and after the end. */
+  current(): Membership | null {
+    return this.#state?.value ?? null;
+  }
+
+  /**
+   * Calls the listener with each new value: other nodes, or only a later `asOf`. If it throws, the cache ends with that
+   * error. Returns the unsubscriber.
+   */
+  onChange(listener: (value: Membership) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Calls the listener once, with the reason, when the cache has ended: its session is over, or its signal aborted. */
+  onEnd(listener: (reason: unknown) => void): () => void {
+    this.#endListeners.add(listener);
+    return () => this.#endListeners.delete(listener);
+  }
+
+  /**
+   * Starts watching until `signal` aborts or the session ends; resolves once there is a complete value. Rejects where the
+   * cache ended before that, or the first reads failed with an error that no retry helps. To be called once.
+   */
+  async start(signal: AbortSignal): Promise<void> {
+    const { client } = this.#options;
+    const life = stateSignal(client, (state) => !isOver(state), signal);
+    this.#life = life;
+    const stopLooking = client.onState((state) => {
+      if (state === 'suspended') this.#interrupt();
+    });
+    const end = () => {
+      stopLooking();
+      life.dispose();
+      this.#end(life.signal.reason);
+    };
+    if (life.signal.aborted) end();
+    else life.signal.addEventListener('abort', end, { once: true });
+    void this.#follow(life);
+    await orAborted(this.#first.promise, life.signal);
+    void this.#resync(life.signal);
+  }
+
+  /** Resolves once the value reflects everything that was committed when this was called. Rejects when the cache ends. */
+  async refresh(): Promise<void> {
+    const { client, root } = this.#options;
+    const signal = this.#life?.signal ?? AbortSignal.abort(stateError('closed'));
+    await orAborted(client.sync(root, { signal }), signal);
+    signal.throwIfAborted();
+    const done = Promise.withResolvers<void>();
+    this.#refreshes.push(done);
+    this.#wake.resolve();
+    await done.promise;
+  }
+
+  #note(notice: WatchNotice): void {
+    if (notice.kind === 'lost') {
+      this.#life?.abort(stateError('expired'));
+      return;
+    }
+    if (notice.kind === 'resync') {
+      this.#interrupt();
+      this.#interrupted = false;
+    } else {
+      const depth = depthBelow(this.#options.root, notice.path);
+      if (depth === null || depth > this.#options.depth) return;
+      this.#dirty.add(notice.path);
+    }
+    this.#wake.resolve();
+  }
+
+  #interrupt(): void {
+    this.#interrupted = true;
+    this.#interruptions += 1;
+    this.#fullReadDue = true;
+  }
+
+  /** Watches, then reads whenever there is something to read, until the end. */
+  async #follow(life: StateSignal): Promise<void> {
+    const { signal } = life;
+    let failures = 0;
+    while (!signal.aborted) {
+      try {
+        this.#handle ??= await this.#watch(signal);
+        if (this.#idle()) await orAborted(this.#wake.promise, signal);
+        this.#wake = Promise.withResolvers();
+        if (!this.#idle()) await this.#read(signal);
+        failures = 0;
+      } catch (error) {
+        if (this.#state === null && isMcpError(error) && !error.retryable) life.abort(error);
+        const wait = backoffDelay(backoff, failures, 0.5);
+        failures += 1;
+        await this.#options.clock.sleep(wait, signal).catch(() => {});
+      }
+    }
+    await this.#handle?.close().catch(() => {});
+  }
+
+  async #watch(signal: AbortSignal): Promise<WatchHandle> {
+    const { client, root } = this.#options;
+    const handle = await client.addWatch(root, 'persistent-recursive', (notice) => this.#note(notice), { signal });
+    // A watch that had to wait for the connection has missed nothing that the first read, which follows, does not show.
+    this.#interrupted = client.state !== 'connected';
+    return handle;
+  }
+
+  #idle(): boolean {
+    if (this.#interrupted) return true;
+    return !this.#fullReadDue && this.#dirty.size === 0 && this.#refreshes.length === 0;
+  }
+
+  async #resync(signal: AbortSignal): Promise<void> {
+    const { client, clock, root } = this.#options;
+    while (!signal.aborted) {
+      try {
+        await clock.sleep(resyncMs, signal);
+        await client.sync(root, { signal });
+        this.#fullReadDue = true;
+        this.#wake.resolve();
+      } catch {
+        // The end, or a lost connection, which has its own resync.
+      }
+    }
+  }
+
+  /** One batch. What it was to read stays to be read if it fails or the connection broke meanwhile. */
+  async #read(signal: AbortSignal): Promise<void> {
+    const before = this.#state;
+    const full = this.#fullReadDue || before === null;
+    const dirty = this.#dirty;
+    const refreshes = this.#refreshes;
+    const interruptions = this.#interruptions;
+    this.#fullReadDue = false;
+    this.#dirty = new Set();
+    this.#refreshes = [];
+    try {
+      const after = full ? await this.#readAll(before, signal) : await this.#readDirty(before, dirty, signal);
+      signal.throwIfAborted();
+      if (interruptions !== this.#interruptions) throw stateError('suspended');
+      this.#publish(after);
+      this.#first.resolve();
+      for (const { resolve } of refreshes) resolve();
+    } catch (error) {
+      this.#fullReadDue ||= full;
+      for (const path of dirty) this.#dirty.add(path);
+      this.#refreshes.unshift(...refreshes);
+      if (signal.aborted) this.#end(signal.reason);
+      throw error;
+    }
+  }
+
+  async #readDirty(before: MembershipState, dirty: ReadonlySet<string>, signal: AbortSignal): Promise<MembershipState> {
+    const { root } = this.#options;
+    const [replied, findings] = await Promise.all([
+      this.#readRoot(signal),
+      mapBounded([...dirty], parallel, async (path) => [path, await this.#find(path, signal)] as const),
+    ]);
+    const found = new Map<string, Finding>(findings).set(root, replied.node);
+    return afterBatch(before, found, replied.zxid, this.#dirty.size > 0 || this.#fullReadDue);
+  }
+
+  async #readAll(before: MembershipState | null, signal: AbortSignal): Promise<MembershipState> {
+    const { root, depth } = this.#options;
+    const opened = await this.#readRoot(signal);
+    const found = new Map<string, Finding>([[root, opened.node]]);
+    let level = [root];
+    for (let down = 0; down < depth; down += 1) {
+      const lists = await mapBounded(level, parallel, (path) => this.#childrenOf(path, signal));
+      level = lists.flat();
+      const findings = await mapBounded(level, parallel, (path) => this.#find(path, signal));
+      for (const [index, path] of level.entries()) found.set(path, findings[index] ?? 'absent');
+    }
+    return afterFullRead(before, found, opened.zxid);
+  }
+
+  async #readRoot(signal: AbortSignal) {
+    const { client, root } = this.#options;
+    const { data, stat, zxid } = await required(root, client.get(root, { signal }));
+    return { node: { data, stat }, zxid };
+  }
+
+  /** Absent is an answer, refused is an answer about this node only; any other failure fails the batch. */
+  async #find(path: string, signal: AbortSignal): Promise<Finding> {
+    try {
+      const { data, stat } = await this.#options.client.get(path, { signal });
+      return { data, stat };
+    } catch (error) {
+      if (isMcpError(error, 'REGISTRY_NO_NODE')) return 'absent';
+      if (isMcpError(error, 'REGISTRY_NO_AUTH')) return 'unreadable';
+      throw error;
+    }
+  }
+
+  async #childrenOf(path: string, signal: AbortSignal): Promise<string[]> {
+    try {
+      const { children } = await this.#options.client.children(path, { signal });
+      return children.map((name) => childOf(path, name));
+    } catch (error) {
+      if (isMcpError(error, 'REGISTRY_NO_NODE', 'REGISTRY_NO_AUTH')) return [];
+      throw error;
+    }
+  }
+
+  #publish(after: MembershipState): void {
+    const old = this.#state?.value;
+    this.#state = after;
+    const { value } = after;
+    if (old && old.asOf === value.asOf && old.nodes === value.nodes && old.unreadable === value.unreadable) return;
+    try {
+      for (const listener of this.#listeners) listener(value);
+    } catch (error) {
+      this.#life?.abort(error);
+    }
+  }
+
+  #end(reason: unknown): void {
+    this.#state = null;
+    for (const { reject } of this.#refreshes) reject(reason);
+    this.#refreshes = [];
+    for (const listener of this.#endListeners) listener(reason);
+    this.#endListeners.clear();
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * What a membership cache knows, as a value, and how a batch of reads changes it; pure. The argument for `asOf`:
+ *
+ * ZooKeeper sends a session its watch events and replies in one order: the event of a change with zxid c comes before every
+ * reply whose zxid is >= c. The cache watches the whole subtree, notes each event's path as dirty, and reads in batches: a
+ * batch takes the dirty paths of that moment, reads each, and reads the root once more; Z is the zxid of that reply.
+ *
+ * Claim 1. If nothing is dirty when the batch has ended, all changes up to Z are reflected. For a change c <= Z in the subtree,
+ * its event came before the root's reply. Either before the batch began: then its path was dirty, and was read in this batch
+ * or an earlier one, after the event, so the read showed c or something later. Or during the batch: then its path is dirty at
+ * the end, against the premise.
+ * Claim 2. In any case all changes up to Y are reflected, Y being the Z of the batch before: their events came before that
+ * batch's end, thus before this batch began, and this batch read what they made dirty. So under a steady stream of changes
+ * asOf still follows, one batch behind; and after a change with zxid c has been read, the next batch at the latest says >= c.
+ * Claim 3. A full read starts by reading the root, with the reply's zxid Z, and then reads everything: each read is made after
+ * that reply, so it shows everything up to Z, whatever events were lost before.
+ *
+ * All this needs an unbroken watch: while the connection is gone, and until the client has said `resync`, nothing is concluded
+ * (see membership-cache.ts), and then a full read follows.
+ */
+import type { Stat, Zxid } from '../registry-client.ts';
+
+export interface MembershipNode {
+  data: Buffer;
+  stat: Stat;
+}
+
+/** A complete subtree at a moment. */
+export interface Membership {
+  /** Everything committed up to this zxid is reflected. */
+  asOf: Zxid;
+  /** By absolute path, root included. The same Map as long as no node changed. */
+  nodes: ReadonlyMap<string, MembershipNode>;
+  /** Paths that exist but that the registry refused to show us: one bad node must not hide the others. */
+  unreadable: ReadonlySet<string>;
+}
+
+/** What was found at a path: a node, nothing, or something that may not be read. */
+export type Finding = MembershipNode | 'absent' | 'unreadable';
+
+/** A membership, and what the next batch may conclude from it. */
+export interface MembershipState {
+  value: Membership;
+  /** Zxid of the last batch's reply for the root: what claim 2 calls Y. */
+  replied: Zxid;
+}
+
+/** The state after a full read (claim 3). `asOf` never goes back. */
+export function afterFullRead(
+  before: MembershipState | null,
+  found: ReadonlyMap<string, Finding>,
+  openedAt: Zxid,
+): MembershipState {
+  const nodes = new Map<string, MembershipNode>();
+  const unreadable = new Set<string>();
+  for (const [path, finding] of found) place(nodes, unreadable, path, finding);
+  const old = before?.value;
+  const value = {
+    asOf: Math.max(old?.asOf ?? 0, openedAt),
+    nodes: old && sameNodes(old.nodes, nodes) ? old.nodes : nodes,
+    unreadable: old && sameSet(old.unreadable, unreadable) ? old.unreadable : unreadable,
+  };
+  return { value, replied: openedAt };
+}
+
+/** The state after a batch of reads whose reply for the root had zxid `replied` (claims 1 and 2). */
+export function afterBatch(
+  before: MembershipState,
+  found: ReadonlyMap<string, Finding>,
+  replied: Zxid,
+  dirtyLeft: boolean,
+): MembershipState {
+  const { asOf, nodes: oldNodes, unreadable: oldUnreadable } = before.value;
+  const changed = [...found].some(([path, finding]) => !sameFinding(findingAt(before.value, path), finding));
+  let nodes = oldNodes;
+  let unreadable = oldUnreadable;
+  if (changed) {
+    const newNodes = new Map(oldNodes);
+    const newUnreadable = new Set(oldUnreadable);
+    for (const [path, finding] of found) {
+      if (finding === 'absent') dropBelow(newNodes, newUnreadable, path);
+      place(newNodes, newUnreadable, path, finding);
+    }
+    nodes = newNodes;
+    unreadable = newUnreadable;
+  }
+  const concluded = dirtyLeft ? before.replied : replied;
+  return { value: { asOf: Math.max(asOf, concluded), nodes, unreadable }, replied };
+}
+
+/** How far below `root` a path is: 0 for the root itself, null for a path outside. */
+export function depthBelow(root: string, path: string): number | null {
+  if (path === root) return 0;
+  const prefix = root === '/' ? '/' : `${root}/`;
+  return path.startsWith(prefix) ? path.slice(prefix.length).split('/').length : null;
+}
+
+function findingAt(value: Membership, path: string): Finding {
+  return value.nodes.get(path) ?? (value.unreadable.has(path) ? 'unreadable' : 'absent');
+}
+
+function place(nodes: Map<string, MembershipNode>, unreadable: Set<string>, path: string, finding: Finding): void {
+  nodes.delete(path);
+  unreadable.delete(path);
+  if (finding === 'unreadable') unreadable.add(path);
+  else if (finding !== 'absent') nodes.set(path, finding);
+}
+
+function dropBelow(nodes: Map<string, MembershipNode>, unreadable: Set<string>, path: string): void {
+  const prefix = `${path}/`;
+  for (const known of nodes.keys()) if (known.startsWith(prefix)) nodes.delete(known);
+  for (const known of unreadable) if (known.startsWith(prefix)) unreadable.delete(known);
+}
+
+/** A node's incarnation and data are told by two zxids. */
+function sameFinding(a: Finding, b: Finding): boolean {
+  if (typeof a === 'string' || typeof b === 'string') return a === b;
+  return a.stat.czxid === b.stat.czxid && a.stat.mzxid === b.stat.mzxid;
+}
+
+function sameNodes(a: ReadonlyMap<string, MembershipNode>, b: ReadonlyMap<string, MembershipNode>): boolean {
+  return a.size === b.size && [...b].every(([path, node]) => sameFinding(a.get(path) ?? 'absent', node));
+}
+
+function sameSet(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  return a.size === b.size && [...b].every((path) => a.has(path));
+}

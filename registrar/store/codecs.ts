@@ -1,0 +1,167 @@
+/** Records to and from what znodes hold. Nothing read from the registry is used before its schema held. */
+import { z } from 'zod';
+import { canonicalJson } from '../../specs/canonical-json.ts';
+import { McpError } from '../../specs/errors.ts';
+import type {
+  AgentRecord,
+  AssignmentRecord,
+  BudgetRecord,
+  ClusterRecord,
+  ConfigRecord,
+  DesiredRecord,
+  EpochRecord,
+  EventRecord,
+  GatewayMark,
+  GatewayRecord,
+  MachineRecord,
+  StatusRecord,
+  SuspendedRecord,
+} from '../records.ts';
+import { configSignal, configValues, environmentSchema, onConfigChange, versionSchema } from './environment-schema.ts';
+import { count, shaped, text, time } from './shape.ts';
+
+/** How one kind of record is checked. */
+export type Codec<T> = z.ZodType<T>;
+
+/** /leader/n_<seq> */
+interface ContenderRecord {
+  id: string;
+  at: number;
+}
+
+const mark = shaped<GatewayMark>({ generation: count, asOf: z.number() });
+
+export const codecs = {
+  cluster: shaped<ClusterRecord>({ id: text.min(1), format: count, createdAt: time }),
+  epoch: shaped<EpochRecord>({ leader: text, at: time }),
+  contender: shaped<ContenderRecord>({ id: text.min(1), at: time }),
+  desired: shaped<DesiredRecord>({
+    generation: z.int().min(1),
+    author: text,
+    reason: text,
+    at: time,
+    digest: text,
+    allowance: z.record(z.string(), count),
+    environment: environmentSchema,
+  }),
+  suspended: shaped<SuspendedRecord>({ suspended: z.boolean(), reason: text, by: text, at: time }),
+  machine: shaped<MachineRecord>({
+    uuid: text.min(1),
+    provider: text,
+    providerId: text.optional(),
+    image: text,
+    state: z.enum(['building', 'verifying', 'ready', 'claimed', 'draining', 'deleting']),
+    operation: text,
+    epoch: count,
+    address: text.optional(),
+    createdAt: time,
+    changedAt: time,
+    claim: z.object({ service: text, version: text, digest: text, operation: text, at: time }).optional(),
+    served: z.boolean().optional(),
+    reason: text.optional(),
+    tombstone: z.object({ reason: text, operation: text, at: time }).optional(),
+  }),
+  assignment: shaped<AssignmentRecord>({
+    service: text,
+    version: versionSchema,
+    document: text.optional(),
+    onConfigChange,
+    configSignal: configSignal.optional(),
+    drainTimeoutMs: count,
+    stopTimeoutMs: count,
+    want: z.enum(['run', 'drain', 'stop']),
+    operation: text,
+    epoch: count,
+  }),
+  agent: shaped<AgentRecord>({
+    machine: text,
+    phase: z.enum([
+      'idle',
+      'fetching',
+      'starting',
+      'checking',
+      'serving',
+      'unhealthy',
+      'draining',
+      'stopped',
+      'failed',
+    ]),
+    reason: text,
+    at: time,
+    service: text.optional(),
+    version: text.optional(),
+    starts: count,
+  }),
+  config: shaped<ConfigRecord>({ service: text, generation: count, values: configValues }),
+  gateway: shaped<GatewayRecord>({
+    id: text,
+    url: text,
+    pid: count,
+    mode: z.enum(['plain', 'dynamic']),
+    served: mark,
+    drained: mark,
+    routes: count,
+    instances: count,
+    holding: text,
+    rejected: z.array(z.object({ path: text, reason: text })),
+    at: time,
+  }),
+  budget: shaped<BudgetRecord>({ destroyed: z.array(time), generation: count, used: count }),
+  status: shaped<StatusRecord>({
+    epoch: count,
+    leader: text,
+    generation: count.nullable(),
+    at: time,
+    waiting: z.array(z.object({ what: text, why: text })),
+    alarms: z.array(z.object({ code: text, message: text })),
+  }),
+  event: shaped<EventRecord>({
+    at: time,
+    actor: text,
+    kind: text,
+    service: text.optional(),
+    version: text.optional(),
+    machine: text.optional(),
+    message: text,
+    reason: text,
+    epoch: count.optional(),
+    operation: text.optional(),
+  }),
+} as const;
+
+/** The record that a znode holds; McpError RECORD_INVALID, naming the path, where it holds something else. */
+export function decode<T>(codec: Codec<T>, path: string, data: Uint8Array): T {
+  const parsed = parseJson(data);
+  if ('problem' in parsed) throw invalid(path, parsed.problem);
+  const result = codec.safeParse(parsed.value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw invalid(
+    path,
+    issue ? `${issue.path.join('.') || 'the document'}: ${issue.message}` : 'it does not fit its schema',
+  );
+}
+
+/** What a znode shall hold: canonical JSON. McpError RECORD_INVALID where the record is not one. */
+export function encode<T>(codec: Codec<T>, record: T): string {
+  const result = codec.safeParse(record);
+  if (!result.success) throw invalid('(to be written)', z.prettifyError(result.error));
+  return canonicalJson(result.data);
+}
+
+/** JSON of a znode, or what is wrong with it; pure, never throws. */
+export function parseJson(data: Uint8Array): { value: unknown } | { problem: string } {
+  if (data.byteLength === 0) return { problem: 'it is empty' };
+  try {
+    return { value: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data)) as unknown };
+  } catch {
+    return { problem: 'it is not JSON' };
+  }
+}
+
+function invalid(path: string, problem: string): McpError {
+  return new McpError('RECORD_INVALID', `registry node ${path}: ${problem}`, {
+    hint: 'Something else than MCP wrote it, or another version of MCP.',
+    details: { path, problem },
+  });
+}

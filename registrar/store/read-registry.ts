@@ -1,0 +1,206 @@
+import { isMcpError, McpError } from '../../specs/errors.ts';
+import { checkAgainstLedger, type ParsedRegistration, parseRegistration } from '../dialects/native.ts';
+import { paths } from '../layout.ts';
+import { readCluster, required } from '../recipes/format-registry.ts';
+import { mapBounded } from '../recipes/map-bounded.ts';
+import { requireDocument, type Versioned } from '../recipes/versioned-document.ts';
+import type { MachineRecord, RegistrationRecord } from '../records.ts';
+import type { RegistryClient, Stat } from '../registry-client.ts';
+import { type Codec, codecs, decode } from './codecs.ts';
+import type { ObservedMachine, ObservedRegistration, RegistryView } from './registry-view.ts';
+
+export interface ReadRegistryOptions {
+  signal?: AbortSignal;
+  /** The cluster expected; another one, or none, is CLUSTER_MISMATCH. */
+  clusterId?: string;
+  /** See parseRegistration. */
+  allowLoopback: boolean;
+}
+
+type Rejected = { path: string; reason: string };
+type Found = { data: Buffer; stat: Stat };
+
+/** Requests under way at a time, for each kind of node. */
+const parallel = 128;
+
+/**
+ * Reads everything the controller needs of the registry, after a `sync`: all that was committed when it was called is in it.
+ * It is not one moment (ZooKeeper has no such read), so what was seen must be checked by version when it is acted on. A node
+ * that goes between list and get was not there; what machines wrote about themselves and is not valid is left out, with the
+ * reason; every other failed read fails the whole: RECORD_INVALID, CLUSTER_MISMATCH, or the registry client's own error.
+ */
+export async function readRegistry(client: RegistryClient, options: ReadRegistryOptions): Promise<RegistryView> {
+  const { signal, clusterId, allowLoopback } = options;
+  await client.sync('/', { signal });
+  const { zxid: asOf, stat } = await required(paths.epoch, client.get(paths.epoch, { signal }));
+  const reader = new Reader(client, signal);
+  const [cluster, desired, suspended, ledger, registered, gateways, configs, budgets] = await Promise.all([
+    readCluster(client, { signal, clusterId }),
+    reader.document(paths.desired, codecs.desired),
+    requireDocument(client, paths.suspended, codecs.suspended, { signal }),
+    reader.machines(),
+    reader.registrations(allowLoopback),
+    reader.documents(paths.gateways, codecs.gateway),
+    reader.documents(paths.configs, codecs.config),
+    reader.documents(paths.budgets, codecs.budget),
+  ]);
+  const { registrations, rejected } = believe(registered, ledger.machines);
+  return {
+    asOf,
+    clusterId: cluster.id,
+    epoch: stat.version,
+    desired,
+    suspended,
+    machines: ledger.machines,
+    registrations,
+    rejected: [...rejected, ...ledger.rejected],
+    gateways: gateways.map(([, gateway]) => gateway.record),
+    configs: Object.fromEntries(configs),
+    budgets: Object.fromEntries(budgets),
+  };
+}
+
+/** Sorts parsed registrations by what the ledger says about their machines; pure. */
+function believe(
+  parsed: readonly { result: ParsedRegistration; mzxid: number }[],
+  machines: readonly { record: MachineRecord }[],
+): { registrations: ObservedRegistration[]; rejected: Rejected[] } {
+  const ledger = new Map(machines.map(({ record }) => [record.uuid, record]));
+  const registrations: ObservedRegistration[] = [];
+  const rejected: Rejected[] = [];
+  for (const { result, mzxid } of parsed) {
+    if (!result.ok) {
+      rejected.push({ path: result.path, reason: result.reason });
+      continue;
+    }
+    const { record } = result;
+    const reason = ledgerProblem(record, ledger.get(record.machine));
+    if (reason === null) registrations.push({ record, mzxid });
+    else rejected.push({ path: paths.registration(record.service, record.version, record.machine), reason });
+  }
+  return { registrations, rejected };
+}
+
+/** A machine that the ledger does not know is an agent that runs alone beside some process: it has no one to contradict it. */
+function ledgerProblem(record: RegistrationRecord, machine: MachineRecord | undefined): string | null {
+  if (machine === undefined) return null;
+  const { claim, address } = machine;
+  if (claim && (claim.service !== record.service || claim.version !== record.version)) {
+    return `machine ${machine.uuid} is claimed for ${claim.service}@${claim.version}`;
+  }
+  return address === undefined ? null : checkAgainstLedger(record, address);
+}
+
+/** Reads of one view: absent nodes are null, all else that fails throws. */
+class Reader {
+  readonly #client: RegistryClient;
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(client: RegistryClient, signal: AbortSignal | undefined) {
+    this.#client = client;
+    this.#signal = signal;
+  }
+
+  async document<T>(path: string, codec: Codec<T>): Promise<Versioned<T> | null> {
+    const found = await this.#get(path);
+    return found && { record: decode(codec, path, found.data), version: found.stat.version };
+  }
+
+  /** All documents below a node, by name. */
+  async documents<T>(parent: string, codec: Codec<T>): Promise<[string, Versioned<T>][]> {
+    const names = await this.#list(parent);
+    const read = await mapBounded(
+      names,
+      parallel,
+      async (name) => [name, await this.document(`${parent}/${name}`, codec)] as const,
+    );
+    return read.flatMap(([name, found]) => (found ? [[name, found] as [string, Versioned<T>]] : []));
+  }
+
+  async machines(): Promise<{ machines: ObservedMachine[]; rejected: Rejected[] }> {
+    const rejected: Rejected[] = [];
+    const uuids = await this.#list(paths.machines);
+    const machines = await mapBounded(uuids, parallel, async (uuid) => {
+      const [machine, assignment, agent] = await Promise.all([
+        this.document(paths.machine(uuid), codecs.machine),
+        this.document(paths.assignment(uuid), codecs.assignment),
+        this.#agent(uuid, rejected),
+      ]);
+      if (machine && machine.record.uuid !== uuid) throw foreign(paths.machine(uuid), machine.record.uuid);
+      return machine && { ...machine, assignment, agent };
+    });
+    return { machines: machines.filter((machine) => machine !== null), rejected };
+  }
+
+  /** What a machine's agent says of itself: nonsense there costs that machine its agent, not us the view. */
+  async #agent(uuid: string, rejected: Rejected[]) {
+    const path = paths.agent(uuid);
+    const found = await this.#getUntrusted(path);
+    if (found === null) return null;
+    try {
+      if (found === 'refused') throw new McpError('RECORD_INVALID', 'the registry refuses to show it');
+      if (found.stat.ephemeralOwner === null) throw new McpError('RECORD_INVALID', 'the node is persistent');
+      const record = decode(codecs.agent, path, found.data);
+      if (record.machine !== uuid) throw foreign(path, record.machine);
+      return record;
+    } catch (error) {
+      if (!isMcpError(error, 'RECORD_INVALID')) throw error;
+      rejected.push({ path, reason: error.message });
+      return null;
+    }
+  }
+
+  async registrations(allowLoopback: boolean): Promise<{ result: ParsedRegistration; mzxid: number }[]> {
+    let level: string[] = [paths.services];
+    for (let down = 0; down < 3; down += 1) {
+      const lists = await mapBounded(level, parallel, async (parent) => {
+        const names = await this.#list(parent, parent !== paths.services);
+        return names.map((name) => `${parent}/${name}`);
+      });
+      level = lists.flat();
+    }
+    const parsed = await mapBounded(level, parallel, async (path) => {
+      const found = await this.#getUntrusted(path);
+      if (found === null) return null;
+      if (found === 'refused') {
+        return { result: { ok: false as const, path, reason: 'the registry refuses to show it' }, mzxid: 0 };
+      }
+      return { result: parseRegistration(path, found.data, found.stat, { allowLoopback }), mzxid: found.stat.mzxid };
+    });
+    return parsed.filter((entry) => entry !== null);
+  }
+
+  async #get(path: string): Promise<Found | null> {
+    try {
+      return await this.#client.get(path, { signal: this.#signal });
+    } catch (error) {
+      if (isMcpError(error, 'REGISTRY_NO_NODE')) return null;
+      throw error;
+    }
+  }
+
+  /** A node that a machine made, whose ACL may keep us out. */
+  async #getUntrusted(path: string): Promise<Found | 'refused' | null> {
+    try {
+      return await this.#get(path);
+    } catch (error) {
+      if (isMcpError(error, 'REGISTRY_NO_AUTH')) return 'refused';
+      throw error;
+    }
+  }
+
+  /** Names of a node's children; `mayVanish`: a node that is gone, or keeps us out, has none. */
+  async #list(path: string, mayVanish = false): Promise<string[]> {
+    const list = this.#client.children(path, { signal: this.#signal });
+    try {
+      return (await (mayVanish ? list : required(path, list))).children;
+    } catch (error) {
+      if (mayVanish && isMcpError(error, 'REGISTRY_NO_NODE', 'REGISTRY_NO_AUTH')) return [];
+      throw error;
+    }
+  }
+}
+
+function foreign(path: string, uuid: string): McpError {
+  return new McpError('RECORD_INVALID', `registry node ${path}: it is about machine ${uuid}`, { details: { path } });
+}

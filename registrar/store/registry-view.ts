@@ -1,0 +1,42 @@
+/** Everything that the registry holds about the observed world, as one value: complete, or it does not exist. Plain JSON. */
+import type { Versioned } from '../recipes/versioned-document.ts';
+import type {
+  AgentRecord,
+  AssignmentRecord,
+  BudgetRecord,
+  ConfigRecord,
+  DesiredRecord,
+  GatewayRecord,
+  MachineRecord,
+  RegistrationRecord,
+  SuspendedRecord,
+} from '../records.ts';
+
+export interface ObservedMachine extends Versioned<MachineRecord> {
+  assignment: Versioned<AssignmentRecord> | null;
+  agent: AgentRecord | null;
+}
+
+export interface ObservedRegistration {
+  record: RegistrationRecord;
+  /** zxid of its last change: what gateways must have seen. */
+  mzxid: number;
+}
+
+export interface RegistryView {
+  /** zxid: everything committed up to it is in here (P6: not older than our own last write). */
+  asOf: number;
+  clusterId: string;
+  /** znode version of /epoch. */
+  epoch: number;
+  desired: Versioned<DesiredRecord> | null;
+  suspended: Versioned<SuspendedRecord>;
+  machines: ObservedMachine[];
+  /** Valid ones only. */
+  registrations: ObservedRegistration[];
+  /** Left out, each with its reason. */
+  rejected: { path: string; reason: string }[];
+  gateways: GatewayRecord[];
+  configs: Record<string, Versioned<ConfigRecord>>;
+  budgets: Record<string, Versioned<BudgetRecord>>;
+}
