@@ -1,8 +1,7 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { agentWord, type InstanceView } from '../../../registrar/agent/agent-records.ts';
 import { drainedEverywhere } from '../../../registrar/agent/drain.ts';
-import { goesBefore } from '../../../registrar/agent/restart-turn.ts';
+import { goesFirst } from '../../../registrar/agent/restart-turn.ts';
 import { defaultRetryRules, freshPace, nextTry } from '../../../registrar/agent/retry-pace.ts';
 import { configEnvironment } from '../../../registrar/agent/service-config.ts';
 
@@ -61,19 +60,15 @@ test('a registration has drained when every gateway says so, and one that says l
   t.false(drainedEverywhere([mark(5), mark(4)], 5));
 });
 
-test('restarting peers form one queue: each waits for the nearest before it that has not restarted', (t) => {
-  const peer = (machine: string, czxid: number) => ({ machine, path: `/${machine}`, czxid });
-  const peers = [peer('c', 1), peer('a', 2), peer('b', 99), peer('d', 3)];
-  t.is(goesBefore('a', peers, 50), null);
-  t.is(goesBefore('c', peers, 50)?.machine, 'a');
-  t.is(goesBefore('d', peers, 50)?.machine, 'c');
-  fc.assert(
-    fc.property(fc.uniqueArray(fc.string(), { minLength: 1 }), (names) => {
-      const all = names.map((name) => peer(name, 1));
-      const first = names.filter((name) => goesBefore(name, all, 2) === null);
-      if (first.length !== 1) throw new Error(`${first.length} would go first`);
-    }),
-  );
+test('a peer goes first until it is registered anew, unless it serves nothing or another service', (t) => {
+  const peer = { service: 'dns', phase: 'serving', registeredAt: 10 } as const;
+  t.true(goesFirst(peer, 'dns', 50));
+  t.true(goesFirst({ ...peer, phase: 'draining' }, 'dns', 50));
+  t.true(goesFirst({ ...peer, phase: 'starting', registeredAt: null }, 'dns', 50));
+  t.false(goesFirst({ ...peer, registeredAt: 51 }, 'dns', 50));
+  t.false(goesFirst(peer, 'domains', 50));
+  for (const phase of ['idle', 'failed', 'stopped'] as const)
+    t.false(goesFirst({ ...peer, phase, registeredAt: null }, 'dns', 50));
 });
 
 test('configuration keys become upper snake case variables', (t) => {
