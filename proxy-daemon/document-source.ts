@@ -1,0 +1,68 @@
+/**
+ * The seam between the gateway and the merged OpenAPI document: the daemon says what is live, the source says what the
+ * document is. proxy-daemon/document/ implements it; the gateway publishes what it gives together with the routes.
+ */
+
+/** One live instance that serves an OpenAPI document. Address and port are the registered ones: nothing else may be fetched. */
+export interface DocumentTarget {
+  service: string;
+  version: string;
+  /** An IP address. */
+  address: string;
+  port: number;
+  /** Path of the document at the instance, e.g. `/openapi.json`. */
+  path: string;
+  /** URL prefix of the service at the gateway, e.g. `/dns`. */
+  route: string;
+  /** Share of the service's traffic; the version with the greatest sum is the one shown. Absent: the newest version is. */
+  weight?: number;
+}
+
+/** What the document says about itself; from the environment's `gateway` part. */
+export interface DocumentInfo {
+  title: string;
+  description: string;
+}
+
+/** Where one service version's part of the document comes from, for /status and `mcp why`. */
+export interface DocumentSourceState {
+  service: string;
+  version: string;
+  /** `fresh`: read from a live instance. `stale`: the last good one, since reading fails. `missing`: never read. */
+  state: 'fresh' | 'stale' | 'missing';
+  /** sha256 of the document as read; absent while missing. */
+  digest?: string;
+  /** When the document in use was read, ms since the Unix epoch. */
+  readAt?: number;
+  /** `address:port/path` of the last read or attempt. */
+  from?: string;
+  /** Why it is stale or missing, or what was left out; empty where all is well. */
+  problem: string;
+}
+
+/** The merged document as text. It says nothing of a generation: the gateway splices `x-mcp-generation` in as first key. */
+export interface MergedDocument {
+  /** A JSON object with at least one property: starts with `{` and a non-blank character other than `}`. */
+  json: Buffer;
+  /** The same as a YAML block mapping, without a `---` line or a comment before the first key. */
+  yaml: Buffer;
+  /** sha256 over `json`, hex: equal digests are the same document. */
+  digest: string;
+  /** Number of operations in it. */
+  operations: number;
+  sources: DocumentSourceState[];
+}
+
+export interface DocumentSource {
+  /**
+   * Tells the complete set of live instances with a document, and what the document says of itself. Cheap and
+   * synchronous; reading goes on in the background. Called with an equal set it does nothing.
+   */
+  update(targets: readonly DocumentTarget[], info: DocumentInfo): void;
+  /** The document as of now, at once: before anything was read it is an empty but valid one. */
+  current(): MergedDocument;
+  /** Called whenever `current()` has another digest or other source states; returns the unsubscriber. */
+  onChange(listener: () => void): () => void;
+  /** Stops reading. Idempotent. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,46 @@
+/**
+ * What may reach a configuration. Registrations and the environment are checked where they are read; this is the second
+ * fence, at the gateway itself, since whoever can write to the registry must not be able to write directives.
+ */
+import { addressKind } from '../../registrar/dialects/address.ts';
+
+/** Paths that the gateway answers itself. No service may take one, nor anything below one. */
+export const reservedPrefixes: readonly string[] = [
+  '/docs',
+  '/status',
+  '/status.json',
+  '/healthz',
+  '/openapi.json',
+  '/openapi.yaml',
+  '/_mcp',
+];
+
+const longestRoute = 250;
+const segment = /^[a-z0-9_~-][a-z0-9._~-]*$/;
+
+/** Empty where the route may be served, else what is wrong with it. */
+export function routeProblem(route: string): string {
+  if (route === '/') return '';
+  if (route.length > longestRoute) return `route is longer than ${longestRoute} characters`;
+  const segments = route.split('/');
+  if (segments.shift() !== '' || !segments.every((part) => segment.test(part))) {
+    return `route ${JSON.stringify(route)} has characters other than a-z, 0-9 and . _ ~ - between slashes`;
+  }
+  const taken = reservedPrefixes.find((prefix) => route === prefix || route.startsWith(`${prefix}/`));
+  return taken ? `route ${route} is the gateway's own` : '';
+}
+
+/** Empty where the endpoint may be proxied to, else what is wrong with it. */
+export function endpointProblem(address: string, port: number): string {
+  if (addressKind(address) === 'not-an-address')
+    return `address ${JSON.stringify(address).slice(0, 80)} is not an IP address`;
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) return `port ${port} is not between 1 and 65535`;
+  return '';
+}
+
+/** Empty where the name may be used, else what is wrong with it. */
+export function serviceNameProblem(name: string): string {
+  return /^[a-z0-9-]{1,40}$/.test(name)
+    ? ''
+    : `service name ${JSON.stringify(name).slice(0, 80)} is not [a-z0-9-]{1,40}`;
+}
