@@ -12,6 +12,7 @@ import { isMcpError, McpError } from '../../specs/errors.ts';
 import type { MachineProvider } from '../../vm-factory/provider.ts';
 import { checkPlan, type TermFacts } from '../plan/check-plan.ts';
 import type { Action, Plan } from '../plan/plan.ts';
+import type { CreationResult } from '../plan/remember.ts';
 import type { Snapshot } from '../plan/snapshot.ts';
 import { eventOf } from './action-events.ts';
 import { type WriteFacts, writesOf } from './action-writes.ts';
@@ -24,7 +25,7 @@ export type Failpoint = (name: string) => void | Promise<void>;
 /** What the execution tells the leader's memory, as it happens. */
 export interface ExecutionListener {
   wrote(zxid: number): void;
-  created(result: { ok: true } | { ok: false; message: string; refused: boolean }): void;
+  created(result: CreationResult): void;
   destroyAsked(uuid: string): void;
 }
 

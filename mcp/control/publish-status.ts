@@ -4,8 +4,8 @@ import { paths } from '../../registrar/layout.ts';
 import { commit } from '../../registrar/recipes/epoch-guard.ts';
 import type { StatusRecord } from '../../registrar/records.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
-import { canonicalJson } from '../../registrar/store/canonical-json.ts';
 import { codecs, encode } from '../../registrar/store/codecs.ts';
+import { canonicalJson } from '../../specs/canonical-json.ts';
 import type { Alarm, Plan } from '../plan/plan.ts';
 
 /** Things told of each kind; beyond that a count: the node stays small however bad things are. */
