@@ -69,10 +69,13 @@ export async function execute(
   plan: Plan,
   term: TermFacts,
 ): Promise<ActionOutcome[]> {
+  if (snapshot.epoch !== input.epoch) {
+    throw new McpError('EPOCH_LOST', `epoch ${input.epoch} is over: it is ${snapshot.epoch} now`);
+  }
   const violations = checkPlan(snapshot, plan, term);
-  if (violations.length > 0 || plan.epoch !== input.epoch) {
+  if (violations.length > 0) {
     const said = violations.map(({ promise, message }) => `${promise}: ${message}`).join('; ');
-    throw new McpError('PLAN_REFUSED', `the plan was refused: ${said || `it is of epoch ${plan.epoch}`}`, {
+    throw new McpError('PLAN_REFUSED', `the plan was refused: ${said}`, {
       hint: 'This is a fault in MCP; nothing was done. Report it with the details.',
       details: { violations },
     });
