@@ -14,6 +14,8 @@ export interface DocumentTarget {
   path: string;
   /** URL prefix of the service at the gateway, e.g. `/dns`. */
   route: string;
+  /** Share of the service's traffic; the version with the greatest sum is the one shown. Absent: the newest version is. */
+  weight?: number;
 }
 
 /** What the document says about itself; from the environment's `gateway` part. */

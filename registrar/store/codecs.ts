@@ -1,5 +1,6 @@
 /** Records to and from what znodes hold. Nothing read from the registry is used before its schema held. */
 import { z } from 'zod';
+import { canonicalJson } from '../../specs/canonical-json.ts';
 import { McpError } from '../../specs/errors.ts';
 import type {
   AgentRecord,
@@ -15,7 +16,6 @@ import type {
   MachineRecord,
   SuspendedRecord,
 } from '../records.ts';
-import { canonicalJson } from './canonical-json.ts';
 import { configSignal, configValues, environmentSchema, onConfigChange, versionSchema } from './environment-schema.ts';
 import { count, shaped, text, time } from './shape.ts';
 

@@ -1,0 +1,208 @@
+import PQueue from 'p-queue';
+import type { Clock } from '../../registrar/clock.ts';
+import { isMcpError, McpError } from '../../specs/errors.ts';
+import { DocumentFiles, type GoodDocument } from './document-files.ts';
+import type { DocumentThread } from './document-thread.ts';
+import { type FetchLimits, fetchDocument } from './fetch-document.ts';
+import type { PlannedVersion } from './plan-services.ts';
+
+export interface ReaderOptions {
+  clock: Clock;
+  thread: DocumentThread;
+  limits: FetchLimits;
+  /** Where last good documents are kept. */
+  stateDir: string;
+  /** ms between two readings of a document that is well. */
+  refreshMs: number;
+  /** In [0, 1); spreads the readings. */
+  random: () => number;
+  /** Called after any reading changed. */
+  changed: () => void;
+}
+
+/** What is known of one service version's document. */
+export interface Reading {
+  good?: GoodDocument;
+  /** Why it could not be read last time; empty where all is well. */
+  problem: string;
+  /** True where `good` is no longer what the instances serve, as far as can be told. */
+  stale: boolean;
+}
+
+interface Entry extends Reading {
+  planned: PlannedVersion;
+  /** The next of `planned.places` to ask. */
+  turn: number;
+  failures: number;
+  /** `clock.monotonic()` from which it is to be read again. */
+  dueAt: number;
+  busy: boolean;
+  /** The bytes that failed last, so that the same ones are not worked on again. */
+  refused?: { digest: string; error: McpError };
+}
+
+/** One hanging document holds one of these places for at most the time limit, and those that failed wait behind the others. */
+const readingAtOnce = 32;
+/** A passing fault is not news: only from this many failures in a row on is a document stale. */
+const failuresToStale = 2;
+
+/**
+ * Keeps the documents of all live service versions read: at once when a version or its instances change, then every
+ * `refreshMs`; after a failure sooner, from another instance, with growing waits. Keeps the last good one of each.
+ */
+export class DocumentReader {
+  readonly #options: ReaderOptions;
+  readonly #files: DocumentFiles;
+  readonly #entries = new Map<string, Entry>();
+  readonly #queue = new PQueue({ concurrency: readingAtOnce });
+  readonly #closing = new AbortController();
+  readonly #loop: Promise<void>;
+  #wake = new AbortController();
+
+  constructor(options: ReaderOptions) {
+    this.#options = options;
+    this.#files = new DocumentFiles(options.stateDir);
+    this.#loop = this.#run();
+  }
+
+  /** Tells all live versions. Those that are gone are forgotten (their files stay for a while). */
+  update(planned: readonly PlannedVersion[]): void {
+    const keys = new Set(planned.map(keyOf));
+    for (const key of this.#entries.keys()) if (!keys.has(key)) this.#entries.delete(key);
+    for (const version of planned) this.#plan(version);
+    this.#wake.abort();
+  }
+
+  reading(service: string, version: string): Reading | undefined {
+    return this.#entries.get(keyOf({ service, version }));
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new McpError('DOCUMENT_CLOSED', 'the document source is closed'));
+    this.#queue.clear();
+    await this.#loop;
+    await this.#queue.onIdle();
+  }
+
+  #plan(planned: PlannedVersion): void {
+    const key = keyOf(planned);
+    const known = this.#entries.get(key);
+    const now = this.#options.clock.monotonic();
+    if (known) {
+      const moved = JSON.stringify(known.planned.places) !== JSON.stringify(planned.places);
+      known.planned = planned;
+      if (moved) {
+        known.dueAt = now;
+        known.failures = 0;
+      }
+      return;
+    }
+    const entry: Entry = {
+      planned,
+      turn: 0,
+      failures: 0,
+      dueAt: now,
+      busy: false,
+      problem: 'not read yet',
+      stale: true,
+    };
+    this.#entries.set(key, entry);
+    void this.#files.load(planned.service, planned.version).then((good) => {
+      if (!good || entry.good || this.#entries.get(key) !== entry) return;
+      entry.good = good;
+      this.#options.changed();
+    });
+  }
+
+  async #run(): Promise<void> {
+    const { clock } = this.#options;
+    const closing = this.#closing.signal;
+    await this.#files.prune(clock.now());
+    while (!closing.aborted) {
+      this.#wake = new AbortController();
+      const now = clock.monotonic();
+      let next = now + this.#options.refreshMs;
+      for (const entry of this.#entries.values()) {
+        if (entry.busy) continue;
+        if (entry.dueAt > now) next = Math.min(next, entry.dueAt);
+        else this.#start(entry);
+      }
+      await clock.sleep(Math.max(1, next - now), AbortSignal.any([closing, this.#wake.signal])).catch(() => {});
+    }
+  }
+
+  #start(entry: Entry): void {
+    entry.busy = true;
+    const work = () => this.#read(entry).finally(() => this.#finish(entry));
+    void this.#queue.add(work, { priority: -Math.min(entry.failures, 10) }).catch(() => {});
+  }
+
+  #finish(entry: Entry): void {
+    entry.busy = false;
+    const { clock, random, refreshMs } = this.#options;
+    const wait = entry.failures === 0 ? refreshMs : Math.min(refreshMs, 500 * 2 ** (entry.failures - 1));
+    // An update that came in the meantime has set an earlier time already.
+    if (entry.dueAt <= clock.monotonic()) entry.dueAt = clock.monotonic() + wait * (0.75 + random() / 2);
+    this.#wake.abort();
+  }
+
+  async #read(entry: Entry): Promise<void> {
+    const { clock, thread, limits } = this.#options;
+    const { planned } = entry;
+    const place = planned.places[entry.turn++ % planned.places.length];
+    if (this.#closing.signal.aborted || !place) return;
+    entry.dueAt = clock.monotonic();
+    try {
+      const fetched = await fetchDocument(place, limits, this.#closing.signal);
+      const now = clock.now();
+      if (entry.good?.digest === fetched.digest) {
+        entry.good.confirmedAt = now;
+      } else {
+        if (entry.refused?.digest === fetched.digest) throw entry.refused.error;
+        const document = await this.#normalise(entry, thread, fetched);
+        const at = place.address.includes(':') ? `[${place.address}]` : place.address;
+        entry.good = {
+          digest: fetched.digest,
+          from: `${at}:${place.port}${place.path}`,
+          readAt: now,
+          confirmedAt: now,
+          document,
+        };
+      }
+      this.#succeed(entry);
+      await this.#files.save(planned.service, planned.version, entry.good).catch(() => {});
+    } catch (error) {
+      if (!this.#closing.signal.aborted) this.#fail(entry, error);
+    }
+  }
+
+  async #normalise(entry: Entry, thread: DocumentThread, fetched: { bytes: Uint8Array; digest: string }) {
+    try {
+      return (await thread.run({ kind: 'normalise', bytes: fetched.bytes })).document;
+    } catch (error) {
+      if (isMcpError(error) && error.code !== 'DOCUMENT_CLOSED') entry.refused = { digest: fetched.digest, error };
+      throw error;
+    }
+  }
+
+  #succeed(entry: Entry): void {
+    entry.failures = 0;
+    entry.problem = '';
+    entry.stale = false;
+    entry.refused = undefined;
+    this.#options.changed();
+  }
+
+  #fail(entry: Entry, error: unknown): void {
+    entry.failures++;
+    const passing = isMcpError(error) && error.retryable && entry.failures < failuresToStale;
+    if (entry.good && passing) return;
+    entry.problem = isMcpError(error) ? `${error.code}: ${error.message}` : (error as Error).message;
+    entry.stale = true;
+    this.#options.changed();
+  }
+}
+
+function keyOf({ service, version }: { service: string; version: string }): string {
+  return `${service}@${version}`;
+}

@@ -1,0 +1,93 @@
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import PQueue from 'p-queue';
+import { McpError } from '../../specs/errors.ts';
+import type { Job, JobResults } from './jobs.ts';
+
+type Answer =
+  | { result: JobResults[Job['kind']] }
+  | { failure: { code: string; message: string; hint: string; retryable: boolean } };
+
+/**
+ * One thread that works on documents, so that no document can hold up the event loop. A job that takes too long or too much
+ * memory is ended with the thread, and costs the others only that wait; a new thread is started for the next one.
+ */
+export class DocumentThread {
+  readonly #queue = new PQueue({ concurrency: 1 });
+  readonly #timeoutMs: number;
+  readonly #heapMb: number;
+  #worker: Worker | undefined;
+  #closed = false;
+
+  constructor(options: { timeoutMs?: number; heapMb?: number } = {}) {
+    this.#timeoutMs = options.timeoutMs ?? 15_000;
+    this.#heapMb = options.heapMb ?? 512;
+  }
+
+  /**
+   * Runs the job; small ones go first. Rejects with what the job throws, DOCUMENT_TOO_COMPLEX where it was ended, or
+   * DOCUMENT_CLOSED.
+   */
+  async run<K extends Job['kind']>(job: Extract<Job, { kind: K }>): Promise<JobResults[K]> {
+    const result = await this.#queue.add(() => this.#runAlone(job), { priority: -sizeOf(job) });
+    return result as JobResults[K];
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#worker?.terminate();
+  }
+
+  #runAlone(job: Job): Promise<JobResults[Job['kind']]> {
+    if (this.#closed) return Promise.reject(new McpError('DOCUMENT_CLOSED', 'the document source is closed'));
+    const worker = this.#worker ?? this.#start();
+    return new Promise((resolve, reject) => {
+      const finish = (settle: () => void) => {
+        clearTimeout(timer);
+        worker.off('message', answered).off('error', broke).off('exit', left);
+        worker.unref();
+        settle();
+      };
+      const end = (why: string) => {
+        if (this.#worker === worker) this.#worker = undefined;
+        const code = this.#closed ? 'DOCUMENT_CLOSED' : 'DOCUMENT_TOO_COMPLEX';
+        finish(() => reject(new McpError(code, this.#closed ? 'the document source is closed' : why)));
+      };
+      const answered = (answer: Answer) =>
+        finish(() => {
+          if ('result' in answer) return resolve(answer.result);
+          const { code, message, hint, retryable } = answer.failure;
+          reject(new McpError(code, message, { hint, retryable }));
+        });
+      const broke = (error: Error) => end(`ended: ${error.message}`);
+      const left = () => end('ended while working');
+      const timer = setTimeout(() => {
+        end(`not done after ${this.#timeoutMs} ms of work`);
+        void worker.terminate();
+      }, this.#timeoutMs);
+      worker.ref();
+      worker.on('message', answered).on('error', broke).on('exit', left);
+      worker.postMessage(job);
+    });
+  }
+
+  #start(): Worker {
+    // The extension is that of this file: .ts from the sources, .js in a packaged build.
+    const worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), {
+      resourceLimits: { maxOldGenerationSizeMb: this.#heapMb },
+    });
+    // An error between two jobs ends the thread; the next job starts another.
+    worker.on('error', () => {});
+    worker.on('exit', () => {
+      if (this.#worker === worker) this.#worker = undefined;
+    });
+    this.#worker = worker;
+    return worker;
+  }
+}
+
+function sizeOf(job: Job): number {
+  if (job.kind === 'normalise') return job.bytes.byteLength;
+  if (job.kind === 'yaml') return 0;
+  return job.versions.reduce((sum, { document }) => sum + document.byteLength, 0);
+}

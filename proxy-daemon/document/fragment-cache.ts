@@ -1,0 +1,75 @@
+import { isMcpError } from '../../specs/errors.ts';
+import type { DocumentThread } from './document-thread.ts';
+import type { JobResults } from './jobs.ts';
+import type { PlannedService } from './plan-services.ts';
+
+type WrittenService = JobResults['fragment'];
+
+export interface WantedFragment {
+  planned: PlannedService;
+  /** Not empty where the service is to be shown; the first one is the one shown. */
+  versions: { version: string; digest: string; document: Uint8Array }[];
+}
+
+interface Entry {
+  /** What the fragment was, or is being, made from. */
+  key: string;
+  fragment?: WrittenService;
+  problem?: string;
+}
+
+/**
+ * The written fragment of each service, made anew only when something it is made from changed. Until the new one is there,
+ * the one before is shown.
+ */
+export class FragmentCache {
+  readonly #thread: DocumentThread;
+  readonly #changed: () => void;
+  readonly #entries = new Map<string, Entry>();
+
+  /** `changed` is called after a fragment was made or failed. */
+  constructor(thread: DocumentThread, changed: () => void) {
+    this.#thread = thread;
+    this.#changed = changed;
+  }
+
+  /** Tells all services that are to be shown. */
+  want(all: readonly WantedFragment[]): void {
+    const shown = all.filter(({ versions }) => versions.length > 0);
+    const services = new Set(shown.map(({ planned }) => planned.service));
+    for (const service of this.#entries.keys()) if (!services.has(service)) this.#entries.delete(service);
+    for (const wanted of shown) {
+      const { service, route, nested } = wanted.planned;
+      const key = JSON.stringify([route, nested, wanted.versions.map(({ version, digest }) => [version, digest])]);
+      const entry = this.#entries.get(service) ?? { key: '' };
+      if (entry.key === key) continue;
+      entry.key = key;
+      this.#entries.set(service, entry);
+      void this.#make(entry, key, wanted);
+    }
+  }
+
+  get(service: string): WrittenService | undefined {
+    return this.#entries.get(service)?.fragment;
+  }
+
+  /** Why the service's fragment could not be made; undefined where all is well. */
+  problem(service: string): string | undefined {
+    return this.#entries.get(service)?.problem;
+  }
+
+  async #make(entry: Entry, key: string, { planned, versions }: WantedFragment): Promise<void> {
+    const { service, route, nested } = planned;
+    try {
+      const documents = versions.map(({ version, document }) => ({ version, document }));
+      const made = await this.#thread.run({ kind: 'fragment', service, route, nested, versions: documents });
+      if (entry.key !== key) return;
+      entry.fragment = made;
+      entry.problem = undefined;
+    } catch (error) {
+      if (entry.key !== key || isMcpError(error, 'DOCUMENT_CLOSED')) return;
+      entry.problem = (error as Error).message;
+    }
+    this.#changed();
+  }
+}

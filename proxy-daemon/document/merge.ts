@@ -1,0 +1,155 @@
+import type { ComponentSection } from './grammar.ts';
+import type { Json, JsonObject } from './json.ts';
+import type { Fragment, LeftOut } from './namespace.ts';
+
+/**
+ * The merged document, joined from fragments that were written out once each: one changed document costs its own fragment
+ * and a concatenation, never a merge. That works because fragments share no name (see namespace.ts). Pure.
+ */
+
+/** The parts of a document that fragments add to, in the order in which they are written. */
+export const sections = [
+  'tags',
+  'x-tagGroups',
+  'paths',
+  'webhooks',
+  ...(
+    [
+      'schemas',
+      'responses',
+      'parameters',
+      'examples',
+      'requestBodies',
+      'headers',
+      'securitySchemes',
+      'links',
+      'callbacks',
+      'pathItems',
+    ] as const satisfies readonly ComponentSection[]
+  ).map((section) => `components/${section}` as const),
+] as const;
+export type Section = (typeof sections)[number];
+
+/** One service's part of each section, without the brackets around it: JSON members or items, or indented YAML lines. */
+export type WrittenFragment = Partial<Record<Section, Uint8Array>>;
+
+/** What the fragment adds to each section, as values: an array's items or an object's members. */
+export function sectionsOf(service: string, fragment: Fragment): Map<Section, Json[] | JsonObject> {
+  const added = new Map<Section, Json[] | JsonObject>();
+  const add = (section: Section, value: Json[] | JsonObject) => {
+    if (Object.keys(value).length > 0) added.set(section, value);
+  };
+  add('tags', fragment.tags);
+  add('x-tagGroups', [{ name: service, tags: fragment.tags.map(({ name = null }) => name) }]);
+  add('paths', fragment.paths);
+  add('webhooks', fragment.webhooks);
+  for (const [section, named] of Object.entries(fragment.components)) add(`components/${section}` as Section, named);
+  return added;
+}
+
+/** Where a service version's part of the document comes from: `x-mcp-source`. Times are ISO 8601. */
+export interface SourceNote {
+  service: string;
+  version: string;
+  route: string;
+  /** sha256 of the document as it was read. */
+  digest: string;
+  /** `address:port/path` it was read from. */
+  from: string;
+  /** When these bytes were first read. */
+  readAt: string;
+  /** True where reading it again fails; `problem` says why. */
+  stale: boolean;
+  problem?: string;
+  /** Last time that the same bytes were read; only where stale. */
+  confirmedAt?: string;
+}
+
+export interface Head {
+  title: string;
+  description: string;
+  sources: readonly SourceNote[];
+  leftOut: readonly LeftOut[];
+}
+
+/** What stands before and after the fragments, as values. */
+export function headOf({ title, description }: Pick<Head, 'title' | 'description'>): JsonObject {
+  return {
+    openapi: '3.1.0',
+    info: { title, ...(description === '' ? {} : { description }), version: '1' },
+    servers: [{ url: '/', description: 'This gateway' }],
+  };
+}
+
+/** The document as JSON text, in pieces to be concatenated. Fragments are given in the order in which they shall appear. */
+export function joinJson(head: Head, fragments: readonly WrittenFragment[]): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  const text = (piece: string) => pieces.push(encode(piece));
+  const section = (name: Section) => {
+    let first = true;
+    for (const fragment of fragments) {
+      const piece = fragment[name];
+      if (piece === undefined) continue;
+      if (!first) text(',');
+      pieces.push(piece);
+      first = false;
+    }
+  };
+  text(JSON.stringify(headOf(head)).slice(0, -1));
+  text(',"tags":[');
+  section('tags');
+  text('],"x-tagGroups":[');
+  section('x-tagGroups');
+  text('],"paths":{');
+  section('paths');
+  text('}');
+  if (fragments.some((fragment) => fragment.webhooks)) {
+    text(',"webhooks":{');
+    section('webhooks');
+    text('}');
+  }
+  text(',"components":{');
+  let first = true;
+  for (const name of sections) {
+    if (!name.startsWith('components/') || !fragments.some((fragment) => fragment[name])) continue;
+    text(`${first ? '' : ','}"${name.slice('components/'.length)}":{`);
+    section(name);
+    text('}');
+    first = false;
+  }
+  text(`},"x-mcp-source":${JSON.stringify(head.sources)},"x-mcp-left-out":${JSON.stringify(head.leftOut)}}`);
+  return pieces;
+}
+
+/**
+ * The document as YAML text, in pieces. `writtenHead` is `headOf` and `writtenTail` the two `x-mcp-` lists, each a block
+ * mapping that ends in a newline; fragments are lines indented as they stand under their section.
+ */
+export function joinYaml(
+  writtenHead: string,
+  writtenTail: string,
+  fragments: readonly WrittenFragment[],
+): Uint8Array[] {
+  const pieces: Uint8Array[] = [encode(writtenHead)];
+  let parent = '';
+  for (const name of sections) {
+    const parts = fragments.flatMap((fragment) => fragment[name] ?? []);
+    const [top = '', section] = name.split('/');
+    if (parts.length === 0) {
+      // `paths` must be there even when no service has any.
+      if (name === 'paths') pieces.push(encode('paths: {}\n'));
+      continue;
+    }
+    if (section === undefined) pieces.push(encode(`${top}:\n`));
+    else pieces.push(encode(parent === top ? `  ${section}:\n` : `${top}:\n  ${section}:\n`));
+    parent = top;
+    pieces.push(...parts);
+  }
+  pieces.push(encode(writtenTail));
+  return pieces;
+}
+
+const encoder = new TextEncoder();
+function encode(text: string): Uint8Array {
+  return encoder.encode(text);
+}

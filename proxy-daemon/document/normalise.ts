@@ -1,0 +1,87 @@
+import SwaggerParser from '@apidevtools/swagger-parser';
+import type { OpenAPI, OpenAPIV2 } from 'openapi-types';
+import { convertObj } from 'swagger2openapi';
+import { isMcpError, McpError } from '../../specs/errors.ts';
+import { spellOutDiscriminators } from './discriminators.ts';
+import { transform } from './grammar.ts';
+import { entriesOf, type JsonObject } from './json.ts';
+import { localiseRefs } from './local-refs.ts';
+import { shieldData, unshieldData } from './shield-data.ts';
+import { upgradeTo31 } from './upgrade-to-31.ts';
+
+/**
+ * Any supported document (Swagger 2.0, OpenAPI 3.0 or 3.1) as OpenAPI 3.1.0 whose references all point into its own
+ * components. The document is validated as it came. Reads nothing but its argument, which stays as it is.
+ *
+ * Throws DOCUMENT_VERSION (not one of those formats), DOCUMENT_INVALID (does not follow its format), DOCUMENT_REMOTE_REF,
+ * DOCUMENT_DANGLING_REF, DOCUMENT_REF_CYCLE.
+ */
+export async function normaliseDocument(document: JsonObject): Promise<JsonObject> {
+  refuseUnknownVersion(document);
+  await validateDocument(document);
+  const openapi3 = document.swagger === undefined ? document : await convertSwagger2(document);
+  const own = transform(openapi3, 'document', withoutOurExtensions);
+  const normalised = spellOutDiscriminators(upgradeTo31(localiseRefs(own)));
+  // What was converted is checked again: one service's odd document must not make the merged one invalid.
+  if (document.swagger !== undefined) await validateDocument(normalised);
+  return normalised;
+}
+
+/** What begins with `x-mcp-` is said by the gateway only. */
+function withoutOurExtensions(node: JsonObject): JsonObject {
+  return Object.keys(node).some((key) => key.startsWith('x-mcp-'))
+    ? Object.fromEntries(entriesOf(node).filter(([key]) => !key.startsWith('x-mcp-')))
+    : node;
+}
+
+/**
+ * Checks the document against the JSON Schema of its format. References are left alone: they are checked by localiseRefs,
+ * which knows where a `$ref` is one, reads nothing from outside, and can't be made to expand a small document into a huge one.
+ */
+export async function validateDocument(document: JsonObject): Promise<void> {
+  try {
+    await SwaggerParser.validate(structuredClone(document) as unknown as OpenAPI.Document, {
+      resolve: { external: false, file: false, http: false },
+      dereference: { circular: 'ignore', excludedPathMatcher: () => true },
+      validate: { spec: false },
+    });
+  } catch (cause) {
+    const lines = (cause as Error).message.split('\n').filter((line) => line.trim() !== '');
+    throw new McpError('DOCUMENT_INVALID', `not valid: ${lines.slice(0, 4).join('; ').slice(0, 400)}`, {
+      cause,
+      hint: 'Check the document with an OpenAPI validator.',
+    });
+  }
+}
+
+function refuseUnknownVersion(document: JsonObject): void {
+  const version = document.swagger ?? document.openapi;
+  if (document.swagger === '2.0' || (typeof version === 'string' && /^3\.[01]\.\d+$/.test(version))) return;
+  throw new McpError(
+    'DOCUMENT_VERSION',
+    `neither Swagger 2.0 nor OpenAPI 3.0 or 3.1: ${JSON.stringify(version)?.slice(0, 40)}`,
+  );
+}
+
+async function convertSwagger2(document: JsonObject): Promise<JsonObject> {
+  try {
+    const { openapi } = await convertObj(shieldData(document) as unknown as OpenAPIV2.Document, {
+      patch: true,
+      warnOnly: true,
+      anchors: true,
+      resolve: false,
+      // It would be made from the document otherwise, for nothing.
+      text: ' ',
+    });
+    return unshieldData(openapi as unknown as JsonObject);
+  } catch (cause) {
+    if (isMcpError(cause)) throw cause;
+    throw new McpError(
+      'DOCUMENT_INVALID',
+      `can't be converted from Swagger 2.0: ${(cause as Error).message.slice(0, 300)}`,
+      {
+        cause,
+      },
+    );
+  }
+}

@@ -1,0 +1,39 @@
+import { stringify } from 'yaml';
+import type { Json, JsonObject } from './json.ts';
+import { type Section, sectionsOf, type WrittenFragment } from './merge.ts';
+import type { Fragment } from './namespace.ts';
+
+/** Writes what a fragment adds to each section of the merged document, so that joining needs no parsing. Pure. */
+
+export function writeFragmentJson(service: string, fragment: Fragment): WrittenFragment {
+  // The brackets around are the section's: what is inside can be put beside other services' parts.
+  return written(service, fragment, (_, value) => JSON.stringify(value).slice(1, -1));
+}
+
+export function writeFragmentYaml(service: string, fragment: Fragment): WrittenFragment {
+  return written(service, fragment, (section, value) => {
+    const [top = '', inner] = section.split('/');
+    const text = writeYaml({ [top]: inner === undefined ? value : { [inner]: value } });
+    // The lines that open the section are written once, by the join.
+    return text
+      .split('\n')
+      .slice(inner === undefined ? 1 : 2)
+      .join('\n');
+  });
+}
+
+/** A block mapping that ends in a newline. No aliases: equal parts of a document must not depend on each other. */
+export function writeYaml(value: JsonObject): string {
+  return stringify(value, { aliasDuplicateObjects: false, lineWidth: 0 });
+}
+
+function written(
+  service: string,
+  fragment: Fragment,
+  write: (section: Section, value: Json[] | JsonObject) => string,
+): WrittenFragment {
+  const encoder = new TextEncoder();
+  const result: WrittenFragment = {};
+  for (const [section, value] of sectionsOf(service, fragment)) result[section] = encoder.encode(write(section, value));
+  return result;
+}

@@ -1,0 +1,100 @@
+/** Rules between the parts of an environment whose shape is right: what zod can't say about one value alone. */
+import { type EnvironmentShape, gatewayPaths, limits, type ServiceShape } from './environment-schema.ts';
+import type { Path } from './yaml-tree.ts';
+
+/** A broken rule, and whether the key or the value at the path shows it. */
+export interface BrokenRule {
+  path: Path;
+  on: 'key' | 'value';
+  message: string;
+}
+
+/** The route of a service that may declare none. */
+export function routeOf(name: string, service: Pick<ServiceShape, 'route'>): string {
+  return service.route ?? `/${name}`;
+}
+
+export function brokenRules(services: EnvironmentShape['services'], options: { allowEmpty: boolean }): BrokenRule[] {
+  const entries = Object.entries(services);
+  return [
+    ...brokenSizes(entries, options.allowEmpty),
+    ...brokenRoutes(entries),
+    ...entries.flatMap(([name, service]) => [
+      ...(options.allowEmpty ? [] : emptyVersions(name, service)),
+      ...brokenWeights(name, service),
+      ...missingCommands(name, service),
+    ]),
+  ];
+}
+
+function brokenSizes(entries: readonly [string, ServiceShape][], allowEmpty: boolean): BrokenRule[] {
+  const atServices = (message: string): BrokenRule[] => [{ path: ['services'], on: 'key', message }];
+  if (entries.length === 0 && !allowEmpty) {
+    return atServices('services is empty: that would stop everything; say so with --allow-empty if it is meant');
+  }
+  if (entries.length > limits.services) return atServices(`there may be at most ${limits.services} services`);
+  const versions = entries.flatMap(([, service]) => Object.values(service.versions));
+  const instances = versions.reduce((sum, { count }) => sum + count, 0);
+  if (instances > limits.instances) {
+    return atServices(`all counts together are ${instances}; at most ${limits.instances} are accepted`);
+  }
+  return [];
+}
+
+function brokenRoutes(entries: readonly [string, ServiceShape][]): BrokenRule[] {
+  const owners = new Map<string, string>();
+  const broken: BrokenRule[] = [];
+  for (const [name, service] of entries) {
+    const route = routeOf(name, service);
+    const complain = (message: string) => {
+      if (service.route === undefined)
+        broken.push({ path: ['services', name], on: 'key', message: `${message}; give it a route of its own` });
+      else broken.push({ path: ['services', name, 'route'], on: 'value', message });
+    };
+    const own = gatewayPaths.find((path) => route === path || route.startsWith(`${path}/`));
+    if (own !== undefined) complain(`route ${route} is taken: ${own} is the gateway's own`);
+    const owner = owners.get(route);
+    if (owner !== undefined) complain(`route ${route} is taken: service ${owner} has it`);
+    else owners.set(route, name);
+  }
+  return broken;
+}
+
+function emptyVersions(name: string, service: ServiceShape): BrokenRule[] {
+  if (Object.keys(service.versions).length > 0) return [];
+  const message = 'versions is empty: that would stop the service; say so with --allow-empty if it is meant';
+  return [{ path: ['services', name, 'versions'], on: 'key', message }];
+}
+
+function brokenWeights(name: string, service: ServiceShape): BrokenRule[] {
+  const versions = Object.entries(service.versions);
+  const path = ['services', name, 'versions'];
+  if (versions.length > limits.versionsOfService) {
+    return [{ path, on: 'key', message: `a service may have at most ${limits.versionsOfService} versions` }];
+  }
+  const weighted = versions.filter(([, { weight }]) => weight !== undefined);
+  if (weighted.length === 0) return [];
+  if (weighted.length < versions.length) {
+    return versions
+      .filter(([, { weight }]) => weight === undefined)
+      .map(([version]) => ({
+        path: [...path, version],
+        on: 'key',
+        message: 'weight is missing: give all versions of a service one, or none',
+      }));
+  }
+  if (weighted.some(([, { weight }]) => weight !== 0)) return [];
+  return [{ path, on: 'key', message: 'all weights are 0: no version would get a request' }];
+}
+
+function missingCommands(name: string, service: ServiceShape): BrokenRule[] {
+  return Object.entries(service.versions).flatMap(([version, declared]) =>
+    (['command', 'port'] as const)
+      .filter((key) => declared[key] === undefined && service[key] === undefined)
+      .map((key) => ({
+        path: ['services', name, 'versions', version],
+        on: 'key' as const,
+        message: `${key} is missing: give it here, or on the service for all its versions`,
+      })),
+  );
+}

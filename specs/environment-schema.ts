@@ -1,0 +1,262 @@
+/**
+ * The shape of an environment file, with the words that editors show and the messages people get. Durations are still
+ * text here and defaults not filled in: parse-environment.ts does both. No issue uses zod's own wording.
+ */
+import { z } from 'zod';
+import { parseDuration } from './duration.ts';
+
+/** How much one environment may declare. Counts beyond these are slips of the finger, not wishes. */
+export const limits = {
+  services: 2000,
+  versionsOfService: 20,
+  countOfVersion: 1000,
+  instances: 20_000,
+  poolSize: 1000,
+  variables: 200,
+  textLength: 4096,
+} as const;
+
+/** Paths at the gateway that are its own; a route may be neither one of these nor below it. */
+export const gatewayPaths = ['/docs', '/openapi.json', '/openapi.yaml', '/status', '/healthz'] as const;
+
+const name = (what: string) => z.string().regex(/^[a-z0-9-]{1,40}$/, `${what} must be 1 to 40 of a-z, 0-9 and -`);
+
+/** Text for a process or a page: no control characters but tab and newline, no half surrogates. */
+const text = (message: string, most: number = limits.textLength) =>
+  z
+    .string({ error: message })
+    .max(most, `must have at most ${most} characters`)
+    .refine((value) => !/[^\P{Cc}\t\n]/u.test(value) && value.isWellFormed(), 'must have no control characters');
+
+const whole = (least: number, most: number) => {
+  const message = `must be a whole number from ${least} to ${most}`;
+  return z.number({ error: message }).int(message).min(least, message).max(most, message);
+};
+
+const map = <Shape extends z.ZodRawShape>(shape: Shape) =>
+  z.strictObject(shape, { error: 'must be a map (name: value)' });
+
+const duration = (leastMs: number, mostMs: number, range: string) =>
+  z.string({ error: 'must be a duration such as 500ms, 2s or 1m' }).refine((value) => {
+    const ms = parseDuration(value);
+    return ms !== undefined && ms >= leastMs && ms <= mostMs;
+  }, `must be a duration such as 500ms, 2s or 1m, from ${range}`);
+
+const choice = <const Words extends readonly [string, ...string[]]>(words: Words) =>
+  z.enum(words, { error: `must be ${words.slice(0, -1).join(', ')} or ${words.at(-1)}` });
+
+const httpPath = (example: string) =>
+  z
+    .string({ error: `must be a path such as ${example}` })
+    .regex(/^(\/[A-Za-z0-9._~%=-]*)+$/, `must be a path such as ${example}`)
+    .max(200, 'must have at most 200 characters')
+    .refine((path) => !/\/\/|\/\.\.?(\/|$)/.test(path), 'must be a path without //, /./ or /../');
+
+const command = z
+  .array(text('must be text').min(1, 'must not be empty'), { error: 'must be a list such as [node, server.js]' })
+  .min(1, 'must not be empty')
+  .max(100, 'must have at most 100 items');
+
+const sha256 = z
+  .string({ error: 'must be 64 lower-case hex digits' })
+  .regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits');
+
+const artifact = map({
+  directory: text('must be a path')
+    .min(1, 'must not be empty')
+    .optional()
+    .describe('A directory beside this file; `mcp apply` packs it.'),
+  file: text('must be a path')
+    .min(1, 'must not be empty')
+    .optional()
+    .describe('A tar, gzipped tar or single file beside this file; needs sha256.'),
+  url: z
+    .string({ error: 'must be an http or https URL' })
+    .refine(isPlainUrl, 'must be an http or https URL without user, password or #fragment')
+    .optional()
+    .describe('Where machines fetch a tar, gzipped tar or single file; needs sha256.'),
+  sha256: sha256.optional().describe('Of the file or of what the URL gives, in lower-case hex.'),
+})
+  .superRefine((declared, context) => {
+    const forms = [declared.directory, declared.file, declared.url].filter((form) => form !== undefined);
+    const complain = (message: string) => context.addIssue({ code: 'custom', message });
+    if (forms.length !== 1) complain('must have one of directory, file and url');
+    else if (declared.directory !== undefined && declared.sha256 !== undefined)
+      complain('must have no sha256: apply computes it for a directory');
+    else if (declared.directory === undefined && declared.sha256 === undefined)
+      complain('must have the sha256 of its file or url');
+  })
+  .meta({
+    description: 'What a machine fetches before it starts the command: one of directory, file and url.',
+    oneOf: [{ required: ['directory'] }, { required: ['file', 'sha256'] }, { required: ['url', 'sha256'] }],
+  });
+
+const healthMap = map({
+  http: httpPath('/healthz').optional().describe('GET this path; an answer of 2xx or 3xx is healthy.'),
+  tcp: z.literal(true, { error: 'must be true' }).optional().describe('Connect to the port.'),
+  command: command.optional().describe('Run this in the artifact; exit code 0 is healthy.'),
+  interval: duration(100, 3_600_000, '100ms to 1h').optional().describe('From check to check. Default: 1s.'),
+  timeout: duration(10, 600_000, '10ms to 10m').optional().describe('The longest wait for an answer. Default: 500ms.'),
+  rise: whole(1, 100).optional().describe('Passes in a row until healthy. Default: 1.'),
+  fall: whole(1, 100).optional().describe('Failures in a row until unhealthy. Default: 3.'),
+})
+  .superRefine((declared, context) => {
+    const kinds = [declared.http, declared.tcp, declared.command].filter((kind) => kind !== undefined);
+    if (kinds.length > 1) context.addIssue({ code: 'custom', message: 'must have one of http, tcp and command' });
+  })
+  .meta({
+    not: {
+      anyOf: [
+        ['http', 'tcp'],
+        ['http', 'command'],
+        ['tcp', 'command'],
+      ].map((required) => ({ required })),
+    },
+  });
+
+const health = z
+  .union([z.literal('none'), healthMap], { error: 'must be none, or a map with one of http, tcp and command' })
+  .describe('How an instance is found healthy. Default: { tcp: true }.');
+
+const env = z
+  .record(
+    z
+      .string()
+      .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'an environment variable must be of letters, digits and _')
+      .regex(/^(?!(ADDRESS|HOST|PORT)$|MCP_)/, 'ADDRESS, HOST, PORT and MCP_... are set by MCP itself'),
+    text('must be text'),
+    { error: 'must be a map (name: value)' },
+  )
+  .refine(
+    (variables) => Object.keys(variables).length <= limits.variables,
+    `must have at most ${limits.variables} entries`,
+  )
+  .describe('Environment variables of the command; taken as text, as written.');
+
+const config = z
+  .record(
+    z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$/, 'a configuration key must be of letters, digits, - _ and .'),
+    z.union(
+      [
+        text('must be text'),
+        z.boolean(),
+        z.number().refine((value) => !Number.isInteger(value) || Number.isSafeInteger(value)),
+      ],
+      {
+        error: `must be true, false, a number that can be kept exactly, or text without control characters of at most ${limits.textLength} characters`,
+      },
+    ),
+    { error: 'must be a map (name: value)' },
+  )
+  .refine((values) => Object.keys(values).length <= limits.variables, `must have at most ${limits.variables} entries`)
+  .describe('Configuration that the registry hands to every instance of the service.');
+
+const shared = {
+  command: command.optional().describe('What to run, as a list; its working directory is the unpacked artifact.'),
+  port: whole(1, 65_535).optional().describe('The port the command listens on, at the address in $ADDRESS.'),
+  env: env.optional(),
+  health: health.optional(),
+};
+
+const version = map({
+  count: whole(0, limits.countOfVersion).describe('Instances wanted, healthy and registered.'),
+  weight: whole(0, 100)
+    .optional()
+    .describe(
+      "Share of the service's traffic, relative to its other versions' weights. Give all of them one, or none.",
+    ),
+  artifact: artifact.optional(),
+  ...shared,
+});
+
+const service = map({
+  route: z
+    .string({ error: 'must be a path such as /dns' })
+    .regex(/^(\/[a-z0-9][a-z0-9._-]{0,39}){1,5}$/, 'must be a path such as /dns: up to 5 parts of a-z, 0-9, . _ and -')
+    .optional()
+    .describe(
+      "URL prefix at the gateway, taken off before the request reaches the service. Default: / and the service's name.",
+    ),
+  document: httpPath('/openapi.json').optional().describe('Where an instance serves its OpenAPI or Swagger document.'),
+  config: config.optional(),
+  'on-config-change': choice(['restart', 'none', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'])
+    .optional()
+    .describe('What a change of config does to running instances: restart (the default), nothing, or a signal.'),
+  'drain-timeout': duration(0, 3_600_000, '0s to 1h')
+    .optional()
+    .describe('The longest wait for requests in flight before an instance is stopped. Default: 30s.'),
+  'stop-timeout': duration(0, 600_000, '0s to 10m').optional().describe('From SIGTERM to SIGKILL. Default: 5s.'),
+  ...shared,
+  versions: z
+    .record(
+      z
+        .string()
+        .regex(
+          /^[0-9A-Za-z][0-9A-Za-z.-]{0,39}$/,
+          'a version must be 1 to 40 of letters, digits, . and -, such as 1.2.0',
+        ),
+      version,
+      { error: 'must be a map (version: what runs)' },
+    )
+    .describe('The versions that run side by side.'),
+});
+
+/** What an environment file may hold. Rules between its parts are in environment-rules.ts. */
+export const environmentSchema = map({
+  environment: name('an environment name').describe('Name of the environment.'),
+  pool: map({
+    size: whole(0, limits.poolSize).optional().describe('Ready machines kept. Default: 1.'),
+    image: z
+      .string({ error: 'must be the name of an image' })
+      .regex(/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}$/, 'must be the name of an image')
+      .optional()
+      .describe('What machines are cloned from. Default: process (a process group instead of a VM).'),
+  })
+    .optional()
+    .describe('Machines kept ready to be claimed.'),
+  gateway: map({
+    title: text('must be text', 200)
+      .min(1, 'must not be empty')
+      .optional()
+      .describe("The merged document's title. Default: the environment's name."),
+    description: text('must be text').optional().describe("The merged document's description."),
+  })
+    .optional()
+    .describe('The gateway in front of all services.'),
+  services: z
+    .record(name('a service name'), service, { error: 'must be a map (service name: service)' })
+    .describe('The services, by name.'),
+}).describe('What an environment runs, declared for mcp plan and mcp apply.');
+
+/** An environment file's content, shape checked. */
+export type EnvironmentShape = z.infer<typeof environmentSchema>;
+export type ServiceShape = EnvironmentShape['services'][string];
+export type VersionShape = ServiceShape['versions'][string];
+export type HealthShape = NonNullable<VersionShape['health']>;
+export type ArtifactShape = NonNullable<VersionShape['artifact']>;
+
+/**
+ * The scalars which are text whatever they look like: `[node, server.js, 8080]` and `env: { LEVEL: 1.10 }` mean what is
+ * written. Numbers everywhere else are numbers.
+ */
+export function isAlwaysText(path: readonly (string | number)[]): boolean {
+  if (path[0] === 'environment' || path[0] === 'gateway') return true;
+  const ofService = path.slice(2);
+  const [group, kind] = ofService[0] === 'versions' ? ofService.slice(2) : ofService;
+  return group === 'env' || group === 'command' || group === 'artifact' || (group === 'health' && kind === 'command');
+}
+
+function isPlainUrl(value: string): boolean {
+  // URL.parse never throws; only what it leaves unchanged in sense is wanted: no spaces, no control characters.
+  const url = /^[\x21-\x7e]{1,2000}$/.test(value) ? URL.parse(value) : null;
+  if (url === null || !['http:', 'https:'].includes(url.protocol)) return false;
+  return url.username === '' && url.password === '' && url.hash === '' && !value.includes('#');
+}
+
+/** The JSON Schema that editors use for environment files; committed as specs/environment.schema.json. */
+export function environmentJsonSchema(): object {
+  return {
+    title: 'MCP environment',
+    ...z.toJSONSchema(environmentSchema, { target: 'draft-7', io: 'input' }),
+  };
+}

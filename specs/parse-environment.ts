@@ -1,0 +1,134 @@
+/** An environment file's bytes to a declared environment: pure, whole or refused with every problem found. */
+import type { DeclaredArtifact, DeclaredEnvironment, DeclaredService, DeclaredVersion } from './declared.ts';
+import { decodeText } from './decode.ts';
+import { parseDuration } from './duration.ts';
+import { brokenRules, routeOf } from './environment-rules.ts';
+import {
+  type ArtifactShape,
+  type EnvironmentShape,
+  environmentSchema,
+  type HealthShape,
+  isAlwaysText,
+  type ServiceShape,
+  type VersionShape,
+} from './environment-schema.ts';
+import type { HealthCheck } from './nouns.ts';
+import { type Place, sourceText, specInvalid } from './problems.ts';
+import { flawedServices, shapeProblems } from './shape-problems.ts';
+import { readYaml, type YamlTree } from './yaml-tree.ts';
+
+export interface ParseOptions {
+  /** Name for messages: as the user gave it. */
+  file: string;
+  /** Accepts `services: {}` and `versions: {}`. A file without content is refused all the same: it names no environment. */
+  allowEmpty?: boolean;
+}
+
+/**
+ * Reads an environment file. Throws SPEC_INVALID with `details.problems` (see renderProblems), several at once.
+ * Nothing is read but the bytes: artifacts stay as declared, resolveEnvironment takes it from there.
+ */
+export function parseEnvironment(bytes: Uint8Array, options: ParseOptions): DeclaredEnvironment {
+  const decoded = decodeText(options.file, bytes);
+  if ('problem' in decoded) throw specInvalid([decoded.problem]);
+  const tree = readYaml(sourceText(options.file, decoded.text), isAlwaysText);
+  if (!tree.complete) throw specInvalid(tree.problems);
+  if (tree.value === undefined || tree.value === null) {
+    const message = 'the file is empty: to stop everything, declare "services: {}" and say --allow-empty';
+    throw specInvalid([...tree.problems, { ...tree.valueAt([]), message }]);
+  }
+  const { shape, issues } = checkShape(tree.value);
+  const rules = brokenRules(shape.services, { allowEmpty: (options.allowEmpty ?? false) || issues.length > 0 });
+  const known = new Set(tree.problems.map(({ line, column }) => `${line}:${column}`));
+  const problems = [
+    ...tree.problems,
+    // What was refused as YAML is missing as a value: no second complaint about it.
+    ...shapeProblems(tree, environmentSchema, issues).filter(({ line, column }) => !known.has(`${line}:${column}`)),
+    ...rules.map(({ path, on, message }) => ({ ...(on === 'key' ? tree.keyAt(path) : tree.valueAt(path)), message })),
+  ];
+  if (problems.length > 0) throw specInvalid(problems);
+  return declare(shape, tree);
+}
+
+/** The shape, or all issues together with the services that have none, so that rules can be checked at least on those. */
+function checkShape(value: unknown) {
+  const result = environmentSchema.safeParse(value);
+  if (result.success) return { shape: result.data, issues: [] };
+  const { issues } = result.error;
+  const { services } = value as { services?: unknown };
+  const flawed = flawedServices(issues);
+  const isMapOfServices = typeof services === 'object' && services !== null && !Array.isArray(services);
+  const sound = Object.entries(isMapOfServices ? services : {}).filter(([name]) => !flawed.has(name));
+  return { shape: { environment: '', services: Object.fromEntries(sound) } as EnvironmentShape, issues };
+}
+
+function declare(shape: EnvironmentShape, tree: YamlTree): DeclaredEnvironment {
+  return {
+    name: shape.environment,
+    pool: { size: shape.pool?.size ?? 1, image: shape.pool?.image ?? 'process' },
+    gateway: { title: shape.gateway?.title ?? shape.environment, description: shape.gateway?.description ?? '' },
+    services: Object.entries(shape.services).map(([name, service]) => declareService(name, service, tree)),
+  };
+}
+
+function declareService(name: string, service: ServiceShape, tree: YamlTree): DeclaredService {
+  const onChange = service['on-config-change'] ?? 'restart';
+  return {
+    name,
+    route: routeOf(name, service),
+    ...(service.document === undefined ? {} : { document: service.document }),
+    config: { ...service.config },
+    ...(onChange === 'restart' || onChange === 'none'
+      ? { onConfigChange: onChange }
+      : { onConfigChange: 'signal' as const, configSignal: onChange }),
+    drainTimeoutMs: ms(service['drain-timeout'], 30_000),
+    stopTimeoutMs: ms(service['stop-timeout'], 5000),
+    versions: Object.entries(service.versions).map(([version, declared]) =>
+      declareVersion(version, declared, service, tree.valueAt(['services', name, 'versions', version, 'artifact'])),
+    ),
+  };
+}
+
+function declareVersion(
+  version: string,
+  declared: VersionShape,
+  service: ServiceShape,
+  artifactAt: Place,
+): DeclaredVersion {
+  return {
+    version,
+    count: declared.count,
+    ...(declared.weight === undefined ? {} : { weight: declared.weight }),
+    ...(declared.artifact === undefined ? {} : { artifact: declareArtifact(declared.artifact, artifactAt) }),
+    // The rules have made sure that one of the two is there.
+    command: declared.command ?? service.command ?? [],
+    port: declared.port ?? service.port ?? 0,
+    env: { ...service.env, ...declared.env },
+    health: declareHealth(declared.health ?? service.health ?? {}),
+  };
+}
+
+function declareArtifact(artifact: ArtifactShape, at: Place): DeclaredArtifact {
+  const { directory, file, url, sha256 = '' } = artifact;
+  if (directory !== undefined) return { kind: 'directory', path: directory, at };
+  return file !== undefined ? { kind: 'file', path: file, sha256, at } : { kind: 'url', url: url ?? '', sha256, at };
+}
+
+function declareHealth(health: HealthShape): HealthCheck {
+  const declared = health === 'none' ? {} : health;
+  const common = {
+    intervalMs: ms(declared.interval, 1000),
+    timeoutMs: ms(declared.timeout, 500),
+    rise: declared.rise ?? 1,
+    fall: declared.fall ?? 3,
+  };
+  if (health === 'none') return { kind: 'none', ...common };
+  if (declared.http !== undefined) return { kind: 'http', path: declared.http, ...common };
+  return declared.command === undefined
+    ? { kind: 'tcp', ...common }
+    : { kind: 'command', command: declared.command, ...common };
+}
+
+function ms(duration: string | undefined, fallback: number): number {
+  return (duration === undefined ? undefined : parseDuration(duration)) ?? fallback;
+}
