@@ -1,6 +1,6 @@
 /** Declaring: a new generation of /desired, guarded against slips. */
 
-import { environmentDigest, publishDesired, readDesired } from '../../registrar/recipes/desired-document.ts';
+import { publishDesired, readDesired } from '../../registrar/recipes/desired-document.ts';
 import { appendEvent } from '../../registrar/recipes/event-log.ts';
 import type { DesiredRecord } from '../../registrar/records.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
@@ -10,6 +10,7 @@ import {
   type EnvironmentDiff,
   needsConfirmation,
 } from '../../specs/compare-environments.ts';
+import { environmentDigest } from '../../specs/digest.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { Environment } from '../../specs/nouns.ts';
 

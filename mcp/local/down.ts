@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { stopNginx } from '../../proxy-daemon/main.ts';
+import { systemClock } from '../../registrar/system-clock.ts';
 import type { ProcessProvider } from '../../vm-factory/process/process-provider.ts';
 import { findDaemon, recordedDaemons, stopDaemon, stopProcess, strayProcesses } from './daemons.ts';
 import { machineProvider } from './provider.ts';
@@ -34,7 +35,7 @@ export async function down(dir: string, step: (text: string) => void, { keep = f
   const names = (await recordedDaemons(paths)).sort((a, b) => rank(a) - rank(b));
   for (const name of names.filter((name) => !name.startsWith('zookeeper'))) await stopOne(paths, name, report, step);
   step('nginx');
-  if (await stopNginx(paths.gateway)) report.stopped.push('nginx');
+  await stopNginx(paths.gateway, systemClock);
   step('machines');
   const provider = machineProvider(paths, state);
   report.machines = await destroyAll(provider);

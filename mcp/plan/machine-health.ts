@@ -3,7 +3,8 @@ import { ageOf, type PlannerMemory } from './memory.ts';
 import type { Policy } from './policy.ts';
 import type { Unit } from './world.ts';
 
-const onTheWay = new Set(['idle', 'fetching', 'starting', 'checking', 'serving']);
+/** `draining` of a machine that shall run: its agent restarts the service, as after a change of configuration. */
+const onTheWay = new Set(['idle', 'fetching', 'starting', 'checking', 'serving', 'draining']);
 
 /**
  * Why this machine is given up as a failed start or a lost instance, or null. It needs an agent that says so, or a deadline;

@@ -36,6 +36,8 @@ export interface PlannerMemory {
   counted: ReadonlySet<string>;
   /** P6: how many creations the next plan may hold. */
   createBatch: number;
+  /** When a creation last went well. */
+  createdAt: number;
   /** No creation before this time, and why. */
   createBlock: { until: number; reason: string } | null;
   destroyAskedAt: ReadonlyMap<string, number>;
@@ -57,17 +59,10 @@ export function freshMemory(input: { clusterId: string; now: number }): PlannerM
     starts: new Map(),
     counted: new Set(),
     createBatch: 1,
+    createdAt: input.now,
     createBlock: null,
     destroyAskedAt: none,
   };
-}
-
-/** What one execution did, for the next plan. */
-export interface Outcome {
-  /** Highest zxid written; 0 if nothing was. */
-  lastWriteZxid: number;
-  creations: { tried: number; failed: number; refused: string | null };
-  destroyAsked: string[];
 }
 
 /** ms that a fact has been true as far as this leader knows; 0 for one it sees for the first time. */

@@ -33,6 +33,8 @@ export interface Policy {
   stopGraceMs: number;
   /** P6: creations go 1, 2, 4, ... up to this many a sweep. */
   maxCreateBatch: number;
+  /** After this long without a creation they start at 1 again. */
+  createIdleMs: number;
   /** After a creation that failed, the next is tried this much later; refused ones wait ten times as long. */
   createBackoffMs: number;
 }
@@ -55,5 +57,6 @@ export const defaultPolicy: Policy = {
   destroyAgainMs: 10_000,
   stopGraceMs: 5_000,
   maxCreateBatch: 16,
+  createIdleMs: 60_000,
   createBackoffMs: 3_000,
 };

@@ -1,6 +1,6 @@
 /** How a snapshot, and what an execution did, enter a leader's memory. */
 import { startFailure } from './machine-health.ts';
-import { destructionKeys, type FactKind, type Outcome, type PlannerMemory, stateKey } from './memory.ts';
+import { destructionKeys, type FactKind, type PlannerMemory, stateKey } from './memory.ts';
 import type { Policy } from './policy.ts';
 import type { Snapshot } from './snapshot.ts';
 import { describeWorld, liveCount, serviceNames, type Unit, type World } from './world.ts';
@@ -17,27 +17,38 @@ export function remember(memory: PlannerMemory, snapshot: Snapshot, policy: Poli
     ...rememberView(known, snapshot, policy, now),
     ...rememberStarts(known, world, policy, now),
     generation: Math.max(memory.generation, desired.generation),
+    createBatch: now - memory.createdAt > policy.createIdleMs ? 1 : memory.createBatch,
     levels: rememberLevels(memory, world, policy, now),
     destroyAskedAt: new Map([...memory.destroyAskedAt].filter(([uuid]) => since.state.has(stateKey(uuid, 'deleting')))),
   };
 }
 
-/** Takes in what an execution did. Call it once an execution. */
-export function rememberOutcome(memory: PlannerMemory, outcome: Outcome, policy: Policy, now: number): PlannerMemory {
-  const wrote = outcome.lastWriteZxid > memory.lastWriteZxid;
-  const { tried, failed, refused } = outcome.creations;
-  const block =
-    failed > 0
-      ? { until: now + policy.createBackoffMs * (refused ? 10 : 1), reason: refused ?? 'the last creation failed' }
-      : memory.createBlock;
-  return {
-    ...memory,
-    lastWriteZxid: Math.max(memory.lastWriteZxid, outcome.lastWriteZxid),
-    lastWriteAt: wrote ? now : memory.lastWriteAt,
-    createBatch: failed > 0 || tried === 0 ? 1 : Math.min(memory.createBatch * 2, policy.maxCreateBatch),
-    createBlock: tried > 0 && failed === 0 ? null : block,
-    destroyAskedAt: new Map([...memory.destroyAskedAt, ...outcome.destroyAsked.map((uuid) => [uuid, now] as const)]),
-  };
+/** Takes in that something was written up to this zxid. */
+export function rememberWrite(memory: PlannerMemory, zxid: number, now: number): PlannerMemory {
+  return zxid > memory.lastWriteZxid ? { ...memory, lastWriteZxid: zxid, lastWriteAt: now } : memory;
+}
+
+/** Takes in that the provider was asked to destroy a machine. */
+export function rememberDestroy(memory: PlannerMemory, uuid: string, now: number): PlannerMemory {
+  return { ...memory, destroyAskedAt: new Map([...memory.destroyAskedAt, [uuid, now]]) };
+}
+
+/**
+ * Takes in how one creation ended. Each that goes well allows one more at a time, so that full batches go 1, 2, 4, ...; one
+ * that fails starts over, after a wait. `refused`: the provider's word where no retry helps (fault 30).
+ */
+export function rememberCreation(
+  memory: PlannerMemory,
+  result: { ok: true } | { ok: false; message: string; refused: boolean },
+  policy: Policy,
+  now: number,
+): PlannerMemory {
+  if (result.ok) {
+    const createBatch = Math.min(memory.createBatch + 1, policy.maxCreateBatch);
+    return { ...memory, createBatch, createdAt: now, createBlock: null };
+  }
+  const until = now + policy.createBackoffMs * (result.refused ? 10 : 1);
+  return { ...memory, createBatch: 1, createBlock: { until, reason: result.message } };
 }
 
 function rememberFacts(memory: PlannerMemory, world: World, snapshot: Snapshot, now: number): PlannerMemory['since'] {

@@ -20,11 +20,16 @@ export async function normaliseDocument(document: JsonObject): Promise<JsonObjec
   refuseUnknownVersion(document);
   await validateDocument(document);
   const openapi3 = document.swagger === undefined ? document : await convertSwagger2(document);
-  const own = transform(openapi3, 'document', withoutOurExtensions);
-  const normalised = spellOutDiscriminators(upgradeTo31(localiseRefs(own)));
+  const normalised = rewriteOpenApi3(openapi3);
   // What was converted is checked again: one service's odd document must not make the merged one invalid.
   if (document.swagger !== undefined) await validateDocument(normalised);
   return normalised;
+}
+
+/** The pure part, after conversion and validation: OpenAPI 3.0 or 3.1 to 3.1.0 with local references. Throws DOCUMENT_*_REF*. */
+export function rewriteOpenApi3(document: JsonObject): JsonObject {
+  const own = transform(document, 'document', withoutOurExtensions);
+  return spellOutDiscriminators(upgradeTo31(localiseRefs(own)));
 }
 
 /** What begins with `x-mcp-` is said by the gateway only. */

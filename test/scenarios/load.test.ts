@@ -1,7 +1,7 @@
 /** Scaling under steady keep-alive load loses nothing: drained instances go only when no request can reach them. */
 import test from 'ava';
-import { instancesOf, settled, startEnvironment } from '../helpers/environment.ts';
 import { type LoadFailure, startLoad } from '../helpers/load.ts';
+import { instancesOf, settled, startEnvironment } from '../helpers/local-environment.ts';
 
 const zone = (name: string) => JSON.stringify({ name });
 

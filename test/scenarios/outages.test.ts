@@ -3,8 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import test from 'ava';
 import { findDaemon, stopDaemon } from '../../mcp/local/daemons.ts';
 import { statePaths } from '../../mcp/local/state.ts';
-import { instancesOf, runMcp, settled, startEnvironment, type TestEnvironment } from '../helpers/environment.ts';
 import { startLoad } from '../helpers/load.ts';
+import { instancesOf, runMcp, settled, startEnvironment, type TestEnvironment } from '../helpers/local-environment.ts';
 
 const outageMs = 20_000;
 const targets = [

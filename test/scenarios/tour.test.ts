@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { readStartTime } from '../../registrar/process-identity.ts';
-import { examples, instancesOf, runMcp, settled, startEnvironment } from '../helpers/environment.ts';
+import { examples, instancesOf, runMcp, settled, startEnvironment } from '../helpers/local-environment.ts';
 
 const execute = promisify(execFile);
 

@@ -12,6 +12,7 @@ import { machineProvider } from '../../local/provider.ts';
 import { statePaths } from '../../local/state.ts';
 import { supervise } from '../../local/supervisor.ts';
 import { daemons, zooKeeperDaemon } from '../../local/up.ts';
+import { defaultPolicy } from '../../plan/policy.ts';
 import type { Context } from '../context.ts';
 import { daemonLog } from '../daemon-log.ts';
 import { wholeNumber } from '../numbers.ts';
@@ -39,6 +40,7 @@ async function controller(context: Context, id: string): Promise<undefined> {
     await runController({
       id,
       clusterId: state.clusterId,
+      policy: defaultPolicy,
       registry: context.registry(),
       connect: connector(context, state.sessionTimeoutMs),
       provider,
