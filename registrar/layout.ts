@@ -10,6 +10,8 @@ export const paths = {
   history: '/history',
   historyOf: (generation: number) => `/history/${String(generation).padStart(10, '0')}`,
   suspended: '/suspended',
+  /** Made by the first controller that has something to say. */
+  status: '/status',
   machines: '/machines',
   machine: (uuid: string) => `/machines/${uuid}`,
   /** Exists exactly while the machine is claimed: creating it is the claim. */

@@ -58,6 +58,8 @@ export interface MachineRecord {
   /** When `state` was entered. */
   changedAt: number;
   claim?: { service: string; version: string; digest: string; operation: string; at: number };
+  /** True once the controller saw its registration up: what is missing now was lost, it did not fail to start. */
+  served?: boolean;
   /** Why it drains or is deleted, for people. */
   reason?: string;
   /** Written before any destroy (P1). */
@@ -165,6 +167,17 @@ export interface BudgetRecord {
   /** How much of `DesiredRecord.allowance` of this generation has been used. */
   generation: number;
   used: number;
+}
+
+/** /status: what the leader last planned, for people and the CLI; written only when it changed. */
+export interface StatusRecord {
+  epoch: number;
+  leader: string;
+  generation: number | null;
+  at: number;
+  /** Things not done, and what they wait for. */
+  waiting: { what: string; why: string }[];
+  alarms: { code: string; message: string }[];
 }
 
 /** /events/e_<seq> (P16) */

@@ -1,20 +1,39 @@
 /** The plan is a value: it can be printed (`mcp plan`), checked by an independent checker, simulated, executed. */
+import type { BudgetRecord } from '../../registrar/records.ts';
 
 export type Action =
   /** Ledger entry first, then the provider's create. */
   | { kind: 'create'; uuid: string; operation: string; image: string; reason: string }
   /** The provider told what we asked for: note providerId and address. */
   | { kind: 'note'; uuid: string; providerId: string; address?: string; reason: string }
+  /** First seen serving: the ledger remembers, so that a successor can tell a lost instance from one that never started. */
+  | { kind: 'confirm'; uuid: string; reason: string }
   /** building -> verifying -> ready, as the machine's agent joins and proves itself. */
   | { kind: 'advance'; uuid: string; to: 'verifying' | 'ready'; reason: string }
   /** One multi: check epoch and suspension, ledger ready -> claimed, create the assignment. */
   | { kind: 'claim'; uuid: string; service: string; version: string; operation: string; reason: string }
   /** Assignment's want becomes drain; ledger claimed -> draining. */
   | { kind: 'drain'; uuid: string; service: string; version: string; operation: string; reason: string }
-  /** Tombstone: ledger -> deleting, assignment's want becomes stop, budget consumed, in one multi. */
-  | { kind: 'retire'; uuid: string; budget: string; operation: string; reason: string }
+  /** Tombstone: ledger -> deleting, assignment's want becomes stop, budget consumed (`spent` is written), in one multi. */
+  | { kind: 'retire'; uuid: string; budget: string; spent: BudgetRecord; operation: string; reason: string }
   /** The provider's destroy, of a machine with a tombstone. */
   | { kind: 'destroy'; uuid: string; providerId: string; reason: string }
+  /**
+   * The provider says it runs no more but still lists it: one multi removes its registration, so that gateways drop it at
+   * once, takes its assignment and writes the tombstone; a destroy follows. Nothing alive is destroyed: no budget.
+   */
+  | { kind: 'condemn'; uuid: string; operation: string; reason: string }
+  /** The provider lists a machine of ours that the ledger does not know: it enters the ledger with a tombstone (P1, P7). */
+  | {
+      kind: 'adopt';
+      uuid: string;
+      providerId: string;
+      operation: string;
+      image: string;
+      budget: string;
+      spent: BudgetRecord;
+      reason: string;
+    }
   /** The provider says it is gone: remove its registration, assignment and ledger entry. */
   | { kind: 'bury'; uuid: string; reason: string }
   /** /config/<service> follows the declared configuration. */

@@ -20,9 +20,10 @@ export type ParsedRegistration =
 /** Bytes that a registration may have. */
 const maxBytes = 4096;
 const namePattern = /^[a-z0-9-]{1,40}$/;
-const versionPattern = /^[0-9A-Za-z][0-9A-Za-z._+-]{0,63}$/;
+const versionPattern = /^[0-9A-Za-z][0-9A-Za-z.-]{0,39}$/;
 const machinePattern = /^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$/;
-const documentPattern = /^\/(?:[0-9A-Za-z_~-][0-9A-Za-z._~-]*(?:\/[0-9A-Za-z_~-][0-9A-Za-z._~-]*)*)?$/;
+/** No empty part (`//host` would be another host) and none that climbs. */
+const documentPattern = /^\/(?:(?!\.{1,2}(?:\/|$))[0-9A-Za-z._~=%-]+(?:\/|$))*$/;
 const digestPattern = /^[0-9a-f]{64}$/;
 /** Keys that mean something to JavaScript itself. */
 const evilKeys = ['__proto__', 'constructor', 'prototype'];

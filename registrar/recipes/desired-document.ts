@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto';
+import { environmentDigest } from '../../specs/digest.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { Environment } from '../../specs/nouns.ts';
 import { paths } from '../layout.ts';
 import type { DesiredRecord } from '../records.ts';
 import type { CallOptions, MultiOp, RegistryClient } from '../registry-client.ts';
-import { canonicalJson } from '../store/canonical-json.ts';
 import { codecs, encode } from '../store/codecs.ts';
 import { readDocument, retryConflicts, type Versioned } from './versioned-document.ts';
 
@@ -53,11 +52,6 @@ export function publishDesired(
     await client.multi(publishOps(written, found?.version ?? null), options);
     return written;
   });
-}
-
-/** sha256 (hex) of the environment's canonical JSON. */
-export function environmentDigest(environment: Environment): string {
-  return createHash('sha256').update(canonicalJson(environment)).digest('hex');
 }
 
 /** One generation of /history, or null where there is no such. */

@@ -4,6 +4,7 @@ import { paths } from '../layout.ts';
 import type { EventRecord } from '../records.ts';
 import type { CallOptions, MultiOp, RegistryClient, WatchHandle } from '../registry-client.ts';
 import { codecs, decode, encode } from '../store/codecs.ts';
+import { nameOf } from '../zookeeper/paths.ts';
 import { required } from './format-registry.ts';
 import { mapBounded } from './map-bounded.ts';
 import { isOver, orAborted, stateError } from './state-signal.ts';
@@ -15,7 +16,7 @@ export interface LoggedEvent extends EventRecord {
 }
 
 /** Events kept. */
-export const eventsKept = 1000;
+const eventsKept = 1000;
 const prefix = `${paths.events}/e_`;
 const parallel = 64;
 /** A follower that got no watch event for this long, in ms, looks by itself. */
@@ -34,7 +35,7 @@ export async function appendEvent(
 ): Promise<LoggedEvent> {
   const data = encode(codecs.event, event);
   const { path } = await client.create(prefix, data, { ...options, mode: 'persistent-sequential' });
-  return { ...event, sequence: sequenceOf(path.slice(paths.events.length + 1)) ?? 0 };
+  return { ...event, sequence: sequenceOf(nameOf(path)) ?? 0 };
 }
 
 /** Deletes the oldest events beyond `keep`; gives how many. Two who trim at once do no harm. */

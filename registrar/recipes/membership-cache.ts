@@ -1,6 +1,7 @@
 import { isMcpError } from '../../specs/errors.ts';
 import type { Clock } from '../clock.ts';
 import type { RegistryClient, WatchHandle, WatchNotice } from '../registry-client.ts';
+import { childOf } from '../zookeeper/paths.ts';
 import { backoffDelay } from './backoff.ts';
 import { required } from './format-registry.ts';
 import { mapBounded } from './map-bounded.ts';
@@ -251,7 +252,7 @@ export class MembershipCache {
   async #childrenOf(path: string, signal: AbortSignal): Promise<string[]> {
     try {
       const { children } = await this.#options.client.children(path, { signal });
-      return children.map((name) => (path === '/' ? `/${name}` : `${path}/${name}`));
+      return children.map((name) => childOf(path, name));
     } catch (error) {
       if (isMcpError(error, 'REGISTRY_NO_NODE', 'REGISTRY_NO_AUTH')) return [];
       throw error;

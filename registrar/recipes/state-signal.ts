@@ -1,5 +1,7 @@
-import { McpError } from '../../specs/errors.ts';
+import type { McpError } from '../../specs/errors.ts';
 import type { RegistryClient, SessionState } from '../registry-client.ts';
+import { registryError } from '../zookeeper/errors.ts';
+import { deadError } from '../zookeeper/session-state.ts';
 
 /** An AbortSignal with the means to stop looking. */
 export interface StateSignal {
@@ -10,7 +12,7 @@ export interface StateSignal {
 
 /** True where a client can do nothing any more. */
 export function isOver(state: SessionState): boolean {
-  return state === 'expired' || state === 'auth-failed' || state === 'closed';
+  return deadError(state) !== null;
 }
 
 /**
@@ -41,22 +43,9 @@ export function stateSignal(
   };
 }
 
-/** What a state that is not `connected` means to whoever needed it. */
+/** What a state that is not what was needed means to whoever needed it. */
 export function stateError(state: SessionState): McpError {
-  switch (state) {
-    case 'expired':
-      return new McpError('REGISTRY_SESSION_EXPIRED', 'the registry session expired', {
-        hint: 'A new session is needed; its ephemeral nodes are gone.',
-      });
-    case 'auth-failed':
-      return new McpError('REGISTRY_AUTH_FAILED', 'the registry refused the credentials', {
-        hint: 'Check the credentials for the registry.',
-      });
-    case 'closed':
-      return new McpError('REGISTRY_CLOSED', 'the registry client is closed');
-    default:
-      return new McpError('REGISTRY_CONNECTION_LOSS', `the registry connection is ${state}`, { retryable: true });
-  }
+  return deadError(state) ?? registryError('REGISTRY_CONNECTION_LOSS', `the registry connection is ${state}`);
 }
 
 /** Resolves with a promise's value, or rejects with the signal's reason as soon as it aborts. */

@@ -1,5 +1,6 @@
 /** Records to and from what znodes hold. Nothing read from the registry is used before its schema held. */
 import { z } from 'zod';
+import { canonicalJson } from '../../specs/canonical-json.ts';
 import { McpError } from '../../specs/errors.ts';
 import type {
   AgentRecord,
@@ -13,9 +14,9 @@ import type {
   GatewayMark,
   GatewayRecord,
   MachineRecord,
+  StatusRecord,
   SuspendedRecord,
 } from '../records.ts';
-import { canonicalJson } from './canonical-json.ts';
 import { configSignal, configValues, environmentSchema, onConfigChange, versionSchema } from './environment-schema.ts';
 import { count, shaped, text, time } from './shape.ts';
 
@@ -56,6 +57,7 @@ export const codecs = {
     createdAt: time,
     changedAt: time,
     claim: z.object({ service: text, version: text, digest: text, operation: text, at: time }).optional(),
+    served: z.boolean().optional(),
     reason: text.optional(),
     tombstone: z.object({ reason: text, operation: text, at: time }).optional(),
   }),
@@ -105,6 +107,14 @@ export const codecs = {
     at: time,
   }),
   budget: shaped<BudgetRecord>({ destroyed: z.array(time), generation: count, used: count }),
+  status: shaped<StatusRecord>({
+    epoch: count,
+    leader: text,
+    generation: count.nullable(),
+    at: time,
+    waiting: z.array(z.object({ what: text, why: text })),
+    alarms: z.array(z.object({ code: text, message: text })),
+  }),
   event: shaped<EventRecord>({
     at: time,
     actor: text,

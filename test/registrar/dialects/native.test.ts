@@ -43,6 +43,7 @@ function parse(content: unknown, at = path, options = { allowLoopback: false }, 
 
 test('a good registration is read as it was written', (t) => {
   t.deepEqual(parse(good), { ok: true, record: good });
+  t.true(parse({ ...good, document: '/.well-known/a..b.json' }).ok);
   t.deepEqual(parse({ ...good, address: 'FD00::3', extra: 'x\n;' }), {
     ok: true,
     record: { ...good, address: 'fd00::3' },
@@ -60,6 +61,7 @@ const refused: [string, unknown, RegExp][] = [
   ['a brace in a value', { ...good, address: '10.0.0.3{' }, /not an IP address/],
   ['a dollar in a value', { ...good, document: '/$host' }, /document/],
   ['a document that climbs', { ...good, document: '/../secret' }, /document/],
+  ['a document that climbs at its end', { ...good, document: '/a/..' }, /document/],
   ['a document on another host', { ...good, document: '//evil/openapi.json' }, /document/],
   ['a host name as address', { ...good, address: 'dns.internal' }, /not an IP address/],
   ['no address', { ...good, address: undefined }, /not an IP address/],
@@ -189,7 +191,7 @@ const content = fc.oneof(
 );
 
 test('whatever a node holds, parsing never throws and lets only allow-listed characters through', (t) => {
-  const allowed = /^[0-9A-Za-z._:~+/-]*$/;
+  const allowed = /^[0-9A-Za-z._:~=%/-]*$/;
   let accepted = 0;
   fc.assert(
     fc.property(fc.oneof(fc.constant(path), fc.string()), content, fc.boolean(), (where, data, allowLoopback) => {

@@ -1,7 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
 import type { MachineRecord } from '../../../registrar/records.ts';
-import { canonicalJson } from '../../../registrar/store/canonical-json.ts';
 import { codecs, decode, encode } from '../../../registrar/store/codecs.ts';
 
 const machine: MachineRecord = {
@@ -59,24 +58,3 @@ test('whatever a node holds, decoding gives a record or RECORD_INVALID', (t) => 
   );
   t.pass();
 });
-
-test('canonical JSON does not depend on the order of keys and is JSON', (t) => {
-  t.is(canonicalJson({ b: 1, a: [{ d: 1, c: undefined }] }), '{"a":[{"d":1}],"b":1}');
-  fc.assert(
-    fc.property(fc.jsonValue(), (value) => {
-      const text = canonicalJson(value);
-      t.deepEqual(JSON.parse(text), JSON.parse(JSON.stringify(value)));
-      return canonicalJson(reversed(value)) === text;
-    }),
-  );
-});
-
-function reversed(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(reversed);
-  if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .reverse()
-      .map(([key, item]) => [key, reversed(item)]),
-  );
-}

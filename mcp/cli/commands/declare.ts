@@ -1,0 +1,180 @@
+/** `mcp plan`, `mcp apply` and `mcp scale`: what is declared, and what follows from it. */
+
+import { readDesired } from '../../../registrar/recipes/desired-document.ts';
+import type { RegistryClient } from '../../../registrar/registry-client.ts';
+import { systemClock } from '../../../registrar/system-clock.ts';
+import { compareEnvironments, needsConfirmation } from '../../../specs/compare-environments.ts';
+import { McpError } from '../../../specs/errors.ts';
+import { readStatus, readWorld } from '../../control/read-status.ts';
+import { type Applied, applyEnvironment } from '../../declare/apply-environment.ts';
+import { loadEnvironment } from '../../declare/load-environment.ts';
+import { largestCount, scaled } from '../../declare/scale.ts';
+import { statePaths } from '../../local/state.ts';
+import { isNothing, previewEnvironment } from '../../view/preview.ts';
+import { isConverged } from '../../view/status-view.ts';
+import type { Context } from '../context.ts';
+import { wholeNumber } from '../numbers.ts';
+import { exitCodes, paint } from '../output.ts';
+import { makeProgress } from '../progress.ts';
+import { renderDiff, renderPreview } from '../render-plan.ts';
+import { action, type Register } from './run.ts';
+
+interface PlanOptions {
+  file: string;
+  allowEmpty?: boolean;
+}
+
+export const registerPlan: Register = (program, interrupted) => {
+  program
+    .command('plan')
+    .description('show what applying a file would do; changes nothing (exit 0: nothing to do, 4: changes)')
+    .requiredOption('-f, --file <yaml>', 'environment file')
+    .option('--allow-empty', 'accept an environment without services')
+    .action(action<PlanOptions>(interrupted, plan));
+};
+
+async function plan(context: Context, options: PlanOptions): Promise<number> {
+  const environment = await load(context, options);
+  const { registry } = await context.withRegistry((client) => readWorld(client, context.reading()));
+  const current = registry.desired?.record;
+  const diff = compareEnvironments(current?.environment, environment);
+  const preview = previewEnvironment(environment, registry);
+  const refusal = needsConfirmation(current?.environment, environment) ?? null;
+  const nothing = diff.change === 'same' && isNothing(preview);
+  if (context.json)
+    context.printJson({ generation: current?.generation ?? null, changes: !nothing, refusal, diff, preview });
+  else {
+    context.print(renderDiff(diff, context.color) || 'The declaration is the same.');
+    context.print(`\n${renderPreview(preview, context.color)}`);
+    if (refusal) context.print(`\n${paint(context.color, 'yellow', `apply will ask for --yes: ${refusal}`)}`);
+    context.print(
+      nothing
+        ? '\nNothing to do.'
+        : `\nTo do it: mcp apply -f ${options.file} --generation ${current?.generation ?? 0}`,
+    );
+  }
+  return nothing ? exitCodes.done : exitCodes.changes;
+}
+
+interface DeclareOptions {
+  yes?: boolean;
+  reason?: string;
+  wait?: boolean;
+  timeout: number;
+}
+
+interface ApplyOptions extends PlanOptions, DeclareOptions {
+  generation?: number;
+}
+
+export const registerApply: Register = (program, interrupted) => {
+  program
+    .command('apply')
+    .description('declare the environment of a file')
+    .requiredOption('-f, --file <yaml>', 'environment file')
+    .option('--allow-empty', 'accept an environment without services')
+    .option(
+      '--generation <n>',
+      'refuse if another generation than this is declared meanwhile',
+      wholeNumber(0, 999_999_999),
+    )
+    .option('--yes', 'take away more than half of a service if that is what the file says')
+    .option('--reason <text>', 'why, for the history')
+    .option('--no-wait', 'do not wait until desired = live')
+    .option('--timeout <seconds>', 'longest wait', wholeNumber(1, 86_400), 300)
+    .action(
+      action<ApplyOptions>(interrupted, async (context, options) => {
+        const environment = await load(context, options);
+        return context.withRegistry(async (client) => {
+          const applied = await applyEnvironment(client, environment, {
+            ...(await declaration(context, options, `apply -f ${options.file}`)),
+            expectGeneration: options.generation,
+          });
+          return finish(context, client, applied, options);
+        });
+      }),
+    );
+};
+
+export const registerScale: Register = (program, interrupted) => {
+  program
+    .command('scale')
+    .description('change the count of a service that has one version, or of one version')
+    .argument('<service>', 'SERVICE or SERVICE@VERSION')
+    .argument('<count>', 'instances wanted', wholeNumber(0, largestCount))
+    .option('--yes', 'take away more than half if that is what you want')
+    .option('--reason <text>', 'why, for the history')
+    .option('--no-wait', 'do not wait until desired = live')
+    .option('--timeout <seconds>', 'longest wait', wholeNumber(1, 86_400), 300)
+    .action(
+      action<DeclareOptions>(interrupted, (context, options, target = '', count = '') =>
+        context.withRegistry((client) => scale(context, client, options, target, Number(count))),
+      ),
+    );
+};
+
+async function scale(context: Context, client: RegistryClient, options: DeclareOptions, target: string, count: number) {
+  const current = await readDesired(client, { signal: context.signal });
+  if (!current) throw new McpError('USAGE_NOTHING_DECLARED', 'nothing is declared yet', { hint: 'mcp apply -f FILE' });
+  const applied = await applyEnvironment(client, scaled(current.record.environment, target, count), {
+    ...(await declaration(context, options, `scale ${target} ${count}`)),
+    expectGeneration: current.record.generation,
+  });
+  return finish(context, client, applied, options);
+}
+
+function load(context: Context, options: PlanOptions) {
+  return loadEnvironment(options.file, {
+    artifacts: statePaths(context.stateDir).artifacts,
+    allowEmpty: options.allowEmpty,
+  });
+}
+
+async function declaration(context: Context, options: DeclareOptions, what: string) {
+  return {
+    author: context.actor,
+    reason: options.reason ?? what,
+    confirmed: options.yes === true,
+    at: systemClock.now(),
+  };
+}
+
+/** Tells what was declared and, unless told not to, waits until it is true. */
+async function finish(
+  context: Context,
+  client: RegistryClient,
+  applied: Applied,
+  options: DeclareOptions,
+): Promise<number | undefined> {
+  if (!applied.changed) context.note(`Generation ${applied.generation} already says so.`);
+  else context.note(`Generation ${applied.generation} declared.\n${renderDiff(applied.diff, context.color)}`);
+  const converged = options.wait === false ? null : await waitUntilLive(context, client, options.timeout);
+  if (context.json) context.printJson({ ...applied, converged });
+  else if (converged) context.print('Desired = live.');
+  return converged === false ? exitCodes.failed : undefined;
+}
+
+async function waitUntilLive(context: Context, client: RegistryClient, timeout: number): Promise<boolean> {
+  const progress = makeProgress(context);
+  const deadline = systemClock.monotonic() + timeout * 1000;
+  progress.start('Wait until desired = live');
+  for (;;) {
+    const status = await readStatus(client, context.reading());
+    if (isConverged(status)) {
+      progress.done();
+      return true;
+    }
+    const open = status.services
+      .filter(({ live, desired }) => live !== desired)
+      .map(({ name, live, desired }) => `${name} ${live}/${desired}`);
+    progress.tell(
+      [...open, ...status.waiting.map(({ what, why }) => `${what} waits: ${why}`)].join(', ') || 'draining',
+    );
+    if (systemClock.monotonic() > deadline) {
+      progress.fail();
+      context.note(`Not true after ${timeout} s; the controller goes on. See mcp status and mcp why.`);
+      return false;
+    }
+    await systemClock.sleep(100, context.signal);
+  }
+}

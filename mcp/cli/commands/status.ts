@@ -1,0 +1,81 @@
+/** `mcp status` and `mcp watch`: what is declared, what is live, what is being waited for. */
+
+import type { RegistryClient } from '../../../registrar/registry-client.ts';
+import { systemClock } from '../../../registrar/system-clock.ts';
+import { readStatus } from '../../control/read-status.ts';
+import { isConverged } from '../../view/status-view.ts';
+import type { Context } from '../context.ts';
+import { wholeNumber } from '../numbers.ts';
+import { renderStatus } from '../render-status.ts';
+import { action, type Register } from './run.ts';
+
+export const registerStatus: Register = (program, interrupted) => {
+  program
+    .command('status')
+    .description('show services, versions, instances, pool and gateways')
+    .action(
+      action(interrupted, async (context) => {
+        const status = await context.withRegistry((client) => readStatus(client, context.reading()));
+        if (context.json) context.printJson(status);
+        else context.print(renderStatus(status, context.color));
+        return undefined;
+      }),
+    );
+};
+
+interface WatchOptions {
+  untilConverged?: boolean;
+  timeout?: number;
+}
+
+export const registerWatch: Register = (program, interrupted) => {
+  program
+    .command('watch')
+    .description('show the status again at every change until Ctrl-C')
+    .option('--until-converged', 'end when desired = live')
+    .option('--timeout <seconds>', 'fail when that takes longer', wholeNumber(1, 86_400))
+    .action(
+      action<WatchOptions>(interrupted, (context, options) =>
+        context.withRegistry((client) => watch(context, client, options)),
+      ),
+    );
+};
+
+/** Changes closer together than this are shown as one. */
+const settleMs = 100;
+
+async function watch(context: Context, client: RegistryClient, options: WatchOptions): Promise<number | undefined> {
+  const deadline = options.timeout ? AbortSignal.timeout(options.timeout * 1000) : undefined;
+  const signal = deadline ? AbortSignal.any([context.signal, deadline]) : context.signal;
+  let changed = Promise.withResolvers<void>();
+  const handle = await client.addWatch('/', 'persistent-recursive', () => changed.resolve());
+  let shown = '';
+  try {
+    for (;;) {
+      changed = Promise.withResolvers();
+      const status = await readStatus(client, { ...context.reading(), signal });
+      const text = context.json ? JSON.stringify(status) : renderStatus(status, context.color);
+      if (text !== shown) show(context, text);
+      shown = text;
+      if (options.untilConverged && isConverged(status)) return undefined;
+      await Promise.race([changed.promise, systemClock.sleep(5000, signal)]);
+      await systemClock.sleep(settleMs, signal);
+    }
+  } catch (error) {
+    if (deadline?.aborted) {
+      context.note(`not converged after ${options.timeout} s`);
+      return 1;
+    }
+    if (context.signal.aborted) return undefined;
+    throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A terminal is redrawn; elsewhere each change is a block (or, with --json, a line) of its own. */
+function show(context: Context, text: string): void {
+  if (context.json) process.stdout.write(`${text}\n`);
+  else if (process.stdout.isTTY) process.stdout.write(`\x1b[2J\x1b[H${text}\n`);
+  else context.print(`${text}\n`);
+}

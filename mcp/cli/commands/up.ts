@@ -1,0 +1,123 @@
+/** `mcp up`: the local environment, from nothing to served. */
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { McpError } from '../../../specs/errors.ts';
+import { down } from '../../local/down.ts';
+import { readState } from '../../local/state.ts';
+import { type UpOptions, up } from '../../local/up.ts';
+import type { Context } from '../context.ts';
+import { wholeNumber } from '../numbers.ts';
+import { paint } from '../output.ts';
+import { makeProgress } from '../progress.ts';
+import { renderStatus } from '../render-status.ts';
+import { action, type Register } from './run.ts';
+
+const example = fileURLToPath(new URL('../../../specs/examples/hosting.yaml', import.meta.url));
+
+interface Options {
+  file?: string;
+  port: number;
+  controllers: number;
+  sessionTimeout: number;
+  foreground?: boolean;
+}
+
+export const registerUp: Register = (program, interrupted) => {
+  program
+    .command('up')
+    .description('start the local environment and wait until what is declared is served')
+    .option('-f, --file <yaml>', 'environment to declare at the first start (default: the hosting example)')
+    .option('--port <n>', 'wanted port of the gateway (0: any free one)', wholeNumber(0, 65_535), 8080)
+    .option('--controllers <n>', 'controllers to run; one leads, the others stand by', wholeNumber(1, 5), 1)
+    .option(
+      '--session-timeout <ms>',
+      'ZooKeeper session timeout of controllers, gateway and agents',
+      wholeNumber(1000, 60_000),
+      10_000,
+    )
+    .option('--foreground', 'stay; Ctrl-C stops and removes the environment')
+    .action(action<Options>(interrupted, run));
+};
+
+async function run(context: Context, options: Options): Promise<undefined> {
+  const started = performance.now();
+  const existed = readState(context.stateDir) !== null;
+  const file = resolve(options.file ?? example);
+  if (!existsSync(file))
+    throw new McpError('USAGE_FILE', `there is no file ${file}`, { hint: 'Name an environment with --file.' });
+  const settings: UpOptions = {
+    dir: context.stateDir,
+    file,
+    port: options.port,
+    controllers: options.controllers,
+    sessionTimeoutMs: options.sessionTimeout,
+    actor: context.actor,
+    signal: context.signal,
+  };
+  const progress = makeProgress(context);
+  try {
+    const { state, status } = await up(settings, progress);
+    progress.done();
+    const url = `http://${state.gateway.address}:${state.gateway.port}`;
+    const seconds = Number(((performance.now() - started) / 1000).toFixed(1));
+    if (context.json)
+      context.printJson({
+        url,
+        document: `${url}/openapi.json`,
+        docs: `${url}/docs/`,
+        seconds,
+        state: context.stateDir,
+        status,
+      });
+    else context.print(welcome(context, url, renderStatus(status, context.color), seconds, existed));
+  } catch (error) {
+    progress.fail();
+    // A first start that was cut off leaves nothing; one that failed stays, so that its logs can be read.
+    if (!existed && context.signal.aborted) await down(context.stateDir, () => undefined);
+    throw error;
+  }
+  if (options.foreground) await stay(context);
+  return undefined;
+}
+
+/** What a newcomer needs next. */
+function welcome(context: Context, url: string, status: string, seconds: number, existed: boolean): string {
+  const title = paint(
+    context.color,
+    ['bold', 'green'],
+    existed ? `Running (checked in ${seconds} s)` : `Up in ${seconds} s`,
+  );
+  const mcp = `npx mcp${context.stateDir === join(process.cwd(), '.mcp') ? '' : ` --state ${context.stateDir}`}`;
+  const link = (text: string) => paint(context.color, 'cyan', text);
+  return [
+    '',
+    title,
+    '',
+    status,
+    '',
+    `  gateway    ${link(`${url}/`)}`,
+    `  document   ${link(`${url}/openapi.json`)}`,
+    `  docs       ${link(`${url}/docs/`)}`,
+    `  status     ${link(`${url}/status`)}`,
+    '',
+    'Try next:',
+    `  curl ${url}/dns/zones`,
+    `  ${mcp} scale dns 4`,
+    `  ${mcp} watch`,
+    `  ${mcp} why dns`,
+    `  npm run down        # stops and removes everything in ${dirname(context.stateDir) === process.cwd() ? '.mcp' : context.stateDir}`,
+  ].join('\n');
+}
+
+async function stay(context: Context): Promise<void> {
+  context.note('\nRunning in the foreground; Ctrl-C stops and removes everything.');
+  await new Promise<void>((resolve) => {
+    const alive = setInterval(() => undefined, 60_000);
+    context.signal.addEventListener('abort', () => {
+      clearInterval(alive);
+      resolve();
+    });
+  });
+  await down(context.stateDir, (what) => context.note(`stopping ${what}`));
+}

@@ -1,0 +1,82 @@
+/** The status as people read it: a table a service, the pool, the gateways, and what is being waited for. */
+import type { StatusView, VersionView } from '../view/status-view.ts';
+import { paint, table } from './output.ts';
+
+/** The text of `mcp status`. */
+export function renderStatus(status: StatusView, color: boolean): string {
+  const blocks = [head(status, color), services(status, color), footer(status, color)];
+  if (status.alarms.length > 0)
+    blocks.push(
+      list(
+        'Alarms',
+        status.alarms.map(({ code, message }) => `${paint(color, 'red', code)} ${message}`),
+        color,
+      ),
+    );
+  if (status.waiting.length > 0)
+    blocks.push(
+      list(
+        'Waiting',
+        status.waiting.map(({ what, why }) => `${what}: ${why}`),
+        color,
+      ),
+    );
+  return blocks.join('\n\n');
+}
+
+function head(status: StatusView, color: boolean): string {
+  const title = paint(color, 'bold', status.environment ?? 'nothing declared');
+  const leader = status.leader
+    ? `led by ${status.leader} (epoch ${status.epoch})`
+    : paint(color, 'yellow', 'no leader');
+  const lines = [`${title}  generation ${status.generation ?? '-'}  ${leader}`];
+  if (status.suspended) {
+    lines.push(paint(color, ['yellow', 'bold'], `SUSPENDED by ${status.suspended.by}: ${status.suspended.reason}`));
+  }
+  return lines.join('\n');
+}
+
+function services(status: StatusView, color: boolean): string {
+  const rows = status.services.flatMap((service) =>
+    service.versions.map((version, at) => [
+      at === 0 ? service.name : '',
+      at === 0 ? service.route : '',
+      version.version,
+      counts(version, color),
+      version.weight === null ? '-' : String(version.weight),
+      instances(version, color),
+    ]),
+  );
+  if (rows.length === 0) return 'No services are declared.';
+  return table([['SERVICE', 'ROUTE', 'VERSION', 'LIVE', 'WEIGHT', 'INSTANCES'], ...rows], color);
+}
+
+function counts(version: VersionView, color: boolean): string {
+  const style = version.live === version.desired ? 'green' : version.live < version.desired ? 'red' : 'yellow';
+  return paint(color, style, `${version.live}/${version.desired}`);
+}
+
+const mostShown = 6;
+
+function instances(version: VersionView, color: boolean): string {
+  const shown = version.instances.slice(0, mostShown).map(({ machine, state }) => {
+    const id = machine.slice(0, 8);
+    return state === 'up' ? id : paint(color, state === 'failed' ? 'red' : 'yellow', `${id} (${state})`);
+  });
+  const more = version.instances.length - shown.length;
+  return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join(' ');
+}
+
+function footer(status: StatusView, color: boolean): string {
+  const { ready, building, target } = status.pool;
+  const pool = `pool      ${ready} of ${target} ready${building > 0 ? `, ${building} building` : ''}`;
+  const gateways = status.gateways.map((gateway) => {
+    const holding = gateway.holding ? `  ${paint(color, 'yellow', `holding: ${gateway.holding}`)}` : '';
+    return `gateway   ${gateway.id}  ${gateway.url}  generation ${gateway.generation} (${gateway.mode})${holding}`;
+  });
+  return [pool, ...(gateways.length > 0 ? gateways : [paint(color, 'yellow', 'gateway   none')])].join('\n');
+}
+
+function list(title: string, lines: string[], color: boolean): string {
+  return [paint(color, 'bold', title), ...lines.map((line) => `  ${line}`)].join('\n');
+}

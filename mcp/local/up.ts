@@ -1,0 +1,185 @@
+/** `mcp up`: from nothing to desired = live on this machine. Idempotent: what runs already is left as it is. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { paths as nodes } from '../../registrar/layout.ts';
+import { formatRegistry } from '../../registrar/recipes/format-registry.ts';
+import type { RegistryClient } from '../../registrar/registry-client.ts';
+import { systemClock } from '../../registrar/system-clock.ts';
+import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
+import { untilServing, writeServerFiles, zooKeeperServer } from '../../registrar/zookeeper/server.ts';
+import { McpError } from '../../specs/errors.ts';
+import { readStatus } from '../control/read-status.ts';
+import { applyEnvironment } from '../declare/apply-environment.ts';
+import { loadEnvironment } from '../declare/load-environment.ts';
+import { isConverged, type StatusView } from '../view/status-view.ts';
+import { freeAddressBlock, freePort } from './addresses.ts';
+import { type DaemonSpec, daemonLog, ensureDaemon } from './daemons.ts';
+import { mcpCommand } from './provider.ts';
+import { type LocalState, readState, registryOf, type StatePaths, statePaths, writeState } from './state.ts';
+
+/** Sessions may be 2 to 20 ticks long: from one second up. */
+const zooKeeperTickMs = 500;
+
+export interface UpOptions {
+  dir: string;
+  file: string;
+  /** Wanted port of the gateway; another free one is taken where it is in use. */
+  port: number;
+  controllers: number;
+  sessionTimeoutMs: number;
+  actor: string;
+  signal: AbortSignal;
+}
+
+/** Says what is going on: `start` begins a step, `tell` changes its text. Steps end when the next one starts. */
+export interface Progress {
+  start(title: string): void;
+  tell(detail: string): void;
+}
+
+/** The three steps that `up` consists of after the packages are there; each can be repeated at any time. */
+export async function up(options: UpOptions, progress: Progress): Promise<{ state: LocalState; status: StatusView }> {
+  progress.start('Choose ports and addresses');
+  const paths = statePaths(options.dir);
+  const state = readState(options.dir) ?? (await makeState(options));
+  await startZooKeeper(paths, state, progress, options.signal);
+  const fresh = await prepareRegistry(state, progress, options.signal);
+  progress.start('Start controller and gateway');
+  for (const spec of daemons(options.dir, state)) await ensureDaemon(paths, spec);
+  const client = await connectZooKeeper(registryOf(state), { sessionTimeoutMs: 10_000, signal: options.signal });
+  try {
+    if (fresh) await declare(client, paths, options, progress);
+    const status = await waitUntilServed(client, paths, progress, options.signal);
+    return { state, status };
+  } finally {
+    await client.close();
+  }
+}
+
+/** Every daemon of the environment but ZooKeeper; the supervisor keeps all of them running. */
+export function daemons(dir: string, state: LocalState): DaemonSpec[] {
+  const node = process.execPath;
+  const local = ['--state', dir];
+  const controllers = Array.from({ length: state.controllers }, (_, at) => ({
+    name: `controller-${at + 1}`,
+    command: node,
+    args: mcpCommand('controller', 'run', '--id', `controller-${at + 1}`, ...local),
+  }));
+  return [
+    ...controllers,
+    { name: 'gateway-1', command: node, args: mcpCommand('gateway', 'run', '--id', 'gateway-1', ...local) },
+    { name: 'supervisor', command: node, args: mcpCommand('supervisor', 'run', ...local) },
+  ];
+}
+
+/** ZooKeeper as a daemon of the environment. */
+export async function zooKeeperDaemon(paths: StatePaths, state: LocalState): Promise<DaemonSpec> {
+  const server = zooKeeperServer({
+    dir: paths.zookeeper,
+    clientPort: state.zookeeperPort,
+    tickTimeMs: zooKeeperTickMs,
+  });
+  await writeServerFiles(server.files);
+  return { name: 'zookeeper', command: server.command, args: server.args, env: server.env };
+}
+
+async function makeState(options: UpOptions): Promise<LocalState> {
+  const state: LocalState = {
+    format: 1,
+    createdAt: systemClock.now(),
+    clusterId: randomUUID(),
+    provider: 'process',
+    zookeeperPort: await freePort(),
+    gateway: { address: '127.0.0.1', port: await freePort('127.0.0.1', options.port) },
+    addressBlock: await freeAddressBlock(() => randomBytes(4).readUInt32BE() / 2 ** 32),
+    environmentFile: options.file,
+    controllers: options.controllers,
+    sessionTimeoutMs: options.sessionTimeoutMs,
+  };
+  await writeState(options.dir, state);
+  return state;
+}
+
+async function startZooKeeper(
+  paths: StatePaths,
+  state: LocalState,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  progress.start('Start ZooKeeper');
+  await ensureDaemon(paths, await zooKeeperDaemon(paths, state));
+  try {
+    await untilServing(state.zookeeperPort, { timeoutMs: 60_000, signal });
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new McpError('ZOOKEEPER_START', `ZooKeeper does not answer on port ${state.zookeeperPort}`, {
+      cause,
+      hint: `Look at ${daemonLog(paths, 'zookeeper')}.`,
+    });
+  }
+}
+
+/** Makes our part of the tree; true where nothing has been declared in it yet. */
+async function prepareRegistry(state: LocalState, progress: Progress, signal: AbortSignal): Promise<boolean> {
+  progress.start('Prepare the registry');
+  const client = await connectZooKeeper(registryOf(state), { sessionTimeoutMs: 10_000, signal });
+  try {
+    await formatRegistry(client, systemClock, { clusterId: state.clusterId });
+    return (await client.exists(nodes.desired)) === null;
+  } finally {
+    await client.close();
+  }
+}
+
+async function declare(
+  client: RegistryClient,
+  paths: StatePaths,
+  options: UpOptions,
+  progress: Progress,
+): Promise<void> {
+  progress.start(`Pack artifacts and declare ${options.file}`);
+  const environment = await loadEnvironment(options.file, { artifacts: paths.artifacts });
+  await applyEnvironment(client, environment, {
+    author: options.actor,
+    reason: `up -f ${options.file}`,
+    confirmed: true,
+    at: systemClock.now(),
+  });
+}
+
+/** Waits until desired = live and every gateway serves it; tells what is still missing on the way. */
+async function waitUntilServed(
+  client: RegistryClient,
+  paths: StatePaths,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<StatusView> {
+  progress.start('Build machines, start services, serve them');
+  const until = systemClock.monotonic() + 180_000;
+  for (;;) {
+    const status = await readStatus(client, { signal, allowLoopback: true });
+    if (isServed(status)) return status;
+    progress.tell(missing(status));
+    if (systemClock.monotonic() > until) {
+      throw new McpError('UP_TIMEOUT', `not all is served after 3 min: ${missing(status)}`, {
+        hint: `Look at "mcp status", "mcp why SERVICE" and the logs in ${paths.logs}.`,
+        details: { waiting: status.waiting },
+      });
+    }
+    await systemClock.sleep(100, signal);
+  }
+}
+
+function isServed(status: StatusView): boolean {
+  return (
+    status.services.length > 0 &&
+    isConverged(status) &&
+    status.gateways.length > 0 &&
+    status.gateways.every((gateway) => gateway.generation > 0 && gateway.holding === '')
+  );
+}
+
+function missing(status: StatusView): string {
+  const live = status.services.map((service) => `${service.name} ${service.live}/${service.desired}`);
+  const { ready, building, target } = status.pool;
+  return [...live, `pool ${ready}/${target} ready, ${building} building`].join(', ');
+}

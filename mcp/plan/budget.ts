@@ -1,0 +1,76 @@
+/**
+ * P2: how many of a service may be destroyed now. The record is in the registry and so survives a failover; its age is
+ * measured by the leader's own clock, so that a wrong wall clock frees nothing.
+ */
+import type { BudgetRecord } from '../../registrar/records.ts';
+import { ageOf, destructionKeys, type PlannerMemory } from './memory.ts';
+import type { Policy } from './policy.ts';
+import type { Snapshot } from './snapshot.ts';
+import { desiredTotal, type World } from './world.ts';
+
+/** The budget of machines that belong to no service. */
+export const poolBudgetName = '_pool';
+
+export interface Budgets {
+  /** Destructions still allowed now under this name. */
+  remaining(name: string): number;
+  /** Takes one; the record to be written with the tombstone, or null where nothing remains. */
+  take(name: string): BudgetRecord | null;
+}
+
+export function openBudgets(
+  snapshot: Snapshot,
+  world: World,
+  memory: PlannerMemory,
+  policy: Policy,
+  now: number,
+): Budgets {
+  const opened = new Map<string, BudgetRecord>();
+  const { generation, allowance } = world.desired;
+
+  const current = (name: string): BudgetRecord => {
+    const known = opened.get(name);
+    if (known) return known;
+    const record = unexpired(snapshot.budgets[name]?.record, name, memory, policy, now, generation);
+    opened.set(name, record);
+    return record;
+  };
+  const given = (name: string) => Math.max(0, (allowance[name] ?? 0) - current(name).used);
+  const limit = (name: string) =>
+    name === poolBudgetName
+      ? Math.max(policy.poolBudget, Math.floor(policy.budgetShare * world.units.length))
+      : Math.max(1, Math.floor(policy.budgetShare * desiredTotal(world, name)));
+
+  return {
+    remaining: (name) => given(name) + Math.max(0, limit(name) - current(name).destroyed.length),
+    take: (name) => {
+      const record = current(name);
+      if (given(name) > 0) {
+        // What the operator gave up explicitly does not fill the window.
+        opened.set(name, { ...record, used: record.used + 1 });
+      } else if (record.destroyed.length < limit(name)) {
+        opened.set(name, { ...record, destroyed: [...record.destroyed, snapshot.at] });
+      } else {
+        return null;
+      }
+      return current(name);
+    },
+  };
+}
+
+/** The record without what left the window, and with a new generation's allowance untouched. */
+function unexpired(
+  record: BudgetRecord | undefined,
+  name: string,
+  memory: PlannerMemory,
+  policy: Policy,
+  now: number,
+  generation: number,
+): BudgetRecord {
+  const destroyed = record?.destroyed ?? [];
+  const keys = destructionKeys(name, destroyed);
+  const recent = destroyed.filter((_, index) => {
+    return ageOf(memory, 'destruction', keys[index] ?? '', now) < policy.budgetWindowMs;
+  });
+  return { destroyed: recent, generation, used: record?.generation === generation ? record.used : 0 };
+}

@@ -1,0 +1,143 @@
+/** Shortfalls are met from the ready pool, at most one claim a machine (P5). */
+import { liveOf, type VersionCount } from './count-instances.ts';
+import { act, alarm, type Draft, type ServiceView, wait } from './draft.ts';
+import type { Unit } from './world.ts';
+
+interface Need {
+  count: VersionCount;
+  missing: number;
+  /** Claims that caps allow now; what is beyond waits, with `held` as the reason. */
+  allowed: number;
+  held: string | null;
+}
+
+export function claimMachines(draft: Draft): void {
+  const needs = draft.services.flatMap((service) => needsOf(draft, service)).sort(mostUrgentFirst);
+  const ready = readyMachines(draft);
+  const given = shareOut(needs, ready.length);
+  let next = 0;
+  for (const need of needs) {
+    const machines = ready.slice(next, next + (given.get(need) ?? 0));
+    next += machines.length;
+    for (const machine of machines) claim(draft, need, machine);
+    draft.unmetClaims += need.allowed - machines.length;
+    explain(draft, need, machines.length);
+  }
+}
+
+function needsOf(draft: Draft, service: ServiceView): Need[] {
+  const { live, level, mass, hold } = service;
+  if (mass) {
+    const message = `${service.name}: ${live} of lately ${level} instances are live; nothing is taken away, replacements come slowly`;
+    alarm(draft, 'MASS_FAILURE', message);
+  }
+  const inFlight = service.versions.reduce((sum, version) => sum + version.coming.length, 0);
+  const cap = Math.max(1, Math.floor(draft.policy.budgetShare * service.total));
+  let room = hold ? Math.max(0, cap - inFlight) : Number.POSITIVE_INFINITY;
+  return service.versions.map((version) => {
+    const missing = Math.max(0, version.version.count - liveOf(version) - version.coming.length);
+    const breaker = breakerRoom(draft, version);
+    const allowed = Math.min(missing, room, breaker.room);
+    room -= allowed;
+    const slow = `mass failure: at most ${cap} starting at a time`;
+    return { count: version, missing, allowed, held: allowed === missing ? null : (breaker.held ?? slow) };
+  });
+}
+
+/**
+ * Starts allowed of this digest. One that was never seen to serve gets as many at a time as may fail; after that many
+ * failures in a row it gets one each cooldown, while whatever serves now goes on serving (fault 40).
+ */
+function breakerRoom(draft: Draft, count: VersionCount): { room: number; held: string | null } {
+  const { policy, memory, input } = draft;
+  const name = nameOf(count);
+  const failed = memory.starts.get(count.version.digest);
+  const coming = count.coming.length;
+  if (failed && failed.failures >= policy.breakerFailures) {
+    const left = failed.lastAt + policy.breakerCooldownMs - input.now;
+    const why = `${failed.failures} starts in a row failed, the last because ${failed.lastReason}`;
+    alarm(draft, 'START_FAILING', `${name}: ${why}`);
+    const again = left > 0 ? `one more is tried in ${Math.ceil(left / 1000)} s` : 'one is tried at a time';
+    return { room: left > 0 ? 0 : Math.max(0, 1 - coming), held: `${why}; ${again}` };
+  }
+  if (liveOf(count) > 0) return { room: Number.POSITIVE_INFINITY, held: null };
+  const room = Math.max(0, policy.breakerFailures - (failed?.failures ?? 0) - coming);
+  return { room, held: `no instance of it has served yet: at most ${policy.breakerFailures} start at a time` };
+}
+
+/** None live comes first, then the largest missing share; names make it the same each time. */
+function mostUrgentFirst(a: Need, b: Need): number {
+  const share = (need: Need) => need.missing / Math.max(1, need.count.version.count);
+  const none = (need: Need) => (liveOf(need.count) === 0 ? 0 : 1);
+  return none(a) - none(b) || share(b) - share(a) || (nameOf(a.count) < nameOf(b.count) ? -1 : 1);
+}
+
+/** One machine each in turn, so that a large need does not starve the others. */
+function shareOut(needs: readonly Need[], machines: number): Map<Need, number> {
+  const given = new Map<Need, number>();
+  let open = needs.filter((need) => need.allowed > 0);
+  let left = machines;
+  while (left > 0 && open.length > 0) {
+    for (const need of open.slice(0, left)) given.set(need, (given.get(need) ?? 0) + 1);
+    left -= Math.min(left, open.length);
+    open = open.filter((need) => (given.get(need) ?? 0) < need.allowed);
+  }
+  return given;
+}
+
+/** Ready, unclaimed, running, with an agent at hand; oldest first. */
+function readyMachines(draft: Draft): Unit[] {
+  return draft.world.units
+    .filter((unit) => isClaimable(unit) && !draft.busy.has(unit.uuid))
+    .sort((a, b) => a.ledger.createdAt - b.ledger.createdAt || (a.uuid < b.uuid ? -1 : 1));
+}
+
+export function isClaimable(unit: Unit): boolean {
+  const { ledger, observed, provider } = unit;
+  return (
+    ledger.state === 'ready' &&
+    !ledger.tombstone &&
+    observed.assignment === null &&
+    observed.agent !== null &&
+    provider?.state === 'running'
+  );
+}
+
+function claim(draft: Draft, need: Need, machine: Unit): void {
+  const { service, version } = need.count;
+  act(draft, {
+    kind: 'claim',
+    uuid: machine.uuid,
+    service: service.name,
+    version: version.version,
+    operation: draft.input.newId(),
+    reason: `${liveOf(need.count)} of ${version.count} serve, ${need.count.coming.length} on their way`,
+  });
+}
+
+function explain(draft: Draft, { count, missing, allowed, held }: Need, claimed: number): void {
+  const name = nameOf(count);
+  const coming = count.coming.length + claimed;
+  if (coming > 0)
+    wait(draft, name, `${liveOf(count)} of ${count.version.count} serve; ${coming} on their way${phases(count)}`);
+  if (allowed > claimed)
+    wait(draft, name, `${allowed - claimed} more wait for a ready machine: pool empty, ${builds(draft)}`);
+  if (missing > allowed && held) wait(draft, name, `${missing - allowed} more wait: ${held}`);
+}
+
+/** What the agents of the coming machines say they are at, most frequent words only. */
+function phases(count: VersionCount): string {
+  const said = new Set(count.coming.map((unit) => unit.observed.agent?.phase ?? 'no agent'));
+  return said.size > 0 ? ` (${[...said].sort().join(', ')})` : '';
+}
+
+function builds(draft: Draft): string {
+  const building = draft.world.units.filter(
+    ({ ledger }) => ledger.state === 'building' || ledger.state === 'verifying',
+  );
+  return `${building.length} building`;
+}
+
+function nameOf(count: VersionCount): string {
+  return `${count.service.name}@${count.version.version}`;
+}

@@ -1,0 +1,40 @@
+/** Tombstoned machines are destroyed once what they ran has stopped, or had its time to. */
+import { quietReason } from './brakes.ts';
+import { act, type Draft, short, wait } from './draft.ts';
+import { ageOf, stateKey } from './memory.ts';
+import type { Unit } from './world.ts';
+
+export function destroyMachines(draft: Draft): void {
+  for (const unit of draft.world.units) {
+    const { ledger, provider } = unit;
+    if (ledger.state !== 'deleting' || !ledger.tombstone || !provider || ledger.providerId !== provider.providerId)
+      continue;
+    const left = destroyWaitsFor(draft, unit);
+    if (left) {
+      wait(draft, `machine ${short(unit.uuid)}`, left);
+      continue;
+    }
+    act(draft, {
+      kind: 'destroy',
+      uuid: unit.uuid,
+      providerId: provider.providerId,
+      reason: ledger.tombstone.reason,
+    });
+  }
+}
+
+function destroyWaitsFor(draft: Draft, unit: Unit): string | null {
+  const { memory, policy, input } = draft;
+  const quiet = quietReason(draft);
+  if (quiet) return `is to be destroyed; ${quiet}`;
+  if (unit.provider?.state === 'unknown') return 'is to be destroyed; the provider cannot tell its state';
+  const asked = memory.destroyAskedAt.get(unit.uuid);
+  if (asked !== undefined && input.now - asked < policy.destroyAgainMs)
+    return 'its destruction was asked for; the provider still lists it';
+  const assignment = unit.observed.assignment?.record;
+  const agent = unit.observed.agent;
+  if (unit.condition === 'stopped' || !assignment || !agent || agent.phase === 'stopped') return null;
+  const left =
+    assignment.stopTimeoutMs + policy.stopGraceMs - ageOf(memory, 'state', stateKey(unit.uuid, 'deleting'), input.now);
+  return left > 0 ? `stops its service: at most ${Math.ceil(left / 1000)} s more` : null;
+}

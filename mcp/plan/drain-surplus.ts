@@ -1,0 +1,64 @@
+/**
+ * P4: an instance leaves only where more are live than are declared, whatever its version: the old goes after the new
+ * serves. What goes first: versions and digests not declared any more, then what is over a version's count.
+ */
+import { serviceBrake } from './brakes.ts';
+import { liveOf } from './count-instances.ts';
+import { act, type Draft, type ServiceView, wait } from './draft.ts';
+import { newestFirst } from './retire-machines.ts';
+import type { Unit } from './world.ts';
+
+export function drainSurplus(draft: Draft): void {
+  for (const service of draft.services) drainService(draft, service);
+}
+
+interface Victim {
+  unit: Unit;
+  reason: string;
+}
+
+function drainService(draft: Draft, service: ServiceView): void {
+  const victims = chooseVictims(service).filter(({ unit }) => !draft.busy.has(unit.uuid));
+  if (victims.length === 0) return;
+  const { name, live, total } = service;
+  const surplus = Math.max(0, live - total);
+  const brake = serviceBrake(draft, service);
+  const room = brake ? 0 : Math.max(0, draft.budgets.remaining(name) - leaving(draft, name));
+  const drained = victims.slice(0, Math.min(surplus, room));
+  for (const { unit, reason } of drained) drain(draft, unit, reason);
+  const left = victims.length - drained.length;
+  if (left === 0) return;
+  const short = `their replacements must serve first: ${live} live, ${total} declared`;
+  const spent = `the destruction budget of ${name} is used up for now`;
+  wait(draft, name, `${left} to go: ${brake ?? (surplus <= drained.length ? short : spent)}`);
+}
+
+function chooseVictims(service: ServiceView): Victim[] {
+  const outdated = newestFirst(service.outdated.filter((unit) => unit.serving)).map((unit) => ({
+    unit,
+    reason: `${unit.ledger.claim?.version} as it was claimed is not declared any more`,
+  }));
+  const excess = service.versions.flatMap((version) => {
+    const over = Math.max(0, liveOf(version) - version.version.count);
+    return newestFirst(version.serving)
+      .slice(0, over)
+      .map((unit) => ({
+        unit,
+        reason: `${liveOf(version)} of ${version.version.version} serve, ${version.version.count} are declared`,
+      }));
+  });
+  return [...outdated, ...excess];
+}
+
+/** On their way out and not yet paid for from the budget. */
+function leaving(draft: Draft, service: string): number {
+  const units = draft.world.unitsOf.get(service) ?? [];
+  return units.filter((unit) => unit.ledger.state === 'draining' && !draft.busy.has(unit.uuid)).length;
+}
+
+function drain(draft: Draft, unit: Unit, reason: string): void {
+  const claim = unit.ledger.claim;
+  if (!claim) return;
+  const { service, version } = claim;
+  act(draft, { kind: 'drain', uuid: unit.uuid, service, version, operation: draft.input.newId(), reason });
+}

@@ -1,0 +1,36 @@
+/** What may be said of a claimed machine that serves nothing: on its way, lost, or failed. */
+import { ageOf, type PlannerMemory } from './memory.ts';
+import type { Policy } from './policy.ts';
+import type { Unit } from './world.ts';
+
+/** `draining` of a machine that shall run: its agent restarts the service, as after a change of configuration. */
+const onTheWay = new Set(['idle', 'fetching', 'starting', 'checking', 'serving', 'draining']);
+
+/**
+ * Why this machine is given up as a failed start or a lost instance, or null. It needs an agent that says so, or a deadline;
+ * a machine that leaves or that the provider calls stopped is no failed start.
+ */
+export function startFailure(unit: Unit, memory: PlannerMemory, policy: Policy, now: number): string | null {
+  if (unit.ledger.state !== 'claimed' || unit.serving || unit.condition !== 'alive') return null;
+  const agent = unit.observed.agent;
+  if (agent?.phase === 'failed') return `its agent gave up: ${agent.reason || 'no reason given'}`;
+  const waited = ageOf(memory, 'unserved', unit.uuid, now);
+  if (waited < policy.startDeadlineMs) return null;
+  const saying = agent ? `agent: ${agent.phase}${agent.reason ? `, ${agent.reason}` : ''}` : 'no agent';
+  const what = unit.ledger.served ? 'not seen again' : 'never served';
+  return `${what} within ${Math.round(policy.startDeadlineMs / 1000)} s (${saying})`;
+}
+
+/**
+ * True while a machine that does not serve is still expected to (again), and so needs no replacement: its agent is at work,
+ * or it was lost only just now. In the quiet window nothing lost is replaced that the provider still calls alive.
+ */
+export function isComing(unit: Unit, memory: PlannerMemory, policy: Policy, now: number): boolean {
+  if (unit.ledger.state !== 'claimed' || unit.serving || unit.condition !== 'alive') return false;
+  if (unit.observed.assignment?.record.want !== 'run') return false;
+  if (startFailure(unit, memory, policy, now) !== null) return false;
+  const phase = unit.observed.agent?.phase;
+  if (phase !== undefined && onTheWay.has(phase)) return true;
+  if (unit.ledger.served && !memory.quietOver) return true;
+  return ageOf(memory, 'unserved', unit.uuid, now) < policy.lossGraceMs;
+}

@@ -1,0 +1,90 @@
+/**
+ * What a leader remembers between sweeps, as a value. All of it may be lost with the leader: what must outlive it is in the
+ * registry. Times are ms of a clock that never jumps, counted from when *this* leader first saw a thing, so that a wrong
+ * wall clock expires nothing (fault 6); a successor waits anew, which is late but safe.
+ */
+import type { DesiredRecord } from '../../registrar/records.ts';
+
+/** Kinds of fact whose age matters; each is kept by key with the time it was first seen true without a break. */
+export type FactKind = 'state' | 'unserved' | 'orphan' | 'unlisted' | 'destruction';
+
+export interface FailedStarts {
+  /** In a row. */
+  failures: number;
+  lastAt: number;
+  lastReason: string;
+}
+
+export interface PlannerMemory {
+  clusterId: string;
+  termStartedAt: number;
+  /** P14: the quiet window of this term is over. */
+  quietOver: boolean;
+  /** Registrations and gateways as one comparable text, and since when it is the same; kept while the term is quiet. */
+  view: { key: string; since: number };
+  /** Highest generation seen: a registry that shows an older one was put back. */
+  generation: number;
+  /** P6. */
+  lastWriteZxid: number;
+  lastWriteAt: number;
+  since: Readonly<Record<FactKind, ReadonlyMap<string, number>>>;
+  /** P3: most live instances of each service in each minute of the level's window. */
+  levels: ReadonlyMap<string, readonly { minute: number; live: number }[]>;
+  /** By version digest. */
+  starts: ReadonlyMap<string, FailedStarts>;
+  /** Machines whose failed start is counted in `starts`. */
+  counted: ReadonlySet<string>;
+  /** P6: how many creations the next plan may hold. */
+  createBatch: number;
+  /** When a creation last went well. */
+  createdAt: number;
+  /** No creation before this time, and why. */
+  createBlock: { until: number; reason: string } | null;
+  destroyAskedAt: ReadonlyMap<string, number>;
+}
+
+/** Memory at the start of a term. */
+export function freshMemory(input: { clusterId: string; now: number }): PlannerMemory {
+  const none: ReadonlyMap<string, number> = new Map();
+  return {
+    clusterId: input.clusterId,
+    termStartedAt: input.now,
+    quietOver: false,
+    view: { key: '', since: input.now },
+    generation: 0,
+    lastWriteZxid: 0,
+    lastWriteAt: input.now,
+    since: { state: none, unserved: none, orphan: none, unlisted: none, destruction: none },
+    levels: new Map(),
+    starts: new Map(),
+    counted: new Set(),
+    createBatch: 1,
+    createdAt: input.now,
+    createBlock: null,
+    destroyAskedAt: none,
+  };
+}
+
+/** ms that a fact has been true as far as this leader knows; 0 for one it sees for the first time. */
+export function ageOf(memory: PlannerMemory, kind: FactKind, key: string, now: number): number {
+  return now - (memory.since[kind].get(key) ?? now);
+}
+
+export function stateKey(uuid: string, state: string): string {
+  return `${uuid}:${state}`;
+}
+
+/** Whether the registry shows an older declaration than this leader has already seen (fault 20). */
+export function wentBack(memory: PlannerMemory, desired: DesiredRecord): boolean {
+  return desired.generation < memory.generation;
+}
+
+/** Keys of the destructions a budget holds: two at the same millisecond are two. */
+export function destructionKeys(budget: string, destroyed: readonly number[]): string[] {
+  const seen = new Map<number, number>();
+  return destroyed.map((at) => {
+    const rank = (seen.get(at) ?? 0) + 1;
+    seen.set(at, rank);
+    return `${budget}:${at}:${rank}`;
+  });
+}

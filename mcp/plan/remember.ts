@@ -1,0 +1,146 @@
+/** How a snapshot, and what an execution did, enter a leader's memory. */
+import { startFailure } from './machine-health.ts';
+import { destructionKeys, type FactKind, type PlannerMemory, stateKey } from './memory.ts';
+import type { Policy } from './policy.ts';
+import type { Snapshot } from './snapshot.ts';
+import { describeWorld, liveCount, serviceNames, type Unit, type World } from './world.ts';
+
+/** Takes in what a snapshot shows. Call it once a snapshot, before makePlan. */
+export function remember(memory: PlannerMemory, snapshot: Snapshot, policy: Policy, now: number): PlannerMemory {
+  const desired = snapshot.desired?.record;
+  if (!desired) return memory;
+  const world = describeWorld(snapshot, desired);
+  const since = rememberFacts(memory, world, snapshot, now);
+  const known = { ...memory, since };
+  return {
+    ...known,
+    ...rememberView(known, snapshot, policy, now),
+    ...rememberStarts(known, world, policy, now),
+    generation: Math.max(memory.generation, desired.generation),
+    createBatch: now - memory.createdAt > policy.createIdleMs ? 1 : memory.createBatch,
+    levels: rememberLevels(memory, world, policy, now),
+    destroyAskedAt: new Map([...memory.destroyAskedAt].filter(([uuid]) => since.state.has(stateKey(uuid, 'deleting')))),
+  };
+}
+
+/** Takes in that something was written up to this zxid. */
+export function rememberWrite(memory: PlannerMemory, zxid: number, now: number): PlannerMemory {
+  return zxid > memory.lastWriteZxid ? { ...memory, lastWriteZxid: zxid, lastWriteAt: now } : memory;
+}
+
+/** Takes in that the provider was asked to destroy a machine. */
+export function rememberDestroy(memory: PlannerMemory, uuid: string, now: number): PlannerMemory {
+  return { ...memory, destroyAskedAt: new Map([...memory.destroyAskedAt, [uuid, now]]) };
+}
+
+/**
+ * Takes in how one creation ended. Each that goes well allows one more at a time, so that full batches go 1, 2, 4, ...; one
+ * that fails starts over, after a wait. `refused`: the provider's word where no retry helps (fault 30).
+ */
+export function rememberCreation(
+  memory: PlannerMemory,
+  result: { ok: true } | { ok: false; message: string; refused: boolean },
+  policy: Policy,
+  now: number,
+): PlannerMemory {
+  if (result.ok) {
+    const createBatch = Math.min(memory.createBatch + 1, policy.maxCreateBatch);
+    return { ...memory, createBatch, createdAt: now, createBlock: null };
+  }
+  const until = now + policy.createBackoffMs * (result.refused ? 10 : 1);
+  return { ...memory, createBatch: 1, createBlock: { until, reason: result.message } };
+}
+
+function rememberFacts(memory: PlannerMemory, world: World, snapshot: Snapshot, now: number): PlannerMemory['since'] {
+  const keep = (kind: FactKind, keys: Iterable<string>) => {
+    const before = memory.since[kind];
+    const after = new Map<string, number>();
+    for (const key of keys) after.set(key, before.get(key) ?? now);
+    return after;
+  };
+  return {
+    state: keep(
+      'state',
+      world.units.map((unit) => stateKey(unit.uuid, unit.ledger.state)),
+    ),
+    unserved: keep('unserved', world.units.filter(isUnserved).map(uuidOf)),
+    orphan: keep('orphan', world.unknown.map(uuidOf)),
+    unlisted: keep('unlisted', world.units.filter((unit) => unit.provider === null).map(uuidOf)),
+    destruction: keep(
+      'destruction',
+      Object.entries(snapshot.budgets).flatMap(([name, { record }]) => destructionKeys(name, record.destroyed)),
+    ),
+  };
+}
+
+function isUnserved(unit: Unit): boolean {
+  return unit.ledger.state === 'claimed' && !unit.serving;
+}
+
+function uuidOf(thing: { uuid: string }): string {
+  return thing.uuid;
+}
+
+/** P14: quiet until the window has passed and the view has stood still, but never for more than four windows. */
+function rememberView(
+  memory: PlannerMemory,
+  snapshot: Snapshot,
+  policy: Policy,
+  now: number,
+): Pick<PlannerMemory, 'view' | 'quietOver'> {
+  if (memory.quietOver) return { view: memory.view, quietOver: true };
+  const key = [
+    ...snapshot.registrations.map(({ record }) => `${record.service}/${record.version}/${record.machine}`),
+    ...snapshot.gateways.map((gateway) => gateway.id),
+  ].join(' ');
+  const view = key === memory.view.key ? memory.view : { key, since: now };
+  const age = now - memory.termStartedAt;
+  const stable = now - view.since >= policy.stableViewMs;
+  const quietOver = age >= policy.quietWindowMs && (stable || age >= 4 * policy.quietWindowMs);
+  return { view: quietOver ? { key: '', since: now } : view, quietOver };
+}
+
+/** The most live instances in each minute, as Eureka compares its renewals of a minute with what it expects of 15. */
+function rememberLevels(memory: PlannerMemory, world: World, policy: Policy, now: number): PlannerMemory['levels'] {
+  const minute = Math.floor(now / 60_000);
+  const oldest = Math.floor((now - policy.levelWindowMs) / 60_000);
+  return new Map(
+    serviceNames(world).map((name) => {
+      const live = liveCount(world, name);
+      const samples = (memory.levels.get(name) ?? []).filter((sample) => sample.minute >= oldest);
+      const current = samples.at(-1);
+      if (current?.minute !== minute) return [name, [...samples, { minute, live }]];
+      return [name, [...samples.slice(0, -1), { minute, live: Math.max(current.live, live) }]];
+    }),
+  );
+}
+
+/** Counts failed starts by digest, each machine once; a start that serves wipes the count. */
+function rememberStarts(
+  memory: PlannerMemory,
+  world: World,
+  policy: Policy,
+  now: number,
+): Pick<PlannerMemory, 'starts' | 'counted'> {
+  const starts = new Map(memory.starts);
+  const counted = new Set<string>();
+  for (const unit of world.units) {
+    const digest = unit.ledger.claim?.digest;
+    if (digest === undefined) continue;
+    if (memory.counted.has(unit.uuid)) {
+      counted.add(unit.uuid);
+      continue;
+    }
+    const reason = startFailure(unit, memory, policy, now);
+    if (reason !== null && !unit.ledger.served) {
+      const failures = (starts.get(digest)?.failures ?? 0) + 1;
+      starts.set(digest, { failures, lastAt: now, lastReason: reason });
+      counted.add(unit.uuid);
+    }
+  }
+  for (const unit of world.units) {
+    const digest = unit.ledger.claim?.digest;
+    if (digest !== undefined && unit.serving && !unit.ledger.served) starts.delete(digest);
+  }
+  return { starts, counted };
+}

@@ -1,0 +1,80 @@
+/** Machines that serve no more, or never did, get their tombstone, as far as the destruction budget reaches (P2). */
+import { serviceBrake } from './brakes.ts';
+import { liveOf } from './count-instances.ts';
+import { act, type Draft, type ServiceView, short, wait } from './draft.ts';
+import { drainWaitsFor } from './drain-proof.ts';
+import { startFailure } from './machine-health.ts';
+import type { Unit } from './world.ts';
+
+export function retireMachines(draft: Draft): void {
+  for (const service of draft.services) {
+    for (const { unit, reason } of toRetire(draft, service)) retire(draft, unit, service, reason);
+  }
+}
+
+function toRetire(draft: Draft, service: ServiceView): { unit: Unit; reason: string }[] {
+  const units = (draft.world.unitsOf.get(service.name) ?? []).filter((unit) => unit.condition === 'alive');
+  return [...drained(draft, units), ...failed(draft, units), ...unwanted(service)];
+}
+
+function drained(draft: Draft, units: readonly Unit[]): { unit: Unit; reason: string }[] {
+  const { snapshot, memory, input } = draft;
+  return units
+    .filter((unit) => unit.ledger.state === 'draining')
+    .flatMap((unit) => {
+      const left = drainWaitsFor(unit, snapshot.gateways, memory, input.now);
+      if (left === null) return [{ unit, reason: `drained: ${unit.ledger.reason ?? 'no more wanted'}` }];
+      wait(draft, `machine ${short(unit.uuid)}`, `drains: ${left}`);
+      return [];
+    });
+}
+
+function failed(draft: Draft, units: readonly Unit[]): { unit: Unit; reason: string }[] {
+  return units.flatMap((unit) => {
+    const reason = startFailure(unit, draft.memory, draft.policy, draft.input.now);
+    return reason === null ? [] : [{ unit, reason }];
+  });
+}
+
+/** Machines on their way to what is not declared any more, or more of them than are: they serve nothing yet. */
+function unwanted(service: ServiceView): { unit: Unit; reason: string }[] {
+  const outdated = service.outdated
+    .filter((unit) => !unit.serving)
+    .map((unit) => ({ unit, reason: 'what it was to run is not declared any more' }));
+  const excess = service.versions.flatMap((version) => {
+    const over = Math.max(0, liveOf(version) + version.coming.length - version.version.count);
+    return newestFirst(version.coming)
+      .slice(0, over)
+      .map((unit) => ({
+        unit,
+        reason: `${version.version.count} of ${version.version.version} are declared, it is one more`,
+      }));
+  });
+  return [...outdated, ...excess];
+}
+
+function retire(draft: Draft, unit: Unit, service: ServiceView, reason: string): void {
+  if (draft.busy.has(unit.uuid)) return;
+  const what = `machine ${short(unit.uuid)}`;
+  const brake = serviceBrake(draft, service);
+  const spent = brake ? null : draft.budgets.take(service.name);
+  if (spent) {
+    act(draft, {
+      kind: 'retire',
+      uuid: unit.uuid,
+      budget: service.name,
+      spent,
+      operation: draft.input.newId(),
+      reason,
+    });
+  } else {
+    const why = brake ?? `the destruction budget of ${service.name} is used up for now`;
+    wait(draft, what, `would be retired (${reason}); ${why}`);
+  }
+}
+
+/** The latest claims first; UUIDs make it the same each time. */
+export function newestFirst(units: readonly Unit[]): Unit[] {
+  const claimedAt = (unit: Unit) => unit.ledger.claim?.at ?? 0;
+  return [...units].sort((a, b) => claimedAt(b) - claimedAt(a) || (a.uuid < b.uuid ? -1 : 1));
+}

@@ -1,0 +1,133 @@
+/** The snapshot, indexed: every machine with all that is known about it in one place. */
+import type { DesiredRecord, MachineRecord } from '../../registrar/records.ts';
+import type { Service, Version } from '../../specs/nouns.ts';
+import type { ProviderMachine } from '../../vm-factory/provider.ts';
+import type { ObservedMachine, ObservedRegistration, Snapshot } from './snapshot.ts';
+
+/**
+ * What the provider says of a machine in the ledger. `gone`: its complete list lacks it. `stopped`: it is there and runs
+ * nothing. A machine whose state the provider can't tell counts as `alive`: absence of knowledge is no evidence.
+ */
+export type Condition = 'alive' | 'stopped' | 'gone' | 'awaited';
+
+/** One machine of the ledger. */
+export interface Unit {
+  uuid: string;
+  ledger: MachineRecord;
+  observed: ObservedMachine;
+  provider: ProviderMachine | null;
+  condition: Condition;
+  /** Its registration for what it is claimed for; any other of its registrations counts for nothing. */
+  registration: ObservedRegistration | null;
+  /** Registered, up, alive and not told to leave: this is an instance. */
+  serving: boolean;
+}
+
+/** A registration of a machine that is not ours: counts as live, is never a victim. */
+export interface Standalone {
+  service: string;
+  version: string;
+  digest: string | undefined;
+}
+
+export interface World {
+  desired: DesiredRecord;
+  services: Map<string, Service>;
+  units: Unit[];
+  unitsOf: Map<string, Unit[]>;
+  standalonesOf: Map<string, Standalone[]>;
+  /** Machines the provider lists with our tag and the ledger lacks. */
+  unknown: ProviderMachine[];
+}
+
+export function describeWorld(snapshot: Snapshot, desired: DesiredRecord): World {
+  const listed = new Map(snapshot.provider.map((machine) => [machine.uuid, machine]));
+  const ours = new Set(snapshot.machines.map((machine) => machine.record.uuid));
+  const registrations = groupBy(snapshot.registrations, (entry) => entry.record.machine);
+  const units = snapshot.machines.map((observed) =>
+    describeUnit(observed, listed.get(observed.record.uuid) ?? null, registrations.get(observed.record.uuid) ?? []),
+  );
+  const standalones = snapshot.registrations
+    .filter(({ record }) => record.state === 'up' && !ours.has(record.machine))
+    .map(({ record }) => ({ service: record.service, version: record.version, digest: record.digest }));
+  return {
+    desired,
+    services: new Map(desired.environment.services.map((service) => [service.name, service])),
+    units,
+    unitsOf: groupBy(
+      units.filter((unit) => unit.ledger.claim),
+      (unit) => unit.ledger.claim?.service ?? '',
+    ),
+    standalonesOf: groupBy(standalones, (standalone) => standalone.service),
+    unknown: snapshot.provider.filter((machine) => !ours.has(machine.uuid)),
+  };
+}
+
+function describeUnit(
+  observed: ObservedMachine,
+  provider: ProviderMachine | null,
+  registrations: ObservedRegistration[],
+): Unit {
+  const ledger = observed.record;
+  const registration =
+    registrations.find(
+      ({ record }) => record.service === ledger.claim?.service && record.version === ledger.claim.version,
+    ) ?? null;
+  const up = registration?.record.state === 'up';
+  const condition = conditionOf(ledger, provider, up);
+  const stays = ledger.state === 'claimed' && observed.assignment?.record.want === 'run';
+  return {
+    uuid: ledger.uuid,
+    ledger,
+    observed,
+    provider,
+    condition,
+    registration,
+    serving: up && stays && condition === 'alive',
+  };
+}
+
+function conditionOf(ledger: MachineRecord, provider: ProviderMachine | null, up: boolean): Condition {
+  if (!provider) return ledger.state === 'building' ? 'awaited' : 'gone';
+  if (provider.state === 'stopped') return 'stopped';
+  // A provider's error may be about a call and not about the machine: one that still serves is left alone.
+  if (provider.state === 'error' && !up) return 'stopped';
+  return 'alive';
+}
+
+/** Instances wanted of a service, all versions; 0 where it is not declared. */
+export function desiredTotal(world: World, service: string): number {
+  const versions = world.services.get(service)?.versions ?? [];
+  return versions.reduce((sum, version) => sum + version.count, 0);
+}
+
+/** The declared version that the machine runs exactly, or null if what it runs is not declared any more. */
+export function declaredVersionOf(world: World, unit: Unit): Version | null {
+  const claim = unit.ledger.claim;
+  if (!claim) return null;
+  const digest = unit.registration?.record.digest ?? claim.digest;
+  const version = world.services.get(claim.service)?.versions.find((one) => one.version === claim.version);
+  return version && version.digest === claim.digest && version.digest === digest ? version : null;
+}
+
+/** Live instances of a service: all versions, ours and standalone. */
+export function liveCount(world: World, service: string): number {
+  const ours = (world.unitsOf.get(service) ?? []).filter((unit) => unit.serving).length;
+  return ours + (world.standalonesOf.get(service)?.length ?? 0);
+}
+
+/** Every service that is declared or that a machine is claimed for, declared ones first. */
+export function serviceNames(world: World): string[] {
+  const stray = [...world.unitsOf.keys()].filter((name) => !world.services.has(name)).sort();
+  return [...world.services.keys(), ...stray];
+}
+
+function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(key(item));
+    if (group) group.push(item);
+    else groups.set(key(item), [item]);
+  }
+  return groups;
+}

@@ -1,0 +1,166 @@
+/** `mcp status` as a value: the stable JSON contract, made from what the registry says. Pure. */
+
+import type { GatewayRecord, SuspendedRecord } from '../../registrar/records.ts';
+import type { Environment, Service } from '../../specs/nouns.ts';
+import type { Alarm, Waiting } from '../plan/plan.ts';
+import type { ObservedRegistration, Snapshot } from '../plan/snapshot.ts';
+
+/** The part of the snapshot that needs no provider: what the registry alone tells. */
+export type RegistryPart = Omit<Snapshot, 'provider' | 'limits' | 'at'>;
+
+export interface InstanceView {
+  machine: string;
+  address: string;
+  port: number;
+  state: 'up' | 'draining' | 'starting' | 'failed';
+}
+
+export interface VersionView {
+  version: string;
+  desired: number;
+  live: number;
+  weight: number | null;
+  instances: InstanceView[];
+}
+
+export interface ServiceView {
+  name: string;
+  route: string;
+  desired: number;
+  live: number;
+  versions: VersionView[];
+}
+
+export interface StatusView {
+  environment: string | null;
+  generation: number | null;
+  leader: string | null;
+  epoch: number;
+  suspended: Pick<SuspendedRecord, 'reason' | 'by' | 'at'> | null;
+  services: ServiceView[];
+  pool: { ready: number; building: number; target: number };
+  gateways: { id: string; url: string; generation: number; mode: string; holding: string }[];
+  waiting: Waiting[];
+  alarms: Alarm[];
+}
+
+/** What the leading controller last said. */
+export interface ControllerWords {
+  leader: string | null;
+  waiting: Waiting[];
+  alarms: Alarm[];
+}
+
+/** The status of everything, services in declared order, undeclared ones that still have instances last. */
+export function statusView(registry: RegistryPart, controller: ControllerWords): StatusView {
+  const desired = registry.desired?.record;
+  const { suspended, reason, by, at } = registry.suspended.record;
+  return {
+    environment: desired?.environment.name ?? null,
+    generation: desired?.generation ?? null,
+    leader: controller.leader,
+    epoch: registry.epoch,
+    suspended: suspended ? { reason, by, at } : null,
+    services: serviceViews(registry, desired?.environment ?? null),
+    pool: poolView(registry, desired?.environment ?? null),
+    gateways: registry.gateways.map(gatewayView),
+    waiting: controller.waiting,
+    alarms: controller.alarms,
+  };
+}
+
+/** True where every version has exactly its count of healthy instances, nothing drains, and nothing undeclared is left. */
+export function isConverged(status: StatusView): boolean {
+  return status.services.every((service) =>
+    service.versions.every(
+      (version) => version.live === version.desired && version.instances.every((instance) => instance.state === 'up'),
+    ),
+  );
+}
+
+function serviceViews(registry: RegistryPart, environment: Environment | null): ServiceView[] {
+  const declared = environment?.services ?? [];
+  const names = new Set(declared.map((service) => service.name));
+  const leftOver = [...new Set(registry.registrations.map(({ record }) => record.service))]
+    .filter((name) => !names.has(name))
+    .sort();
+  return [
+    ...declared.map((service) => serviceView(registry, service.name, service)),
+    ...leftOver.map((name) => serviceView(registry, name, null)),
+  ];
+}
+
+function serviceView(registry: RegistryPart, name: string, service: Service | null): ServiceView {
+  const registrations = registry.registrations.filter(({ record }) => record.service === name);
+  const claims = registry.machines.filter(({ record }) => record.claim?.service === name);
+  const declared = service?.versions.map(({ version }) => version) ?? [];
+  const seen = [
+    ...registrations.map(({ record }) => record.version),
+    ...claims.map(({ record }) => record.claim?.version ?? ''),
+  ];
+  const others = [...new Set(seen)].filter((version) => !declared.includes(version)).sort();
+  const versions = [...declared, ...others].map((version) => {
+    const spec = service?.versions.find((candidate) => candidate.version === version);
+    const mine = registrations.filter(({ record }) => record.version === version);
+    return {
+      version,
+      desired: spec?.count ?? 0,
+      live: mine.filter(({ record }) => record.state === 'up').length,
+      weight: spec?.weight ?? null,
+      instances: instanceViews(registry, name, version, mine),
+    };
+  });
+  return {
+    name,
+    route: service?.route ?? `/${name}`,
+    desired: versions.reduce((sum, version) => sum + version.desired, 0),
+    live: versions.reduce((sum, version) => sum + version.live, 0),
+    versions,
+  };
+}
+
+/** Registered instances, then machines that are claimed for the version and not registered yet. */
+function instanceViews(
+  registry: RegistryPart,
+  service: string,
+  version: string,
+  registered: ObservedRegistration[],
+): InstanceView[] {
+  const known = new Set(registered.map(({ record }) => record.machine));
+  const coming = registry.machines.filter(
+    ({ record }) =>
+      record.claim?.service === service &&
+      record.claim.version === version &&
+      record.state !== 'deleting' &&
+      !known.has(record.uuid),
+  );
+  return [
+    ...registered.map(({ record }) => ({
+      machine: record.machine,
+      address: record.address,
+      port: record.port,
+      state: record.state,
+    })),
+    ...coming.map(({ record, agent, assignment }) => ({
+      machine: record.uuid,
+      address: record.address ?? '',
+      port: assignment?.record.version.port ?? 0,
+      state:
+        agent?.phase === 'failed'
+          ? ('failed' as const)
+          : record.state === 'draining'
+            ? ('draining' as const)
+            : ('starting' as const),
+    })),
+  ].sort((a, b) => (a.machine < b.machine ? -1 : 1));
+}
+
+function poolView(registry: RegistryPart, environment: Environment | null): StatusView['pool'] {
+  const count = (...states: string[]) => registry.machines.filter(({ record }) => states.includes(record.state)).length;
+  return { ready: count('ready'), building: count('building', 'verifying'), target: environment?.pool.size ?? 0 };
+}
+
+function gatewayView(gateway: GatewayRecord): StatusView['gateways'][number] {
+  const { id, url, mode, holding } = gateway;
+  return { id, url, generation: gateway.served.generation, mode, holding };
+}

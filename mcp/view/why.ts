@@ -1,0 +1,206 @@
+/**
+ * `mcp why SERVICE`: walks from the declaration to the merged document and names the first broken link, with its evidence and
+ * the next thing to try. Pure.
+ */
+import type { DesiredRecord } from '../../registrar/records.ts';
+import type { Service, Version } from '../../specs/nouns.ts';
+import type { Alarm, Waiting } from '../plan/plan.ts';
+import type { ObservedMachine } from '../plan/snapshot.ts';
+import type { ControllerWords, RegistryPart } from './status-view.ts';
+
+export interface Link {
+  link: 'declaration' | 'controller' | 'machines' | 'agents' | 'registrations' | 'routes' | 'document';
+  ok: boolean;
+  /** What was found, one fact a line. */
+  evidence: string[];
+  /** The next command to try; only where the link is broken. */
+  try?: string;
+}
+
+export interface WhyView {
+  service: string;
+  /** The first link that is not ok; null where all is well. */
+  broken: Link['link'] | null;
+  links: Link[];
+}
+
+/** What a gateway says of a service's document; null where no gateway could be asked. */
+export interface DocumentWord {
+  version: string;
+  stale: boolean;
+  problem: string;
+}
+
+export interface WhyInput {
+  registry: RegistryPart;
+  controller: ControllerWords;
+  documents: DocumentWord[] | null;
+}
+
+/** The walk for one service. A service that nothing is known of has a broken declaration. */
+export function whyService(name: string, { registry, controller, documents }: WhyInput): WhyView {
+  const desired = registry.desired?.record ?? null;
+  const service = desired?.environment.services.find((candidate) => candidate.name === name) ?? null;
+  const declaration = declarationLink(name, service, desired);
+  if (!service) return { service: name, broken: 'declaration', links: [declaration] };
+  const links = [
+    declaration,
+    controllerLink(name, registry, controller),
+    machinesLink(service, registry),
+    agentsLink(service, registry),
+    registrationsLink(service, registry),
+    routesLink(service, registry),
+    ...(service.document ? [documentLink(service, documents)] : []),
+  ];
+  return { service: name, broken: links.find(({ ok }) => !ok)?.link ?? null, links };
+}
+
+function declarationLink(name: string, service: Service | null, desired: DesiredRecord | null): Link {
+  if (!desired) return { link: 'declaration', ok: false, evidence: ['nothing is declared'], try: 'mcp apply -f FILE' };
+  if (!service) {
+    const known = desired.environment.services.map((candidate) => candidate.name).join(', ');
+    return {
+      link: 'declaration',
+      ok: false,
+      evidence: [`generation ${desired.generation} declares no service ${name}; it declares ${known || 'none'}`],
+      try: 'mcp apply -f FILE',
+    };
+  }
+  const counts = service.versions.map(({ version, count }) => `${version} x${count}`).join(', ');
+  return {
+    link: 'declaration',
+    ok: true,
+    evidence: [
+      `generation ${desired.generation} by ${desired.author} declares ${counts || 'no version'} at ${service.route}`,
+    ],
+  };
+}
+
+function controllerLink(name: string, registry: RegistryPart, controller: ControllerWords): Link {
+  const mine = controller.waiting.filter((entry) => concerns(entry, name));
+  const evidence = [
+    controller.leader ? `${controller.leader} leads in epoch ${registry.epoch}` : 'no controller leads',
+    ...(registry.suspended.record.suspended
+      ? [`suspended by ${registry.suspended.record.by}: ${registry.suspended.record.reason}`]
+      : []),
+    ...mine.map(({ what, why }) => `${what} waits: ${why}`),
+    ...controller.alarms.map((alarm: Alarm) => `alarm ${alarm.code}: ${alarm.message}`),
+  ];
+  const suspended = registry.suspended.record.suspended;
+  const ok = controller.leader !== null && !suspended && mine.length === 0;
+  if (ok) return { link: 'controller', ok, evidence };
+  return {
+    link: 'controller',
+    ok,
+    evidence,
+    try: suspended ? 'mcp resume' : controller.leader ? 'mcp watch' : 'mcp up',
+  };
+}
+
+function concerns({ what }: Waiting, name: string): boolean {
+  return what === name || what.startsWith(`${name}@`) || what === 'everything';
+}
+
+function machinesLink(service: Service, registry: RegistryPart): Link {
+  const short = service.versions.flatMap((version) => {
+    const claimed = claimsOf(service, version, registry).length + strangersOf(service, version, registry);
+    return claimed < version.count ? [`${version.version}: ${claimed} of ${version.count} machines claimed`] : [];
+  });
+  const ready = registry.machines.filter(({ record }) => record.state === 'ready').length;
+  if (short.length === 0) {
+    const claimed = registry.machines.filter(({ record }) => record.claim?.service === service.name).map(story);
+    return { link: 'machines', ok: true, evidence: claimed };
+  }
+  return { link: 'machines', ok: false, evidence: [...short, `${ready} ready in the pool`], try: 'mcp pool' };
+}
+
+function claimsOf(service: Service, version: Version, registry: RegistryPart): ObservedMachine[] {
+  return registry.machines.filter(
+    ({ record }) =>
+      record.claim?.service === service.name && record.claim.version === version.version && record.state === 'claimed',
+  );
+}
+
+/** Instances that registered by themselves, on machines that are not ours. */
+function strangersOf(service: Service, version: Version, registry: RegistryPart): number {
+  const ours = new Set(registry.machines.map(({ record }) => record.uuid));
+  return registry.registrations.filter(
+    ({ record }) => record.service === service.name && record.version === version.version && !ours.has(record.machine),
+  ).length;
+}
+
+function story({ record }: ObservedMachine): string {
+  return `${record.uuid} ${record.state} for ${record.claim?.version ?? '-'} at ${record.address ?? 'no address yet'}`;
+}
+
+function agentsLink(service: Service, registry: RegistryPart): Link {
+  const claimed = registry.machines.filter(
+    ({ record }) => record.claim?.service === service.name && record.state === 'claimed',
+  );
+  const bad = claimed.filter(({ agent }) => agent?.phase !== 'serving');
+  const evidence = (bad.length > 0 ? bad : claimed).map(
+    ({ record, agent }) =>
+      `${record.uuid} ${agent ? agent.phase : 'has no agent'}${agent?.reason ? `: ${agent.reason}` : ''}`,
+  );
+  if (bad.length === 0) return { link: 'agents', ok: true, evidence };
+  return { link: 'agents', ok: false, evidence, try: 'mcp machines' };
+}
+
+function registrationsLink(service: Service, registry: RegistryPart): Link {
+  const live = (version: string) =>
+    registry.registrations.filter(
+      ({ record }) => record.service === service.name && record.version === version && record.state === 'up',
+    ).length;
+  const evidence = service.versions.map(
+    ({ version, count }) => `${version}: ${live(version)} of ${count} registered and healthy`,
+  );
+  const rejected = [
+    ...registry.rejected,
+    ...registry.gateways.flatMap((gateway) =>
+      gateway.rejected.map(({ path, reason }) => ({ path, reason: `gateway ${gateway.id}: ${reason}` })),
+    ),
+  ].filter(({ path }) => path.startsWith(`/services/${service.name}/`));
+  const ok = service.versions.every(({ version, count }) => live(version) >= count) && rejected.length === 0;
+  const all = [...evidence, ...rejected.map(({ path, reason }) => `left out ${path}: ${reason}`)];
+  return ok
+    ? { link: 'registrations', ok, evidence: all }
+    : { link: 'registrations', ok, evidence: all, try: 'mcp machines' };
+}
+
+function routesLink(service: Service, registry: RegistryPart): Link {
+  const newest = Math.max(
+    0,
+    ...registry.registrations.filter(({ record }) => record.service === service.name).map(({ mzxid }) => mzxid),
+  );
+  const evidence = registry.gateways.map((gateway) => {
+    const behind = gateway.served.asOf < newest ? ' and has not yet seen the last change' : '';
+    return `${gateway.id} serves generation ${gateway.served.generation}${behind}${gateway.holding ? `, holding: ${gateway.holding}` : ''}`;
+  });
+  const ok =
+    registry.gateways.length > 0 &&
+    registry.gateways.every((gateway) => gateway.served.asOf >= newest && !gateway.holding);
+  if (ok) return { link: 'routes', ok, evidence };
+  return {
+    link: 'routes',
+    ok,
+    evidence: evidence.length > 0 ? evidence : ['no gateway is registered'],
+    try: 'mcp status',
+  };
+}
+
+function documentLink(service: Service, documents: DocumentWord[] | null): Link {
+  if (documents === null)
+    return { link: 'document', ok: false, evidence: ['no gateway could be asked'], try: 'mcp status' };
+  const evidence = documents.map(
+    ({ version, stale, problem }) =>
+      `${version}: ${problem || (stale ? 'stale' : 'fresh')}${problem && stale ? ' (last good kept, stale)' : ''}`,
+  );
+  const ok = documents.length > 0 && documents.every(({ stale, problem }) => !stale && problem === '');
+  if (ok) return { link: 'document', ok, evidence };
+  return {
+    link: 'document',
+    ok,
+    evidence: evidence.length > 0 ? evidence : [`no document was read at ${service.document} of any instance`],
+    try: `curl the instance's ${service.document}`,
+  };
+}

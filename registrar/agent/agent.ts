@@ -1,0 +1,274 @@
+/** The agent that runs in every machine: does what its assignment says, and tells the registry what it is doing. */
+import { mkdir } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { McpError } from '../../specs/errors.ts';
+import type { Clock } from '../clock.ts';
+import { paths } from '../layout.ts';
+import { SessionKeeper } from '../recipes/session-keeper.ts';
+import type { AgentRecord, AssignmentRecord } from '../records.ts';
+import type { ConnectRegistry } from '../registry-client.ts';
+import { codecs, encode } from '../store/codecs.ts';
+import { agentWord, type InstanceView, runsTheSame } from './agent-records.ts';
+import { ArtifactStore } from './artifact.ts';
+import { Bell } from './bell.ts';
+import { Instance } from './instance.ts';
+import { endLeftovers } from './leftovers.ts';
+import { OwnNodes } from './own-nodes.ts';
+import { Registration } from './registration.ts';
+import { awaitTurn } from './restart-turn.ts';
+import type { RetryRules } from './retry-pace.ts';
+import { RotatingLog } from './rotating-log.ts';
+import { followWorld } from './session-watch.ts';
+import type { AgentWorld } from './world.ts';
+
+export interface MachineIdentity {
+  uuid: string;
+  /** The only address that is ever registered. An IP address. */
+  address: string;
+  clusterId: string;
+  /** The machine's directory, wholly the agent's and its service's own. */
+  dir: string;
+}
+
+export interface AgentTiming {
+  /** Everything is read again at least this often, ms: no lost event matters for longer. */
+  resyncMs: number;
+  /** How long the ledger may lack this machine before the agent takes it for buried, ms. */
+  burialGraceMs: number;
+  /** The longest wait for one other instance's restart before this one restarts for a new configuration, ms. */
+  turnMs: number;
+  retry?: RetryRules;
+}
+
+const defaultTiming: AgentTiming = { resyncMs: 30_000, burialGraceMs: 15_000, turnMs: 60_000 };
+
+export interface AgentOptions {
+  config: MachineIdentity;
+  connect: ConnectRegistry;
+  clock: Clock;
+  log: Logger;
+  /** Aborted to leave in good order: announce draining, wait for the gateways, stop the service, deregister. */
+  signal: AbortSignal;
+  timing?: Partial<AgentTiming>;
+}
+
+/**
+ * Runs until the signal aborts and the service is stopped in good order. While the registry is away the service goes on.
+ * Rejects, after the same good order, with: AGENT_BURIED (the ledger lacks this machine), CLUSTER_MISMATCH (another
+ * cluster's, while nothing runs here), AGENT_SUPERSEDED (a newer agent of this machine), AGENT_BAD_CONFIG,
+ * REGISTRY_AUTH_FAILED, REGISTRY_BAD_ARGUMENTS.
+ */
+export async function runAgent(options: AgentOptions): Promise<void> {
+  if (isIP(options.config.address) === 0)
+    throw new McpError('AGENT_BAD_CONFIG', `${options.config.address} is not an IP address`, {
+      hint: 'A machine registers its own IP address, never a name.',
+    });
+  await new Agent(options).run();
+}
+
+/** What earlier agents of this machine left running gets this long before it is killed, ms. */
+const leftoversPatienceMs = 2_000;
+
+class Agent {
+  readonly #options: AgentOptions;
+  readonly #timing: AgentTiming;
+  readonly #own: OwnNodes;
+  readonly #keeper: SessionKeeper;
+  readonly #registration: Registration;
+  readonly #store: ArtifactStore;
+  readonly #output: RotatingLog;
+  readonly #broken = new AbortController();
+  readonly #heard = new Bell();
+  #world: AgentWorld | null = null;
+  #notHereSince: number | null = null;
+  #assignment: AssignmentRecord | null = null;
+  #instance: Instance | null = null;
+  #view: InstanceView | null = null;
+  /** Why this agent itself lets the instance drain; the assignment may want it too. */
+  #leaving: string | null = null;
+  #said: AgentRecord | null = null;
+
+  constructor(options: AgentOptions) {
+    const { config, connect, clock, log, timing } = options;
+    this.#options = options;
+    this.#timing = { ...defaultTiming, ...timing };
+    this.#own = new OwnNodes(clock, (path, err) => log.warn({ path, err }, 'a node of ours could not be written'));
+    this.#store = new ArtifactStore(join(config.dir, 'artifacts'));
+    this.#output = new RotatingLog(join(config.dir, 'service.log'));
+    this.#keeper = new SessionKeeper({
+      connect,
+      clock,
+      onSession: (client, signal) =>
+        followWorld({
+          client,
+          signal,
+          machine: config.uuid,
+          clusterId: config.clusterId,
+          own: this.#own,
+          resyncMs: this.#timing.resyncMs,
+          clock,
+          log,
+          onWorld: (world) => {
+            this.#world = world;
+            this.#heard.ring();
+          },
+          onSuperseded: (error) => this.#broken.abort(error),
+        }),
+      onLost: (reason) => log.warn({ err: reason }, 'no registry session'),
+    });
+    this.#registration = new Registration(this.#own, () => this.#keeper.client(), clock, config);
+  }
+
+  async run(): Promise<void> {
+    const { config, clock, log, signal } = this.#options;
+    await mkdir(config.dir, { recursive: true });
+    await this.#store.sweep();
+    // Of an agent that was killed: its service would hold the port, unsupervised.
+    await endLeftovers(config.uuid, leftoversPatienceMs, clock);
+    this.#publish();
+    const closing = new AbortController();
+    const session = this.#keeper.run(closing.signal).catch((error: unknown) => this.#broken.abort(error));
+    log.info({ address: config.address }, 'agent started');
+    try {
+      await this.#follow(AbortSignal.any([signal, this.#broken.signal]));
+      await this.#depart();
+    } finally {
+      closing.abort();
+      await session;
+      await this.#output.flush();
+    }
+    if (this.#broken.signal.aborted && !signal.aborted) throw this.#broken.signal.reason;
+    log.info('agent ended');
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#heard.rung(signal).catch(() => {});
+      if (this.#world && !signal.aborted) await this.#apply(this.#world);
+    }
+  }
+
+  async #apply(world: AgentWorld): Promise<void> {
+    if (world.ledger !== 'here') return this.#notHere(world);
+    this.#notHereSince = null;
+    const { assignment, config } = world;
+    if (typeof assignment === 'string') return this.#refuse(assignment);
+    const same = this.#assignment && assignment && runsTheSame(this.#assignment, assignment);
+    if (this.#instance && !(same && assignment.want !== 'stop'))
+      await this.#end(assignment ? 'the assignment says stop' : 'the assignment was removed');
+    this.#assignment = assignment;
+    if (!assignment) this.#view = null;
+    else if (this.#instance) this.#instance.update(assignment);
+    else if (assignment.want === 'run') this.#begin(assignment);
+    else this.#view ??= { phase: 'stopped', reason: 'nothing runs', starts: 0 };
+    if (config) this.#instance?.configure(config.values);
+    this.#publish();
+  }
+
+  /** The ledger lacks this machine, or is not ours. A running service is given up only for the first of these. */
+  #notHere(world: Exclude<AgentWorld, { ledger: 'here' }>): void {
+    const now = this.#options.clock.monotonic();
+    this.#notHereSince ??= now;
+    this.#options.log.error({ ledger: world.ledger }, 'this machine is not in the registry');
+    if (now - this.#notHereSince < this.#timing.burialGraceMs) return;
+    if (world.ledger === 'missing') this.#broken.abort(buried(this.#options.config.uuid));
+    else if (!this.#instance) this.#broken.abort(world.error);
+  }
+
+  /** An assignment that can't be understood orders nothing: what runs goes on. */
+  #refuse(problem: string): void {
+    this.#options.log.error({ problem }, 'the assignment is invalid');
+    if (this.#instance) return;
+    this.#view = { phase: 'failed', reason: problem, starts: 0 };
+    this.#publish();
+  }
+
+  #begin(assignment: AssignmentRecord): void {
+    const { config, clock, log } = this.#options;
+    log.info({ service: assignment.service, version: assignment.version.version }, 'assigned');
+    this.#registration.of(assignment);
+    const instance = new Instance({
+      machine: config,
+      assignment,
+      store: this.#store,
+      output: this.#output,
+      clock,
+      log,
+      onView: (view) => {
+        if (this.#instance !== instance) return;
+        this.#view = view;
+        this.#publish();
+      },
+      leave: (signal) => this.#leaveForRestart(signal),
+      retry: this.#timing.retry,
+    });
+    this.#instance = instance;
+    this.#view = instance.view;
+    instance.start();
+  }
+
+  /** Takes the instance out of the registry, then stops it. */
+  async #end(reason: string): Promise<void> {
+    const instance = this.#instance;
+    if (!instance) return;
+    this.#leaving = reason;
+    await this.#registration.withdraw();
+    this.#publish();
+    await instance.stop(reason);
+    this.#leaving = null;
+    this.#instance = null;
+    this.#publish();
+  }
+
+  async #depart(): Promise<void> {
+    if (this.#instance && this.#registration.state) {
+      this.#leaving = 'the agent is stopping';
+      this.#publish();
+      await this.#registration.drained(this.#instance.assignment.drainTimeoutMs);
+    }
+    await this.#end('the agent is stopping');
+  }
+
+  /** One instance of the service after the other, and each only when no gateway sends it requests any more. */
+  async #leaveForRestart(signal: AbortSignal): Promise<void> {
+    const { config, clock } = this.#options;
+    const since = this.#world?.ledger === 'here' ? (this.#world.config?.since ?? 0) : 0;
+    const service = this.#assignment?.service ?? '';
+    const me = config.uuid;
+    const patienceMs = this.#timing.turnMs;
+    await awaitTurn({ client: () => this.#keeper.client(), me, service, since, patienceMs, clock, signal });
+    this.#leaving = 'restarting with a new configuration';
+    this.#publish();
+    await this.#registration.drained(this.#assignment?.drainTimeoutMs ?? 0, signal);
+  }
+
+  /** Says in the registry what is so now. */
+  #publish(): void {
+    const { config, clock, log } = this.#options;
+    const restarted = this.#view?.phase !== 'serving' && this.#leaving?.startsWith('restarting');
+    if (restarted) this.#leaving = null;
+    const wanted = this.#assignment?.want === 'drain' ? 'drained by the controller' : null;
+    const word = agentWord(this.#view, this.#leaving ?? wanted, this.#registration.state);
+    this.#registration.set(word.registered);
+    const before = this.#said;
+    const record: AgentRecord = {
+      machine: config.uuid,
+      phase: word.phase,
+      reason: word.reason,
+      at: before?.phase === word.phase ? before.at : clock.now(),
+      ...(this.#assignment && { service: this.#assignment.service, version: this.#assignment.version.version }),
+      starts: word.starts,
+    };
+    if (before?.phase !== record.phase) log.info({ phase: record.phase, reason: record.reason }, 'phase');
+    this.#said = record;
+    this.#own.want(paths.agent(config.uuid), encode(codecs.agent, record));
+  }
+}
+
+function buried(uuid: string): McpError {
+  return new McpError('AGENT_BURIED', `the registry's ledger has no machine ${uuid}`, {
+    hint: 'The controller gave this machine up; it can be destroyed.',
+  });
+}

@@ -1,0 +1,251 @@
+/** One service version on this machine, from its artifact to its last breath: fetch, configure, start, check, start again. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { canonicalJson } from '../../specs/canonical-json.ts';
+import { isMcpError } from '../../specs/errors.ts';
+import type { Clock } from '../clock.ts';
+import type { AssignmentRecord } from '../records.ts';
+import type { InstanceView } from './agent-records.ts';
+import type { ArtifactStore } from './artifact.ts';
+import { Bell } from './bell.ts';
+import { watchHealth } from './health.ts';
+import { endLeftovers } from './leftovers.ts';
+import { defaultRetryRules, freshPace, type NextTry, nextTry, type RetryRules } from './retry-pace.ts';
+import type { RotatingLog } from './rotating-log.ts';
+import { type ConfigValues, configEnvironment, writeConfigFile } from './service-config.ts';
+import { describeExit, type ServiceRun, serviceEnvironment, startService } from './supervisor.ts';
+
+export interface InstanceOptions {
+  machine: { uuid: string; address: string; dir: string };
+  assignment: AssignmentRecord;
+  store: ArtifactStore;
+  /** Of the service's output. */
+  output: RotatingLog;
+  clock: Clock;
+  log: Logger;
+  onView: (view: InstanceView) => void;
+  /** Called before a serving instance is stopped for a new configuration: resolves when it may go. */
+  leave: (signal: AbortSignal) => Promise<void>;
+  retry?: RetryRules;
+}
+
+/** What survivors of the service's process get before they are killed, ms. */
+const leftoversPatienceMs = 1_000;
+const tailLines = 8;
+
+export class Instance {
+  readonly #options: InstanceOptions;
+  readonly #retry: RetryRules;
+  readonly #ending = new AbortController();
+  readonly #configured = new Bell();
+  #assignment: AssignmentRecord;
+  #config: ConfigValues | null = null;
+  #view: InstanceView = { phase: 'fetching', reason: '', starts: 0 };
+  /** Called failed, and not healthy since: said so until it is, whatever is being tried. */
+  #failed = false;
+  #life: Promise<void> | null = null;
+
+  constructor(options: InstanceOptions) {
+    this.#options = options;
+    this.#assignment = options.assignment;
+    this.#retry = options.retry ?? defaultRetryRules;
+  }
+
+  get assignment(): AssignmentRecord {
+    return this.#assignment;
+  }
+
+  get view(): InstanceView {
+    return this.#view;
+  }
+
+  /** Starts its life; it goes on until `stop`. */
+  start(): void {
+    this.#life ??= this.#live(this.#ending.signal).catch((error: unknown) => {
+      if (!this.#ending.signal.aborted) this.#options.log.error({ err: error }, 'the instance loop broke');
+    });
+  }
+
+  /** The same version under a changed assignment: other timeouts, another wish. */
+  update(assignment: AssignmentRecord): void {
+    this.#assignment = assignment;
+  }
+
+  /** The service's configuration, at first and whenever it changed. Nothing starts before the first. */
+  configure(values: ConfigValues): void {
+    if (this.#config && canonicalJson(this.#config) === canonicalJson(values)) return;
+    this.#config = values;
+    this.#configured.ring();
+  }
+
+  /** Stops the service (SIGTERM, SIGKILL after the assignment's stopTimeoutMs) and ends this instance for good. */
+  async stop(reason: string): Promise<void> {
+    this.#ending.abort(new Error('the instance was stopped'));
+    await this.#life;
+    await endLeftovers(this.#options.machine.uuid, leftoversPatienceMs, this.#options.clock);
+    this.#show('stopped', reason);
+  }
+
+  async #live(signal: AbortSignal): Promise<void> {
+    const dir = await this.#fetch(signal);
+    let pace = freshPace;
+    while (!signal.aborted) {
+      await this.#firstConfig(signal);
+      const started = this.#options.clock.monotonic();
+      const end = await this.#runOnce(dir, signal);
+      if (end.onPurpose || signal.aborted) continue;
+      // A child of the dead may still hold its port.
+      await endLeftovers(this.#options.machine.uuid, leftoversPatienceMs, this.#options.clock);
+      const next = nextTry(pace, this.#options.clock.monotonic() - started, this.#retry);
+      pace = next.pace;
+      await this.#pauseAfter(next, 'starting', this.#withOutput(end.reason), signal);
+    }
+  }
+
+  /** The unpacked artifact's directory; tries until it is there. */
+  async #fetch(signal: AbortSignal): Promise<string> {
+    const { store, machine } = this.#options;
+    let pace = freshPace;
+    for (;;) {
+      this.#show('fetching', this.#view.reason);
+      const { artifact } = this.#assignment.version;
+      try {
+        if (artifact) return await store.fetch(artifact, signal);
+        const dir = join(machine.dir, 'work');
+        await mkdir(dir, { recursive: true });
+        return dir;
+      } catch (error) {
+        signal.throwIfAborted();
+        const hopeless = isMcpError(error) && !error.retryable;
+        const next = nextTry(pace, 0, this.#retry, hopeless);
+        pace = next.pace;
+        await this.#pauseAfter(next, 'fetching', reasonOf(error), signal);
+      }
+    }
+  }
+
+  async #pauseAfter(next: NextTry, phase: InstanceView['phase'], reason: string, signal: AbortSignal): Promise<void> {
+    this.#failed ||= next.failed;
+    this.#options.log.warn({ reason, nextTryMs: next.delayMs }, 'the instance failed');
+    this.#show(phase, reason);
+    await this.#options.clock.sleep(next.delayMs, signal).catch(() => {});
+  }
+
+  async #firstConfig(signal: AbortSignal): Promise<void> {
+    if (!this.#config) this.#show('starting', 'waiting for its configuration');
+    while (!this.#config) await this.#configured.rung(signal);
+  }
+
+  /** One run of the process, until it ends or is ended. */
+  async #runOnce(cwd: string, signal: AbortSignal): Promise<{ onPurpose: boolean; reason: string }> {
+    const { machine, output, clock, log } = this.#options;
+    const config = this.#config ?? {};
+    this.#show('starting', this.#failed ? this.#view.reason : '');
+    output.forgetTail();
+    const over = new AbortController();
+    try {
+      const env = await this.#environment(config);
+      const { version } = this.#assignment;
+      const run = await startService({ command: version.command, cwd, env, log: output, clock });
+      log.info({ pid: run.pid, command: version.command }, 'service started');
+      this.#view = { ...this.#view, starts: this.#view.starts + 1 };
+      this.#show('checking', this.#failed ? this.#view.reason : '');
+      const target = { address: machine.address, port: version.port, cwd, env };
+      const onVerdict = (verdict: { healthy: boolean; reason: string }) => this.#judge(verdict);
+      const health = watchHealth({ check: version.health, target, clock, signal: over.signal, onVerdict });
+      const replaced = this.#followConfig(run, config, AbortSignal.any([signal, over.signal]));
+      const asked = Promise.race([replaced, abortOf(signal)]).then(() => 'asked' as const);
+      const exit = await Promise.race([run.exited, asked]);
+      over.abort();
+      await health;
+      if (exit === 'asked') {
+        if (!signal.aborted) this.#show('starting', 'restarting with a new configuration');
+        const ended = await run.stop(this.#assignment.stopTimeoutMs);
+        log.info({ pid: run.pid, ...ended }, 'service stopped');
+        return { onPurpose: true, reason: '' };
+      }
+      // At once: it must be out of the registry before anything else is done about it.
+      this.#show('starting', describeExit(exit));
+      await run.outputEnded;
+      return { onPurpose: false, reason: describeExit(exit) };
+    } catch (error) {
+      return { onPurpose: false, reason: reasonOf(error) };
+    } finally {
+      over.abort();
+    }
+  }
+
+  async #environment(config: ConfigValues): Promise<Record<string, string>> {
+    const { machine } = this.#options;
+    const file = await writeConfigFile(machine.dir, config);
+    await mkdir(join(machine.dir, 'tmp'), { recursive: true });
+    return serviceEnvironment({
+      service: this.#assignment.service,
+      version: this.#assignment.version,
+      machine: machine.uuid,
+      address: machine.address,
+      dir: machine.dir,
+      agentEnv: process.env,
+      config: { ...configEnvironment(config), MCP_CONFIG_FILE: file },
+    });
+  }
+
+  /** Resolves when the run must be replaced for a new configuration; else goes on until the signal aborts, never resolving. */
+  async #followConfig(run: ServiceRun, startedWith: ConfigValues, signal: AbortSignal): Promise<void> {
+    let told = canonicalJson(startedWith);
+    for (;;) {
+      const now = this.#config ?? {};
+      if (canonicalJson(now) !== told) {
+        told = canonicalJson(now);
+        const { onConfigChange, configSignal = 'SIGHUP' } = this.#assignment;
+        this.#options.log.info({ onConfigChange }, 'the configuration changed');
+        await writeConfigFile(this.#options.machine.dir, now);
+        if (onConfigChange === 'signal') run.signal(configSignal);
+        if (onConfigChange === 'restart') {
+          if (this.#view.phase === 'serving') await this.#options.leave(signal).catch(() => {});
+          if (signal.aborted) return new Promise(() => {});
+          return;
+        }
+      }
+      const ended = await this.#configured.rung(signal).then(
+        () => false,
+        () => true,
+      );
+      if (ended) return new Promise(() => {});
+    }
+  }
+
+  #judge(verdict: { healthy: boolean; reason: string }): void {
+    if (verdict.healthy) {
+      this.#failed = false;
+      this.#show('serving', '');
+    } else {
+      const served = this.#view.phase === 'serving' || this.#view.phase === 'unhealthy';
+      this.#show(served ? 'unhealthy' : 'checking', this.#failed ? this.#view.reason : verdict.reason);
+    }
+  }
+
+  #show(phase: InstanceView['phase'], reason: string): void {
+    const sticky = this.#failed && ['fetching', 'starting', 'checking'].includes(phase);
+    this.#view = { phase: sticky ? 'failed' : phase, reason, starts: this.#view.starts };
+    this.#options.onView(this.#view);
+  }
+
+  #withOutput(reason: string): string {
+    const tail = this.#options.output.tail(tailLines);
+    return tail === '' ? reason : `${reason}; its last output:\n${tail}`;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Resolves when the signal aborts. */
+function abortOf(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,202 @@
+/** How many machines to make and which to give up, so that the pool has its size in proven machines of the right image. */
+import type { MachineState } from '../../registrar/records.ts';
+import { breakerState, type ImageBreaker } from './image-breaker.ts';
+import type { SlowStart } from './slow-start.ts';
+
+/** What the policy must know of a machine in the ledger. Ages are ms of a clock that never jumps (fault 6). */
+export interface PoolMachine {
+  uuid: string;
+  state: MachineState;
+  image: string;
+  /** Since it entered its state, as far as the caller knows. */
+  stateAgeMs: number;
+  /** Since its creation, as far as the caller knows. */
+  ageMs: number;
+  /** Why it is given up, from nextMachineState; absent: it is not. */
+  failure?: string;
+}
+
+export interface PoolInput {
+  /** Ready machines wanted beyond what is claimed. */
+  target: number;
+  /** What new machines are made from; others are outdated. */
+  image: string;
+  /** The whole ledger, claimed machines included. */
+  machines: readonly PoolMachine[];
+  /** Claims that found no ready machine. */
+  unmetClaims: number;
+  slowStart: SlowStart;
+  breaker: ImageBreaker;
+  /** The provider's quota, where it has one. */
+  limits: { machines: { limit: number; used: number } } | null;
+  /** ms of the clock that `slowStart` and `breaker` were written with. */
+  now: number;
+}
+
+export interface PoolPolicy {
+  /** Failures of one image in a row that stop its refill. */
+  breakerFailures: number;
+  /** Then one machine is tried each time this has passed. */
+  breakerCooldownMs: number;
+  /** Machines on their way at a time while none of their image has ever become ready. */
+  unprovenInFlight: number;
+  /** Ready machines older than this are replaced; null: never. */
+  maxAgeMs: number | null;
+  /** A surplus machine is given up when it has been ready this long: demand that comes back at once finds it. */
+  surplusGraceMs: number;
+}
+
+export const defaultPoolPolicy: PoolPolicy = {
+  breakerFailures: 3,
+  breakerCooldownMs: 300_000,
+  unprovenInFlight: 3,
+  maxAgeMs: null,
+  surplusGraceMs: 30_000,
+};
+
+export interface PoolPlan {
+  /** Machines to create of `input.image`. */
+  create: number;
+  /** Machines to give up, in this order; none is claimed. */
+  retire: { uuid: string; reason: string }[];
+  /** Why less is created than is missing. */
+  waiting: string[];
+  alarms: { code: 'POOL_BREAKER' | 'POOL_QUOTA'; message: string }[];
+}
+
+/** Pure: the same input gives the same plan. */
+export function planPool(input: PoolInput, policy: PoolPolicy = defaultPoolPolicy): PoolPlan {
+  const stock = takeStock(input, policy);
+  const plan: PoolPlan = { create: 0, retire: [], waiting: [], alarms: [] };
+  plan.retire.push(...failedOnes(stock), ...uselessOnes(stock), ...surplusOnes(stock, policy));
+  if (stock.missing > 0) refill(plan, input, policy, stock);
+  return plan;
+}
+
+interface Stock {
+  /** Ready machines wanted now. */
+  wanted: number;
+  /** How many of the right image are neither there nor on their way. */
+  missing: number;
+  failed: PoolMachine[];
+  /** Of the right image and age, in any state before claimed. */
+  fresh: PoolMachine[];
+  freshReady: PoolMachine[];
+  /** Of another image or over age; the ready ones can still be claimed. */
+  outdatedReady: PoolMachine[];
+  outdatedUnready: PoolMachine[];
+}
+
+const poolStates: ReadonlySet<MachineState> = new Set(['building', 'verifying', 'ready']);
+
+function takeStock({ machines, image, target, unmetClaims }: PoolInput, { maxAgeMs }: PoolPolicy): Stock {
+  const pool = machines.filter(({ state }) => poolStates.has(state)).sort(oldestFirst);
+  const sound = pool.filter(({ failure }) => failure === undefined);
+  const isReady = ({ state }: PoolMachine) => state === 'ready';
+  const isOutdated = (machine: PoolMachine) =>
+    machine.image !== image || (maxAgeMs !== null && isReady(machine) && machine.ageMs > maxAgeMs);
+  const fresh = sound.filter((machine) => !isOutdated(machine));
+  const outdated = sound.filter(isOutdated);
+  const wanted = target + unmetClaims;
+  return {
+    wanted,
+    missing: Math.max(0, wanted - fresh.length),
+    failed: pool.filter(({ failure }) => failure !== undefined),
+    fresh,
+    freshReady: fresh.filter(isReady),
+    outdatedReady: outdated.filter(isReady),
+    outdatedUnready: outdated.filter((machine) => !isReady(machine)),
+  };
+}
+
+function oldestFirst(a: PoolMachine, b: PoolMachine): number {
+  return b.ageMs - a.ageMs || (a.uuid < b.uuid ? -1 : 1);
+}
+
+function failedOnes({ failed }: Stock): PoolPlan['retire'] {
+  return failed.map(({ uuid, failure }) => ({ uuid, reason: failure ?? '' }));
+}
+
+/** Outdated machines go when nobody can claim them yet, or as fresh ones are ready in their place. */
+function uselessOnes({ outdatedReady, outdatedUnready, freshReady, wanted }: Stock): PoolPlan['retire'] {
+  const spare = Math.max(0, outdatedReady.length - Math.max(0, wanted - freshReady.length));
+  const reason = 'of another image or over age, and no more needed';
+  return [...outdatedUnready, ...outdatedReady.slice(0, spare)].map(({ uuid }) => ({ uuid, reason }));
+}
+
+/** Only ready ones: what is on its way may be what the next claim needs. */
+function surplusOnes({ fresh, freshReady, wanted }: Stock, { surplusGraceMs }: PoolPolicy): PoolPlan['retire'] {
+  const over = Math.max(0, fresh.length - wanted);
+  return freshReady
+    .filter(({ stateAgeMs }) => stateAgeMs >= surplusGraceMs)
+    .slice(0, over)
+    .map(({ uuid }) => ({ uuid, reason: `surplus: the pool wants ${wanted}` }));
+}
+
+function refill(plan: PoolPlan, input: PoolInput, policy: PoolPolicy, stock: Stock): void {
+  const { slowStart, now } = input;
+  const brakes = [slowStartCap(slowStart, now), imageCap(input, policy, stock, plan), quotaCap(input, stock, plan)];
+  plan.create = Math.min(stock.missing, ...brakes.map(({ cap }) => cap));
+  if (plan.create === stock.missing) return;
+  const binding = brakes.filter(({ cap }) => cap === plan.create).map(({ why }) => why);
+  const left = stock.missing - plan.create;
+  plan.waiting.push(`${left} more ${left === 1 ? 'machine is' : 'machines are'} missing: ${binding.join('; ')}`);
+}
+
+interface Brake {
+  cap: number;
+  why: string;
+}
+
+function slowStartCap({ batch, blockedUntil, reason }: SlowStart, now: number): Brake {
+  const left = blockedUntil - now;
+  if (left > 0) return { cap: 0, why: `${reason}; the next creation is tried in ${seconds(left)}` };
+  return { cap: Math.max(1, batch), why: `creations start slowly, ${Math.max(1, batch)} at a time now` };
+}
+
+function imageCap(
+  { image, machines, breaker, now }: PoolInput,
+  policy: PoolPolicy,
+  stock: Stock,
+  plan: PoolPlan,
+): Brake {
+  const onTheWay = stock.fresh.length - stock.freshReady.length;
+  const limits = { failures: policy.breakerFailures, cooldownMs: policy.breakerCooldownMs };
+  const state = breakerState(breaker, image, now, limits);
+  if (state !== 'closed') {
+    const { inARow = 0, lastAt = now, lastReason = '' } = breaker.get(image) ?? {};
+    const message = `the last ${inARow} machines of image ${image} failed: ${lastReason}`;
+    plan.alarms.push({ code: 'POOL_BREAKER', message });
+    if (state === 'probing') return { cap: Math.max(0, 1 - onTheWay), why: `${message}; one at a time is tried` };
+    return { cap: 0, why: `${message}; one is tried in ${seconds(lastAt + policy.breakerCooldownMs - now)}` };
+  }
+  if (machines.some((machine) => machine.image === image && isProven(machine))) return { cap: Infinity, why: '' };
+  const cap = Math.max(0, policy.unprovenInFlight - onTheWay);
+  return { cap, why: `no machine of image ${image} has become ready yet, so few are tried at a time` };
+}
+
+/** It was ready once. */
+function isProven({ state, failure }: PoolMachine): boolean {
+  return (state === 'ready' && failure === undefined) || state === 'claimed' || state === 'draining';
+}
+
+/** Where the quota is full of outdated machines, some of these make room. */
+function quotaCap({ limits, slowStart }: PoolInput, stock: Stock, plan: PoolPlan): Brake {
+  if (!limits) return { cap: Infinity, why: '' };
+  const { limit, used } = limits.machines;
+  const free = Math.max(0, limit - used);
+  const why = `the provider's quota of ${limit} machines leaves ${free}`;
+  if (free >= stock.missing) return { cap: free, why };
+  plan.alarms.push({ code: 'POOL_QUOTA', message: `${why}, ${stock.missing} are missing` });
+  const leaving = new Set(plan.retire.map(({ uuid }) => uuid));
+  if (free === 0 && leaving.size === 0) {
+    const room = Math.min(stock.missing, Math.max(1, slowStart.batch));
+    const reason = 'of another image or over age, and the quota has no room beside it';
+    plan.retire.push(...stock.outdatedReady.slice(0, room).map(({ uuid }) => ({ uuid, reason })));
+  }
+  return { cap: free, why };
+}
+
+function seconds(ms: number): string {
+  return `${Math.ceil(ms / 1000)} s`;
+}
