@@ -61,11 +61,13 @@ function probeHttp(check: HealthCheck, target: HealthTarget, signal: AbortSignal
           resolve(status >= 200 && status < 400 ? passed : failure(check, target, `status ${status}`));
         response.on('data', (chunk: Buffer) => {
           bytes += chunk.length;
-          if (bytes > mostBodyBytes) request.destroy();
+          if (bytes <= mostBodyBytes) return;
+          // More than is read of any body: the status was there, so it counts.
+          finish();
+          request.destroy();
         });
         response.on('end', finish);
-        // Cut off after more than is read of any body: the status was there, so it counts.
-        response.on('close', () => (bytes > mostBodyBytes ? finish() : reject(new Error('the answer broke off'))));
+        response.on('close', () => reject(new Error('the answer broke off')));
         response.on('error', reject);
       },
     );
