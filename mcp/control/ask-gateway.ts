@@ -7,12 +7,23 @@ import type { DocumentWord } from '../view/why.ts';
 const withinMs = 2000;
 const statusPage = z.object({
   document: z.object({
-    sources: z.array(z.object({ service: z.string(), version: z.string(), state: z.enum(['fresh', 'stale', 'missing']), problem: z.string() })),
+    sources: z.array(
+      z.object({
+        service: z.string(),
+        version: z.string(),
+        state: z.enum(['fresh', 'stale', 'missing']),
+        problem: z.string(),
+      }),
+    ),
   }),
 });
 
 /** The words of the first gateway that answers; null where none does. */
-export async function askDocuments(gateways: GatewayRecord[], service: string, signal: AbortSignal): Promise<DocumentWord[] | null> {
+export async function askDocuments(
+  gateways: GatewayRecord[],
+  service: string,
+  signal: AbortSignal,
+): Promise<DocumentWord[] | null> {
   for (const gateway of gateways) {
     try {
       const url = new URL('/status.json', gateway.url);

@@ -1,21 +1,23 @@
 /** `mcp up`: from nothing to desired = live on this machine. Idempotent: what runs already is left as it is. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { paths as nodes } from '../../registrar/layout.ts';
 import { formatRegistry } from '../../registrar/recipes/format-registry.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
-import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
-import { waitForServer, zooKeeperServer } from '../../registrar/zookeeper/server.ts';
+import { connectZooKeeper, makeChroot } from '../../registrar/zookeeper/client.ts';
+import { untilServing, writeServerFiles, zooKeeperServer } from '../../registrar/zookeeper/server.ts';
 import { McpError } from '../../specs/errors.ts';
+import { readStatus } from '../control/read-status.ts';
 import { applyEnvironment } from '../declare/apply-environment.ts';
 import { loadEnvironment } from '../declare/load-environment.ts';
 import { isConverged, type StatusView } from '../view/status-view.ts';
-import { readStatus } from '../control/read-status.ts';
 import { freeAddressBlock, freePort } from './addresses.ts';
 import { type DaemonSpec, daemonLog, ensureDaemon } from './daemons.ts';
 import { mcpCommand } from './provider.ts';
 import { type LocalState, readState, registryOf, type StatePaths, statePaths, writeState } from './state.ts';
+
+/** Sessions may be 2 to 20 ticks long: from one second up. */
+const zooKeeperTickMs = 500;
 
 export interface UpOptions {
   dir: string;
@@ -71,11 +73,12 @@ export function daemons(dir: string, state: LocalState): DaemonSpec[] {
 
 /** ZooKeeper as a daemon of the environment. */
 export async function zooKeeperDaemon(paths: StatePaths, state: LocalState): Promise<DaemonSpec> {
-  const server = zooKeeperServer({ dir: paths.zookeeper, port: state.zookeeperPort });
-  for (const [path, content] of Object.entries(server.files)) {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, content);
-  }
+  const server = zooKeeperServer({
+    dir: paths.zookeeper,
+    clientPort: state.zookeeperPort,
+    tickTimeMs: zooKeeperTickMs,
+  });
+  await writeServerFiles(server.files);
   return { name: 'zookeeper', command: server.command, args: server.args, env: server.env };
 }
 
@@ -96,11 +99,16 @@ async function makeState(options: UpOptions): Promise<LocalState> {
   return state;
 }
 
-async function startZooKeeper(paths: StatePaths, state: LocalState, progress: Progress, signal: AbortSignal): Promise<void> {
+async function startZooKeeper(
+  paths: StatePaths,
+  state: LocalState,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
   progress.start('Start ZooKeeper');
   await ensureDaemon(paths, await zooKeeperDaemon(paths, state));
   try {
-    await waitForServer({ host: '127.0.0.1', port: state.zookeeperPort, timeoutMs: 60_000, signal });
+    await untilServing(state.zookeeperPort, { timeoutMs: 60_000, signal });
   } catch (cause) {
     signal.throwIfAborted();
     throw new McpError('ZOOKEEPER_START', `ZooKeeper does not answer on port ${state.zookeeperPort}`, {
@@ -113,23 +121,22 @@ async function startZooKeeper(paths: StatePaths, state: LocalState, progress: Pr
 /** Makes our part of the tree; true where nothing has been declared in it yet. */
 async function prepareRegistry(state: LocalState, progress: Progress, signal: AbortSignal): Promise<boolean> {
   progress.start('Prepare the registry');
-  const { host, chroot } = { host: `127.0.0.1:${state.zookeeperPort}`, chroot: '/mcp' };
-  const top = await connectZooKeeper(host, { sessionTimeoutMs: 10_000, signal });
-  try {
-    if (!(await top.exists(chroot))) await top.create(chroot);
-  } finally {
-    await top.close();
-  }
+  await makeChroot(registryOf(state), { signal });
   const client = await connectZooKeeper(registryOf(state), { sessionTimeoutMs: 10_000, signal });
   try {
     await formatRegistry(client, systemClock, { clusterId: state.clusterId });
-    return (await client.exists('/desired')) === null;
+    return (await client.exists(nodes.desired)) === null;
   } finally {
     await client.close();
   }
 }
 
-async function declare(client: RegistryClient, paths: StatePaths, options: UpOptions, progress: Progress): Promise<void> {
+async function declare(
+  client: RegistryClient,
+  paths: StatePaths,
+  options: UpOptions,
+  progress: Progress,
+): Promise<void> {
   progress.start(`Pack artifacts and declare ${options.file}`);
   const environment = await loadEnvironment(options.file, { artifacts: paths.artifacts });
   await applyEnvironment(client, environment, {
@@ -150,7 +157,7 @@ async function waitUntilServed(
   progress.start('Build machines, start services, serve them');
   const until = systemClock.monotonic() + 180_000;
   for (;;) {
-    const status = await readStatus(client);
+    const status = await readStatus(client, { signal, allowLoopback: true });
     if (isServed(status)) return status;
     progress.tell(missing(status));
     if (systemClock.monotonic() > until) {
@@ -176,9 +183,4 @@ function missing(status: StatusView): string {
   const live = status.services.map((service) => `${service.name} ${service.live}/${service.desired}`);
   const { ready, building, target } = status.pool;
   return [...live, `pool ${ready}/${target} ready, ${building} building`].join(', ');
-}
-
-/** Removes what an interrupted first `up` left. */
-export async function removeState(dir: string): Promise<void> {
-  await rm(dir, { recursive: true, force: true });
 }

@@ -2,10 +2,8 @@
 import type { RegistryView } from '../../registrar/store/registry-view.ts';
 import type { ProviderMachine } from '../../vm-factory/provider.ts';
 
-export type { Versioned } from '../../registrar/recipes/versioned-document.ts';
 export type { ObservedMachine, ObservedRegistration } from '../../registrar/store/registry-view.ts';
 
-/** What the registry holds and what the provider says. */
 export interface Snapshot extends RegistryView {
   /** ms since the Unix epoch, the observer's clock. */
   at: number;

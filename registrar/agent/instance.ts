@@ -2,10 +2,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { canonicalJson } from '../../specs/canonical-json.ts';
 import { isMcpError } from '../../specs/errors.ts';
 import type { Clock } from '../clock.ts';
 import type { AssignmentRecord } from '../records.ts';
-import { canonicalJson } from '../../specs/canonical-json.ts';
 import type { InstanceView } from './agent-records.ts';
 import type { ArtifactStore } from './artifact.ts';
 import { Bell } from './bell.ts';

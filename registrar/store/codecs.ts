@@ -14,6 +14,7 @@ import type {
   GatewayMark,
   GatewayRecord,
   MachineRecord,
+  StatusRecord,
   SuspendedRecord,
 } from '../records.ts';
 import { configSignal, configValues, environmentSchema, onConfigChange, versionSchema } from './environment-schema.ts';
@@ -56,6 +57,7 @@ export const codecs = {
     createdAt: time,
     changedAt: time,
     claim: z.object({ service: text, version: text, digest: text, operation: text, at: time }).optional(),
+    served: z.boolean().optional(),
     reason: text.optional(),
     tombstone: z.object({ reason: text, operation: text, at: time }).optional(),
   }),
@@ -105,6 +107,14 @@ export const codecs = {
     at: time,
   }),
   budget: shaped<BudgetRecord>({ destroyed: z.array(time), generation: count, used: count }),
+  status: shaped<StatusRecord>({
+    epoch: count,
+    leader: text,
+    generation: count.nullable(),
+    at: time,
+    waiting: z.array(z.object({ what: text, why: text })),
+    alarms: z.array(z.object({ code: text, message: text })),
+  }),
   event: shaped<EventRecord>({
     at: time,
     actor: text,

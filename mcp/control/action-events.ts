@@ -1,0 +1,66 @@
+/** P16: the line in the event log that goes with each act, in the same multi. */
+import type { EventRecord } from '../../registrar/records.ts';
+import type { Action } from '../plan/plan.ts';
+import type { ObservedMachine } from '../plan/snapshot.ts';
+
+interface EventFacts {
+  actor: string;
+  epoch: number;
+  /** ms since the Unix epoch. */
+  now: number;
+  machine: ObservedMachine | undefined;
+}
+
+/** Null for what only writes down what others told. */
+export function eventOf(action: Action, { actor, epoch, now, machine }: EventFacts): EventRecord | null {
+  const words = wordsOf(action, machine);
+  if (!words) return null;
+  const claim = machine?.record.claim;
+  const service = 'service' in action ? action.service : claim?.service;
+  const version = 'version' in action ? action.version : claim?.version;
+  const operation = 'operation' in action ? action.operation : machine?.record.tombstone?.operation;
+  return {
+    at: now,
+    actor,
+    kind: words.kind,
+    ...(service === undefined ? {} : { service }),
+    ...(version === undefined ? {} : { version }),
+    ...(action.kind === 'configure' ? {} : { machine: action.uuid }),
+    message: words.message,
+    reason: action.reason,
+    epoch,
+    ...(operation === undefined ? {} : { operation }),
+  };
+}
+
+function wordsOf(action: Action, machine: ObservedMachine | undefined): { kind: string; message: string } | null {
+  const name = action.kind === 'configure' ? '' : `machine ${action.uuid.slice(0, 8)}`;
+  const claim = machine?.record.claim;
+  const instance = claim ? `${claim.service}@${claim.version} on ${name}` : name;
+  switch (action.kind) {
+    case 'note':
+      return null;
+    case 'create':
+      return { kind: 'machine.creating', message: `${name} is created from image ${action.image}` };
+    case 'confirm':
+      return { kind: 'instance.serving', message: `${instance} serves` };
+    case 'advance':
+      return { kind: `machine.${action.to}`, message: `${name} is ${action.to}` };
+    case 'claim':
+      return { kind: 'machine.claimed', message: `${name} is claimed for ${action.service}@${action.version}` };
+    case 'drain':
+      return { kind: 'machine.draining', message: `${instance} drains` };
+    case 'retire':
+      return { kind: 'machine.retired', message: `${instance} is to be destroyed` };
+    case 'condemn':
+      return { kind: 'machine.died', message: `${instance} died and is to be destroyed` };
+    case 'adopt':
+      return { kind: 'machine.adopted', message: `${name} is an orphan and is to be destroyed` };
+    case 'destroy':
+      return { kind: 'machine.destroying', message: `the provider is asked to destroy ${name}` };
+    case 'bury':
+      return { kind: 'machine.gone', message: `${instance} is gone` };
+    case 'configure':
+      return { kind: 'service.configured', message: `the configuration of ${action.service} is published` };
+  }
+}

@@ -1,0 +1,199 @@
+/** What each action writes to the registry, as operations of one multi. Pure. */
+import { paths } from '../../registrar/layout.ts';
+import type { AssignmentRecord, BudgetRecord, MachineRecord } from '../../registrar/records.ts';
+import type { MultiOp } from '../../registrar/registry-client.ts';
+import { codecs, encode } from '../../registrar/store/codecs.ts';
+import { McpError } from '../../specs/errors.ts';
+import type { Action } from '../plan/plan.ts';
+import type { ObservedMachine, Snapshot } from '../plan/snapshot.ts';
+
+export interface WriteFacts {
+  snapshot: Snapshot;
+  epoch: number;
+  /** ms since the Unix epoch. */
+  now: number;
+  /** The provider's name, for new ledger entries. */
+  provider: string;
+  machines: ReadonlyMap<string, ObservedMachine>;
+  /** znode version of each budget as this execution left it; absent where there is no node. */
+  budgetVersions: ReadonlyMap<string, number>;
+  /** Children found below a machine's node that is to be buried. */
+  children: readonly string[];
+}
+
+export function writesOf(action: Action, facts: WriteFacts): MultiOp[] {
+  switch (action.kind) {
+    case 'create':
+      return [createMachine(action.uuid, newMachine(action, facts))];
+    case 'adopt':
+      return [createMachine(action.uuid, adoptedMachine(action, facts)), spend(action.budget, action.spent, facts)];
+    case 'configure':
+      return [configure(action.service, facts)];
+    default:
+      return machineWrites(action, ledgerOf(action.uuid, facts), facts);
+  }
+}
+
+type MachineAction = Exclude<Action, { kind: 'create' | 'adopt' | 'configure' }>;
+
+function machineWrites(action: MachineAction, machine: ObservedMachine, facts: WriteFacts): MultiOp[] {
+  const { record } = machine;
+  const change = (changes: Partial<MachineRecord>) => setMachine(machine, { epoch: facts.epoch, ...changes });
+  const enter = (state: MachineRecord['state'], changes: Partial<MachineRecord> = {}) =>
+    change({ state, changedAt: facts.now, ...changes });
+  switch (action.kind) {
+    case 'note':
+      return [change({ providerId: action.providerId, address: action.address ?? record.address })];
+    case 'confirm':
+      return [change({ served: true })];
+    case 'advance':
+      return [enter(action.to)];
+    case 'claim': {
+      const assignment = newAssignment(action, facts);
+      const { service, version, operation } = action;
+      const claim = { service, version, digest: assignment.version.digest, operation, at: facts.now };
+      return [
+        enter('claimed', { claim }),
+        { op: 'create', path: paths.assignment(action.uuid), data: encode(codecs.assignment, assignment) },
+      ];
+    }
+    case 'drain':
+      return [enter('draining', { reason: action.reason }), ...want('drain', machine, action.operation, facts)];
+    case 'retire':
+      return [
+        enter('deleting', tombstone(action, facts)),
+        ...want('stop', machine, action.operation, facts),
+        spend(action.budget, action.spent, facts),
+      ];
+    case 'condemn':
+      return [enter('deleting', tombstone(action, facts)), ...unregister(machine, facts), ...unassign(machine)];
+    case 'bury':
+      return [...unregister(machine, facts), ...buryNodes(machine, facts)];
+    case 'destroy':
+      return [{ op: 'check', path: paths.machine(action.uuid), version: machine.version }];
+  }
+}
+
+function ledgerOf(uuid: string, facts: WriteFacts): ObservedMachine {
+  const machine = facts.machines.get(uuid);
+  if (!machine)
+    throw new McpError('PLAN_INVALID', `the plan acts on machine ${uuid}, which its snapshot does not have`);
+  return machine;
+}
+
+function createMachine(uuid: string, record: MachineRecord): MultiOp {
+  return { op: 'create', path: paths.machine(uuid), data: encode(codecs.machine, record) };
+}
+
+function setMachine(machine: ObservedMachine, changes: Partial<MachineRecord>): MultiOp {
+  const record = { ...machine.record, ...changes };
+  return {
+    op: 'set',
+    path: paths.machine(record.uuid),
+    data: encode(codecs.machine, record),
+    version: machine.version,
+  };
+}
+
+function newMachine(action: Extract<Action, { kind: 'create' }>, facts: WriteFacts): MachineRecord {
+  const { uuid, image, operation, reason } = action;
+  const { epoch, now, provider } = facts;
+  return { uuid, provider, image, state: 'building', operation, epoch, createdAt: now, changedAt: now, reason };
+}
+
+function adoptedMachine(action: Extract<Action, { kind: 'adopt' }>, facts: WriteFacts): MachineRecord {
+  const { uuid, providerId, image, operation, reason } = action;
+  const { epoch, now, provider } = facts;
+  const dates = { createdAt: now, changedAt: now };
+  return {
+    uuid,
+    provider,
+    providerId,
+    image,
+    state: 'deleting',
+    operation,
+    epoch,
+    ...dates,
+    tombstone: { reason, operation, at: now },
+  };
+}
+
+function tombstone(action: { reason: string; operation: string }, facts: WriteFacts): Partial<MachineRecord> {
+  const { reason, operation } = action;
+  return { reason, tombstone: { reason, operation, at: facts.now } };
+}
+
+function newAssignment(action: Extract<Action, { kind: 'claim' }>, facts: WriteFacts): AssignmentRecord {
+  const service = facts.snapshot.desired?.record.environment.services.find(({ name }) => name === action.service);
+  const version = service?.versions.find((one) => one.version === action.version);
+  if (!service || !version) {
+    throw new McpError(
+      'PLAN_INVALID',
+      `the plan claims for ${action.service}@${action.version}, which is not declared`,
+    );
+  }
+  const { document, onConfigChange, configSignal, drainTimeoutMs, stopTimeoutMs } = service;
+  return {
+    service: service.name,
+    version,
+    document,
+    onConfigChange,
+    configSignal,
+    drainTimeoutMs,
+    stopTimeoutMs,
+    want: 'run',
+    operation: action.operation,
+    epoch: facts.epoch,
+  };
+}
+
+/** A machine without an assignment (never claimed, or somebody took it away) has nothing to be told. */
+function want(
+  what: 'drain' | 'stop',
+  { record, assignment }: ObservedMachine,
+  operation: string,
+  facts: WriteFacts,
+): MultiOp[] {
+  if (!assignment) return [];
+  const changed = { ...assignment.record, want: what, operation, epoch: facts.epoch };
+  const path = paths.assignment(record.uuid);
+  return [{ op: 'set', path, data: encode(codecs.assignment, changed), version: assignment.version }];
+}
+
+function spend(budget: string, spent: BudgetRecord, facts: WriteFacts): MultiOp {
+  const data = encode(codecs.budget, spent);
+  const version = facts.budgetVersions.get(budget);
+  const path = paths.budget(budget);
+  return version === undefined ? { op: 'create', path, data } : { op: 'set', path, data, version };
+}
+
+function unassign({ record, assignment }: ObservedMachine): MultiOp[] {
+  return assignment ? [{ op: 'delete', path: paths.assignment(record.uuid), version: assignment.version }] : [];
+}
+
+function unregister({ record }: ObservedMachine, facts: WriteFacts): MultiOp[] {
+  return facts.snapshot.registrations
+    .filter((entry) => entry.record.machine === record.uuid)
+    .map((entry) => ({
+      op: 'delete',
+      path: paths.registration(entry.record.service, entry.record.version, record.uuid),
+    }));
+}
+
+function buryNodes({ record, version }: ObservedMachine, facts: WriteFacts): MultiOp[] {
+  const path = paths.machine(record.uuid);
+  return [
+    ...facts.children.map((name): MultiOp => ({ op: 'delete', path: `${path}/${name}` })),
+    { op: 'delete', path, version },
+  ];
+}
+
+function configure(name: string, facts: WriteFacts): MultiOp {
+  const desired = facts.snapshot.desired?.record;
+  const service = desired?.environment.services.find((one) => one.name === name);
+  if (!desired || !service) throw new McpError('PLAN_INVALID', `the plan configures ${name}, which is not declared`);
+  const data = encode(codecs.config, { service: name, generation: desired.generation, values: service.config });
+  const kept = facts.snapshot.configs[name];
+  const path = paths.config(name);
+  return kept ? { op: 'set', path, data, version: kept.version } : { op: 'create', path, data };
+}

@@ -1,0 +1,212 @@
+/** One time of leading: look, plan, act, and look again when something happened. */
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../../registrar/clock.ts';
+import { paths } from '../../registrar/layout.ts';
+import { backoffDelay } from '../../registrar/recipes/backoff.ts';
+import { trimEvents } from '../../registrar/recipes/event-log.ts';
+import type { LeaderTerm } from '../../registrar/recipes/leader-latch.ts';
+import type { RegistryClient, WatchHandle } from '../../registrar/registry-client.ts';
+import { isMcpError, McpError } from '../../specs/errors.ts';
+import type { MachineProvider } from '../../vm-factory/provider.ts';
+import { makePlan } from '../plan/make-plan.ts';
+import { freshMemory, type PlannerMemory } from '../plan/memory.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Policy } from '../plan/policy.ts';
+import { remember, rememberCreation, rememberDestroy, rememberWrite } from '../plan/remember.ts';
+import { Bell } from './bell.ts';
+import { type ActionOutcome, type ExecuteInput, execute, type Failpoint } from './execute.ts';
+import { observe } from './observe.ts';
+import { StatusPublisher } from './publish-status.ts';
+import { SlowCalls } from './slow-calls.ts';
+
+/** What of a logger is used. */
+export interface ControllerLog {
+  info(facts: object, message: string): void;
+  warn(facts: object, message: string): void;
+  error(facts: object, message: string): void;
+}
+
+export interface LeadOptions {
+  client: RegistryClient;
+  provider: MachineProvider;
+  clock: Clock;
+  log: ControllerLog;
+  /** Unique among controllers. */
+  id: string;
+  clusterId: string;
+  policy: Policy;
+  /** ZooKeeper connect string with chroot, for the agents of new machines. */
+  registry: string;
+  /** Registrations with loopback addresses are valid: the local environment. */
+  allowLoopback: boolean;
+  failpoint?: Failpoint;
+  /** Makes UUIDs; a simulation makes its own. */
+  newId?: () => string;
+  /** Called after each sweep; a simulation looks over the leader's shoulder. */
+  onSweep?: (plan: Plan, outcomes: ActionOutcome[]) => void;
+}
+
+/** Nodes whose changes say "look again". What is lost on the way is made up for by the timer. */
+const watched = [paths.desired, paths.suspended, paths.machines, paths.services, paths.gateways, paths.configs];
+/** ms between two looks where nothing happens. */
+const slowMs = 2_000;
+/** ms that a burst of events has to become one look. */
+const gatherMs = 20;
+const backoff = { initialMs: 200, maxMs: 15_000 };
+const trimMs = 60_000;
+const parallelCalls = 8;
+
+/** Leads until the term's signal aborts or the epoch is lost. */
+export async function leadTerm(options: LeadOptions, term: LeaderTerm): Promise<void> {
+  const { clock, provider, log } = options;
+  const bell = new Bell();
+  const stopHints = provider.events(() => bell.ring());
+  const leader = new Leader(options, term, () => bell.ring());
+  let watches: WatchHandle[] = [];
+  log.info({ epoch: term.epoch }, 'leading');
+  try {
+    watches = await watchAll(options.client, () => bell.ring(), term.signal);
+    for (let failures = 0; !term.signal.aborted; ) {
+      bell.reset();
+      const ended = await leader.sweep();
+      if (ended === 'epoch-lost') return;
+      failures = ended === 'failed' ? failures + 1 : 0;
+      if (failures > 0) await pause(clock, backoffDelay(backoff, failures - 1, 1), term.signal);
+      else await rungOrPause(bell, clock, term.signal);
+    }
+  } finally {
+    stopHints();
+    await leader.settled();
+    await Promise.all(watches.map((watch) => watch.close().catch(() => {})));
+    log.info({ epoch: term.epoch }, 'leading no more');
+  }
+}
+
+function watchAll(client: RegistryClient, look: () => void, signal: AbortSignal): Promise<WatchHandle[]> {
+  return Promise.all(watched.map((path) => client.addWatch(path, 'persistent-recursive', look, { signal })));
+}
+
+/** Waits for the bell and a moment more, or for the slow timer. */
+async function rungOrPause(bell: Bell, clock: Clock, signal: AbortSignal): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([bell.rung, pause(clock, slowMs, AbortSignal.any([signal, over.signal]))]);
+  over.abort();
+  await pause(clock, gatherMs, signal);
+}
+
+function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  return clock.sleep(ms, signal).catch(() => {});
+}
+
+class Leader {
+  readonly #options: LeadOptions;
+  readonly #term: LeaderTerm;
+  readonly #status: StatusPublisher;
+  readonly #input: ExecuteInput;
+  #memory: PlannerMemory;
+  #trimmedAt: number;
+  #generation: number | null = null;
+
+  constructor(options: LeadOptions, term: LeaderTerm, look: () => void) {
+    const { client, provider, clock, id, clusterId, registry, failpoint } = options;
+    this.#options = options;
+    this.#term = term;
+    this.#memory = freshMemory({ clusterId, now: clock.monotonic() });
+    this.#trimmedAt = clock.monotonic();
+    this.#status = new StatusPublisher(client, clock, { id, epoch: term.epoch });
+    this.#input = {
+      client,
+      provider,
+      clock,
+      epoch: term.epoch,
+      clusterId,
+      actor: `controller:${id}`,
+      registry,
+      slowCalls: new SlowCalls(parallelCalls),
+      listener: this.#listener(look),
+      signal: term.signal,
+      failpoint,
+    };
+  }
+
+  /** One look, plan and execution. Never rejects, but with what no controller may go on after. */
+  async sweep(): Promise<'done' | 'failed' | 'epoch-lost'> {
+    const { log } = this.#options;
+    try {
+      await this.#sweep();
+      return 'done';
+    } catch (error) {
+      if (this.#term.signal.aborted || isMcpError(error, 'EPOCH_LOST')) return 'epoch-lost';
+      if (!(error instanceof McpError)) throw error;
+      log.error({ code: error.code, ...error.details }, error.message);
+      await this.#tellFailure(error);
+      return 'failed';
+    }
+  }
+
+  /** Why nothing happens, where the CLI can read it. */
+  async #tellFailure({ code, message }: McpError): Promise<void> {
+    const words = { waiting: [{ what: 'everything', why: message }], alarms: [{ code, message }] };
+    const told = this.#status.publish({ generation: this.#generation, ...words }, this.#term.signal);
+    await told.catch(() => {});
+  }
+
+  settled(): Promise<void> {
+    return this.#input.slowCalls.settled();
+  }
+
+  async #sweep(): Promise<void> {
+    const { clock, policy, newId = randomUUID, onSweep } = this.#options;
+    const { signal } = this.#term;
+    const snapshot = await observe({ ...this.#options, signal });
+    const now = clock.monotonic();
+    this.#memory = remember(this.#memory, snapshot, policy, now);
+    const plan = makePlan(snapshot, this.#memory, policy, { now, newId });
+    const outcomes = await execute(this.#input, snapshot, plan, {
+      quiet: !this.#memory.quietOver,
+      mustSee: now - this.#memory.lastWriteAt < policy.unseenWriteMs ? this.#memory.lastWriteZxid : 0,
+    });
+    this.#report(plan, outcomes);
+    onSweep?.(plan, outcomes);
+    await this.#status.publish(plan, signal);
+    this.#generation = plan.generation;
+    await this.#trim(signal);
+  }
+
+  #report(plan: Plan, outcomes: readonly ActionOutcome[]): void {
+    const { log } = this.#options;
+    for (const { action, result, error } of outcomes) {
+      const facts = {
+        ...action,
+        epoch: plan.epoch,
+        result,
+        ...(error ? { code: error.code, problem: error.message } : {}),
+      };
+      if (result === 'done') log.info(facts, action.kind);
+      else log.warn(facts, `${action.kind}: ${result}`);
+    }
+  }
+
+  #listener(look: () => void): ExecuteInput['listener'] {
+    const { clock, policy } = this.#options;
+    return {
+      wrote: (zxid) => {
+        this.#memory = rememberWrite(this.#memory, zxid, clock.monotonic());
+      },
+      created: (result) => {
+        this.#memory = rememberCreation(this.#memory, result, policy, clock.monotonic());
+        look();
+      },
+      destroyAsked: (uuid) => {
+        this.#memory = rememberDestroy(this.#memory, uuid, clock.monotonic());
+      },
+    };
+  }
+
+  async #trim(signal: AbortSignal): Promise<void> {
+    const { client, clock } = this.#options;
+    if (clock.monotonic() - this.#trimmedAt < trimMs) return;
+    this.#trimmedAt = clock.monotonic();
+    await trimEvents(client, undefined, { signal });
+  }
+}
