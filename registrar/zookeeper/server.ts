@@ -114,7 +114,8 @@ export async function writeServerFiles(files: ServerCommand['files']): Promise<v
 export function fourLetterWord(word: string, port: number, host = '127.0.0.1', timeoutMs = 2000): Promise<string> {
   return new Promise((resolve, reject) => {
     let answer = '';
-    const socket = connect({ host, port }, () => socket.end(word));
+    // Not half-closed: a server on Netty would drop the connection without an answer.
+    const socket = connect({ host, port }, () => socket.write(word));
     socket.setEncoding('utf8');
     socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`no answer to ${word} from ${host}:${port}`)));
     socket.on('data', (chunk: string) => {
