@@ -45,8 +45,8 @@ export function zooKeeperClassPath(): string {
       hint: 'Install it: apt-get install zookeeper default-jre-headless',
     });
   }
-  // zookeeper.jar names its own dependencies; only the logger's backend is ours to choose.
-  return ['zookeeper.jar', 'slf4j-simple.jar']
+  // zookeeper.jar names its own dependencies, but for the logger's backend and, in Debian, what Netty (TLS) needs besides.
+  return ['zookeeper.jar', 'slf4j-simple.jar', 'netty-codec.jar', 'netty-resolver.jar']
     .map((jar) => join(folder, jar))
     .filter((jar) => existsSync(jar))
     .join(':');
