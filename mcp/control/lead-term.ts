@@ -105,6 +105,7 @@ class Leader {
   readonly #input: ExecuteInput;
   #memory: PlannerMemory;
   #trimmedAt: number;
+  #generation: number | null = null;
 
   constructor(options: LeadOptions, term: LeaderTerm, look: () => void) {
     const { client, provider, clock, id, clusterId, registry, failpoint } = options;
@@ -138,8 +139,16 @@ class Leader {
       if (this.#term.signal.aborted || isMcpError(error, 'EPOCH_LOST')) return 'epoch-lost';
       if (!(error instanceof McpError)) throw error;
       log.error({ code: error.code, ...error.details }, error.message);
+      await this.#tellFailure(error);
       return 'failed';
     }
+  }
+
+  /** Why nothing happens, where the CLI can read it. */
+  async #tellFailure({ code, message }: McpError): Promise<void> {
+    const words = { waiting: [{ what: 'everything', why: message }], alarms: [{ code, message }] };
+    const told = this.#status.publish({ generation: this.#generation, ...words }, this.#term.signal);
+    await told.catch(() => {});
   }
 
   settled(): Promise<void> {
@@ -159,7 +168,8 @@ class Leader {
     });
     this.#report(plan, outcomes);
     onSweep?.(plan, outcomes);
-    await this.#status.publish(plan, [], signal);
+    await this.#status.publish(plan, signal);
+    this.#generation = plan.generation;
     await this.#trim(signal);
   }
 

@@ -8,7 +8,13 @@ import { type AgentTiming, runAgent } from '../../registrar/agent/agent.ts';
 import { leftovers } from '../../registrar/agent/leftovers.ts';
 import { paths } from '../../registrar/layout.ts';
 import { formatRegistry } from '../../registrar/recipes/format-registry.ts';
-import type { AgentRecord, AssignmentRecord, ConfigRecord, RegistrationRecord } from '../../registrar/records.ts';
+import type {
+  AgentRecord,
+  AssignmentRecord,
+  ConfigRecord,
+  GatewayRecord,
+  RegistrationRecord,
+} from '../../registrar/records.ts';
 import type { ConnectRegistry, RegistryClient, Stat } from '../../registrar/registry-client.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
 import { isMcpError } from '../../specs/errors.ts';
@@ -79,6 +85,7 @@ export class AgentWorldForTest {
     await formatRegistry(admin, systemClock, { clusterId });
     const world = new AgentWorldForTest(t, connect, admin, await tempDir(t), await freePort());
     await admin.create(paths.machine(world.uuid), '{}');
+    await world.gateway('willing', Number.MAX_SAFE_INTEGER);
     return world;
   }
 
@@ -166,10 +173,27 @@ export class AgentWorldForTest {
   }
 
   async publishConfig(values: ConfigRecord['values'], generation = 1): Promise<void> {
-    const path = paths.config('demo');
-    const data = JSON.stringify({ service: 'demo', generation, values } satisfies ConfigRecord);
-    if (await this.admin.exists(path)) await this.admin.set(path, data);
-    else await this.admin.create(path, data);
+    const record: ConfigRecord = { service: 'demo', generation, values };
+    await this.#put(paths.config('demo'), JSON.stringify(record));
+  }
+
+  /** A gateway that says it has drained all up to `drainedAsOf`, new or changed. */
+  async gateway(id: string, drainedAsOf: number): Promise<void> {
+    const mark = { generation: 1, asOf: drainedAsOf };
+    const record: GatewayRecord = {
+      id,
+      url: 'http://127.0.0.1:1',
+      pid: 1,
+      mode: 'plain',
+      served: mark,
+      drained: mark,
+      routes: 1,
+      instances: 1,
+      holding: '',
+      rejected: [],
+      at: 0,
+    };
+    await this.#put(paths.gateway(id), JSON.stringify(record));
   }
 
   agentRecord(): Promise<AgentRecord | null> {
@@ -207,6 +231,11 @@ export class AgentWorldForTest {
   async ask(path: string): Promise<string> {
     const reply = await fetch(`http://${this.address}:${this.port}${path}`, { signal: AbortSignal.timeout(5_000) });
     return reply.text();
+  }
+
+  async #put(path: string, data: string): Promise<void> {
+    if (await this.admin.exists(path)) await this.admin.set(path, data);
+    else await this.admin.create(path, data);
   }
 
   async #read<T>(path: string): Promise<{ record: T; stat: Stat } | null> {

@@ -4,7 +4,7 @@ import { formatRegistry } from '../../../registrar/recipes/format-registry.ts';
 import type { EventRecord } from '../../../registrar/records.ts';
 import type { RegistryClient } from '../../../registrar/registry-client.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
-import { sampleEnvironment } from '../../helpers/sample-environment.ts';
+import { sampleEnvironment } from '../../helpers/environment.ts';
 
 /** Gives sessions with one and the same empty registry; whatever it opens it closes when the test ends. */
 export type OpenRegistry = (t: ExecutionContext) => Promise<() => Promise<RegistryClient>>;

@@ -5,7 +5,7 @@ import { publishDesired } from '../../../registrar/recipes/desired-document.ts';
 import type { MachineRecord, RegistrationRecord } from '../../../registrar/records.ts';
 import { codecs, encode } from '../../../registrar/store/codecs.ts';
 import { readRegistry } from '../../../registrar/store/read-registry.ts';
-import { sampleVersion } from '../../helpers/sample-environment.ts';
+import { sampleVersion } from '../../helpers/environment.ts';
 import { clusterId, declaration, formatted, type OpenRegistry } from './shared.ts';
 
 export function testView(test: TestFn, open: OpenRegistry): void {

@@ -7,9 +7,9 @@ import { suspend } from '../../../registrar/recipes/suspension.ts';
 import { updateDocument, writeAttempts } from '../../../registrar/recipes/versioned-document.ts';
 import { codecs } from '../../../registrar/store/codecs.ts';
 import { FakeRegistry } from '../../../registrar/zookeeper/fake.ts';
+import { sampleEnvironment } from '../../helpers/environment.ts';
 import { intercept } from '../../helpers/intercept.ts';
 import { ManualClock } from '../../helpers/manual-clock.ts';
-import { sampleEnvironment } from '../../helpers/sample-environment.ts';
 
 async function setUp() {
   const registry = new FakeRegistry();
