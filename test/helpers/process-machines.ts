@@ -18,7 +18,7 @@ export function nodeAgent(...words: string[]): string[] {
 }
 
 /** Blocks differ between test processes that run at once. */
-const block = `127.${200 + (process.pid % 50)}.${(process.pid >> 6) % 256}`;
+export const testBlock = `127.${200 + (process.pid % 50)}.${(process.pid >> 6) % 256}`;
 
 export interface ProcessBench {
   dir: string;
@@ -34,7 +34,7 @@ export async function processBench(t: ExecutionContext): Promise<ProcessBench> {
     const defaults = {
       dir,
       clusterId: testCluster,
-      addressBlock: block,
+      addressBlock: testBlock,
       agentCommand: sleepingAgent,
       clock: systemClock,
     };
