@@ -4,7 +4,7 @@ import { paths as nodes } from '../../registrar/layout.ts';
 import { formatRegistry } from '../../registrar/recipes/format-registry.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
-import { connectZooKeeper, makeChroot } from '../../registrar/zookeeper/client.ts';
+import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
 import { untilServing, writeServerFiles, zooKeeperServer } from '../../registrar/zookeeper/server.ts';
 import { McpError } from '../../specs/errors.ts';
 import { readStatus } from '../control/read-status.ts';
@@ -121,7 +121,6 @@ async function startZooKeeper(
 /** Makes our part of the tree; true where nothing has been declared in it yet. */
 async function prepareRegistry(state: LocalState, progress: Progress, signal: AbortSignal): Promise<boolean> {
   progress.start('Prepare the registry');
-  await makeChroot(registryOf(state), { signal });
   const client = await connectZooKeeper(registryOf(state), { sessionTimeoutMs: 10_000, signal });
   try {
     await formatRegistry(client, systemClock, { clusterId: state.clusterId });

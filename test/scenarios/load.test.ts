@@ -27,11 +27,7 @@ test('scaling up and down under GET and POST load loses no request but to the re
     method: 'GET' as const,
     path,
   }));
-  const load = startLoad(
-    env.url,
-    [...gets, ...posts],
-    { clients: 8, pauseMs: 5 },
-  );
+  const load = startLoad(env.url, [...gets, ...posts], { clients: 8, pauseMs: 5 });
   for (const count of ['4', '2', '3', '1']) {
     await env.mcp('scale', 'dns', count, '--yes');
     await env.until(
