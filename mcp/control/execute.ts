@@ -12,6 +12,7 @@ import { isMcpError, McpError } from '../../specs/errors.ts';
 import type { MachineProvider } from '../../vm-factory/provider.ts';
 import { checkPlan, type TermFacts } from '../plan/check-plan.ts';
 import type { Action, Plan } from '../plan/plan.ts';
+import type { CreationResult } from '../plan/remember.ts';
 import type { Snapshot } from '../plan/snapshot.ts';
 import { eventOf } from './action-events.ts';
 import { type WriteFacts, writesOf } from './action-writes.ts';
@@ -24,7 +25,7 @@ export type Failpoint = (name: string) => void | Promise<void>;
 /** What the execution tells the leader's memory, as it happens. */
 export interface ExecutionListener {
   wrote(zxid: number): void;
-  created(result: { ok: true } | { ok: false; message: string; refused: boolean }): void;
+  created(result: CreationResult): void;
   destroyAsked(uuid: string): void;
 }
 
@@ -68,10 +69,13 @@ export async function execute(
   plan: Plan,
   term: TermFacts,
 ): Promise<ActionOutcome[]> {
+  if (snapshot.epoch !== input.epoch) {
+    throw new McpError('EPOCH_LOST', `epoch ${input.epoch} is over: it is ${snapshot.epoch} now`);
+  }
   const violations = checkPlan(snapshot, plan, term);
-  if (violations.length > 0 || plan.epoch !== input.epoch) {
+  if (violations.length > 0) {
     const said = violations.map(({ promise, message }) => `${promise}: ${message}`).join('; ');
-    throw new McpError('PLAN_REFUSED', `the plan was refused: ${said || `it is of epoch ${plan.epoch}`}`, {
+    throw new McpError('PLAN_REFUSED', `the plan was refused: ${said}`, {
       hint: 'This is a fault in MCP; nothing was done. Report it with the details.',
       details: { violations },
     });

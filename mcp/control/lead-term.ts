@@ -42,7 +42,8 @@ export interface LeadOptions {
   failpoint?: Failpoint;
   /** Makes UUIDs; a simulation makes its own. */
   newId?: () => string;
-  /** Called after each sweep; a simulation looks over the leader's shoulder. */
+  /** Called with each plan before it is executed, and with what became of it: a simulation looks over the leader's shoulder. */
+  onPlan?: (plan: Plan) => void;
   onSweep?: (plan: Plan, outcomes: ActionOutcome[]) => void;
 }
 
@@ -105,6 +106,7 @@ class Leader {
   readonly #input: ExecuteInput;
   #memory: PlannerMemory;
   #trimmedAt: number;
+  #generation: number | null = null;
 
   constructor(options: LeadOptions, term: LeaderTerm, look: () => void) {
     const { client, provider, clock, id, clusterId, registry, failpoint } = options;
@@ -138,8 +140,16 @@ class Leader {
       if (this.#term.signal.aborted || isMcpError(error, 'EPOCH_LOST')) return 'epoch-lost';
       if (!(error instanceof McpError)) throw error;
       log.error({ code: error.code, ...error.details }, error.message);
+      await this.#tellFailure(error);
       return 'failed';
     }
+  }
+
+  /** Why nothing happens, where the CLI can read it. */
+  async #tellFailure({ code, message }: McpError): Promise<void> {
+    const words = { waiting: [{ what: 'everything', why: message }], alarms: [{ code, message }] };
+    const told = this.#status.publish({ generation: this.#generation, ...words }, this.#term.signal);
+    await told.catch(() => {});
   }
 
   settled(): Promise<void> {
@@ -147,19 +157,21 @@ class Leader {
   }
 
   async #sweep(): Promise<void> {
-    const { clock, policy, newId = randomUUID, onSweep } = this.#options;
+    const { clock, policy, newId = randomUUID, onPlan, onSweep } = this.#options;
     const { signal } = this.#term;
     const snapshot = await observe({ ...this.#options, signal });
     const now = clock.monotonic();
     this.#memory = remember(this.#memory, snapshot, policy, now);
     const plan = makePlan(snapshot, this.#memory, policy, { now, newId });
+    onPlan?.(plan);
     const outcomes = await execute(this.#input, snapshot, plan, {
       quiet: !this.#memory.quietOver,
       mustSee: now - this.#memory.lastWriteAt < policy.unseenWriteMs ? this.#memory.lastWriteZxid : 0,
     });
     this.#report(plan, outcomes);
     onSweep?.(plan, outcomes);
-    await this.#status.publish(plan, [], signal);
+    await this.#status.publish(plan, signal);
+    this.#generation = plan.generation;
     await this.#trim(signal);
   }
 

@@ -6,7 +6,7 @@ import type { StatusRecord } from '../../registrar/records.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
 import { codecs, encode } from '../../registrar/store/codecs.ts';
 import { canonicalJson } from '../../specs/canonical-json.ts';
-import type { Alarm, Plan } from '../plan/plan.ts';
+import type { Plan } from '../plan/plan.ts';
 
 /** Things told of each kind; beyond that a count: the node stays small however bad things are. */
 const most = 100;
@@ -26,12 +26,12 @@ export class StatusPublisher {
     this.#leader = leader;
   }
 
-  /** Writes /status where the plan says something new; what comes faster than once a second waits for a later call. */
-  async publish(plan: Plan, alarms: readonly Alarm[], signal: AbortSignal): Promise<void> {
+  /** Writes /status where there is something new to say; what comes faster than once a second waits for a later call. */
+  async publish(plan: Pick<Plan, 'generation' | 'waiting' | 'alarms'>, signal: AbortSignal): Promise<void> {
     const words = {
       generation: plan.generation,
       waiting: atMost(plan.waiting, (left) => ({ what: 'everything', why: `${left} more things wait` })),
-      alarms: atMost([...plan.alarms, ...alarms], (left) => ({ code: 'MORE', message: `${left} more alarms` })),
+      alarms: atMost(plan.alarms, (left) => ({ code: 'MORE', message: `${left} more alarms` })),
     };
     const text = canonicalJson(words);
     const now = this.#clock.monotonic();

@@ -21,6 +21,7 @@ export function claimMachines(draft: Draft): void {
     next += machines.length;
     for (const machine of machines) claim(draft, need, machine);
     draft.unmetClaims += need.allowed - machines.length;
+    draft.heldClaims += need.missing - need.allowed;
     explain(draft, need, machines.length);
   }
 }

@@ -37,6 +37,8 @@ export interface Draft {
   busy: Set<string>;
   /** Claims that found no ready machine. */
   unmetClaims: number;
+  /** Instances missing whose claims something holds back; what is ready now is kept for them. */
+  heldClaims: number;
 }
 
 /** Adds an action that changes a machine, unless this plan already has one for it. */

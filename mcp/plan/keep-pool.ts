@@ -1,2 +1,83 @@
-import type { Draft } from './draft.ts';
-export function keepPool(_draft: Draft): void {}
+/** The ready pool: machines prove themselves into it, and as many are made as it and the unmet claims need. */
+import { type PoolMachine, type PoolPlan, planPool } from '../../vm-factory/pool/pool-policy.ts';
+import { quietReason } from './brakes.ts';
+import { poolBudgetName } from './budget.ts';
+import { act, alarm, type Draft, short, wait } from './draft.ts';
+import { poolStep } from './machine-health.ts';
+import { ageOf, stateKey } from './memory.ts';
+import type { Unit } from './world.ts';
+
+export function keepPool(draft: Draft): void {
+  const { snapshot, world, memory, policy, input } = draft;
+  const { size, image } = world.desired.environment.pool;
+  // A machine that another stage deals with is claimed, dead or gone by the next look; one that is noted down stays.
+  const taken = new Set(
+    draft.actions.flatMap((action) => (removes.has(action.kind) && 'uuid' in action ? action.uuid : [])),
+  );
+  const machines = world.units.filter(({ uuid }) => !taken.has(uuid)).map((unit) => prove(draft, unit));
+  const plan = planPool(
+    {
+      target: size,
+      image,
+      machines,
+      unmetClaims: draft.unmetClaims,
+      slowStart: memory.slowStart,
+      breaker: memory.images,
+      limits: snapshot.limits,
+      now: input.now,
+    },
+    policy.pool,
+  );
+  const failed = new Set(machines.flatMap(({ uuid, failure }) => (failure === undefined ? [] : uuid)));
+  for (const { uuid, reason } of plan.retire) {
+    if (draft.heldClaims === 0 || failed.has(uuid)) retire(draft, uuid, reason);
+  }
+  const count = Math.min(plan.create, Math.max(0, memory.slowStart.batch - creationsUnderWay(draft)));
+  for (let made = 0; made < count; made += 1) create(draft, image);
+  explain(draft, plan, plan.create - count);
+}
+
+const removes = new Set(['claim', 'condemn', 'bury']);
+
+/** Moves a machine on where it proved itself; gives what the pool policy must know of it. */
+function prove(draft: Draft, unit: Unit): PoolMachine {
+  const { memory, policy, input } = draft;
+  const { uuid, ledger } = unit;
+  const step = poolStep(unit, memory, policy, input.now);
+  if (step.kind === 'advance') act(draft, { kind: 'advance', uuid, to: step.to, reason: step.reason });
+  if (step.kind === 'wait') wait(draft, `machine ${short(uuid)}`, `${ledger.state}: ${step.why}`);
+  const age = ageOf(memory, 'state', stateKey(uuid, ledger.state), input.now);
+  const known = { uuid, state: ledger.state, image: ledger.image, stateAgeMs: age, ageMs: age };
+  return step.kind === 'fail' ? { ...known, failure: step.reason } : known;
+}
+
+function retire(draft: Draft, uuid: string, reason: string): void {
+  if (draft.busy.has(uuid)) return;
+  const quiet = quietReason(draft);
+  const spent = quiet ? null : draft.budgets.take(poolBudgetName);
+  if (spent) {
+    act(draft, { kind: 'retire', uuid, budget: poolBudgetName, spent, operation: draft.input.newId(), reason });
+  } else {
+    const why = quiet ?? 'the destruction budget of the pool is used up for now';
+    wait(draft, `machine ${short(uuid)}`, `would be retired (${reason}); ${why}`);
+  }
+}
+
+/** Creations of this term that the provider has not answered yet: they are part of the batch. */
+function creationsUnderWay({ world, snapshot }: Draft): number {
+  return world.units.filter(
+    ({ ledger }) => ledger.state === 'building' && ledger.providerId === undefined && ledger.epoch === snapshot.epoch,
+  ).length;
+}
+
+function create(draft: Draft, image: string): void {
+  const { input, unmetClaims } = draft;
+  const reason = unmetClaims > 0 ? `${unmetClaims} claims wait for a machine` : 'the ready pool is short';
+  act(draft, { kind: 'create', uuid: input.newId(), operation: input.newId(), image, reason });
+}
+
+function explain(draft: Draft, plan: PoolPlan, later: number): void {
+  for (const why of plan.waiting) wait(draft, 'pool', why);
+  if (later > 0) wait(draft, 'pool', `${later} more are created when the provider has answered what it was asked`);
+  for (const { code, message } of plan.alarms) alarm(draft, code, message);
+}

@@ -1,5 +1,6 @@
-/** What may be said of a claimed machine that serves nothing: on its way, lost, or failed. */
-import { ageOf, type PlannerMemory } from './memory.ts';
+/** What may be said of a machine that serves nothing: on its way, lost, or failed. */
+import { type NextMachineState, nextMachineState } from '../../vm-factory/pool/next-machine-state.ts';
+import { ageOf, type PlannerMemory, stateKey } from './memory.ts';
 import type { Policy } from './policy.ts';
 import type { Unit } from './world.ts';
 
@@ -33,4 +34,14 @@ export function isComing(unit: Unit, memory: PlannerMemory, policy: Policy, now:
   if (phase !== undefined && onTheWay.has(phase)) return true;
   if (unit.ledger.served && !memory.quietOver) return true;
   return ageOf(memory, 'unserved', unit.uuid, now) < policy.lossGraceMs;
+}
+
+/** What a machine that is not claimed becomes next on its way into the pool; a ready one fails if its agent stays away. */
+export function poolStep(unit: Unit, memory: PlannerMemory, policy: Policy, now: number): NextMachineState {
+  const age = ageOf(memory, 'state', stateKey(unit.uuid, unit.ledger.state), now);
+  const step = nextMachineState(unit.ledger, unit.provider, unit.observed.agent, age, policy.readiness);
+  if (unit.ledger.state !== 'ready' || unit.observed.agent) return step;
+  const away = ageOf(memory, 'agentless', unit.uuid, now);
+  if (away < policy.readiness.verifyMs || unit.provider?.state !== 'running') return step;
+  return { kind: 'fail', reason: `its agent has been away for ${Math.round(away / 1000)} s` };
 }

@@ -59,5 +59,6 @@ function startDraft(snapshot: Snapshot, world: World, memory: PlannerMemory, pol
     alarms: [],
     busy: new Set(),
     unmetClaims: 0,
+    heldClaims: 0,
   };
 }

@@ -4,9 +4,11 @@
  * wall clock expires nothing (fault 6); a successor waits anew, which is late but safe.
  */
 import type { DesiredRecord } from '../../registrar/records.ts';
+import { closedBreaker, type ImageBreaker } from '../../vm-factory/pool/image-breaker.ts';
+import { freshSlowStart, type SlowStart } from '../../vm-factory/pool/slow-start.ts';
 
 /** Kinds of fact whose age matters; each is kept by key with the time it was first seen true without a break. */
-export type FactKind = 'state' | 'unserved' | 'orphan' | 'unlisted' | 'destruction';
+export type FactKind = 'state' | 'unserved' | 'agentless' | 'orphan' | 'unlisted' | 'destruction';
 
 export interface FailedStarts {
   /** In a row. */
@@ -32,14 +34,14 @@ export interface PlannerMemory {
   levels: ReadonlyMap<string, readonly { minute: number; live: number }[]>;
   /** By version digest. */
   starts: ReadonlyMap<string, FailedStarts>;
-  /** Machines whose failed start is counted in `starts`. */
+  /** Machines whose failure is counted, in `starts` or in `images`. */
   counted: ReadonlySet<string>;
-  /** P6: how many creations the next plan may hold. */
-  createBatch: number;
+  /** P6: creations go 1, 2, 4, ... */
+  slowStart: SlowStart;
   /** When a creation last went well. */
   createdAt: number;
-  /** No creation before this time, and why. */
-  createBlock: { until: number; reason: string } | null;
+  /** Images whose machines fail before they are ready. */
+  images: ImageBreaker;
   destroyAskedAt: ReadonlyMap<string, number>;
 }
 
@@ -54,13 +56,13 @@ export function freshMemory(input: { clusterId: string; now: number }): PlannerM
     generation: 0,
     lastWriteZxid: 0,
     lastWriteAt: input.now,
-    since: { state: none, unserved: none, orphan: none, unlisted: none, destruction: none },
+    since: { state: none, unserved: none, agentless: none, orphan: none, unlisted: none, destruction: none },
     levels: new Map(),
     starts: new Map(),
     counted: new Set(),
-    createBatch: 1,
+    slowStart: freshSlowStart,
     createdAt: input.now,
-    createBlock: null,
+    images: closedBreaker,
     destroyAskedAt: none,
   };
 }

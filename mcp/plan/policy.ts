@@ -1,3 +1,7 @@
+import { defaultDeadlines, type ReadinessDeadlines } from '../../vm-factory/pool/next-machine-state.ts';
+import { defaultPoolPolicy, type PoolPolicy } from '../../vm-factory/pool/pool-policy.ts';
+import { defaultSlowStartPolicy, type SlowStartPolicy } from '../../vm-factory/pool/slow-start.ts';
+
 /** The numbers behind the promises P2, P3, P6, P7 and P14. Durations in ms of a clock that never jumps. */
 export interface Policy {
   /** P14: nothing destructive this long into a term. */
@@ -31,12 +35,11 @@ export interface Policy {
   destroyAgainMs: number;
   /** Beyond a service's own stop timeout, the agent's time to say that it stopped. */
   stopGraceMs: number;
-  /** P6: creations go 1, 2, 4, ... up to this many a sweep. */
-  maxCreateBatch: number;
-  /** After this long without a creation they start at 1 again. */
+  /** P6: after this long without a creation they start at 1 again. */
   createIdleMs: number;
-  /** After a creation that failed, the next is tried this much later; refused ones wait ten times as long. */
-  createBackoffMs: number;
+  slowStart: SlowStartPolicy;
+  pool: PoolPolicy;
+  readiness: ReadinessDeadlines;
 }
 
 export const defaultPolicy: Policy = {
@@ -56,7 +59,8 @@ export const defaultPolicy: Policy = {
   unlistedMs: 60_000,
   destroyAgainMs: 10_000,
   stopGraceMs: 5_000,
-  maxCreateBatch: 16,
   createIdleMs: 60_000,
-  createBackoffMs: 3_000,
+  slowStart: defaultSlowStartPolicy,
+  pool: defaultPoolPolicy,
+  readiness: defaultDeadlines,
 };

@@ -1,6 +1,8 @@
 /** How a snapshot, and what an execution did, enter a leader's memory. */
-import { startFailure } from './machine-health.ts';
-import { destructionKeys, type FactKind, type PlannerMemory, stateKey } from './memory.ts';
+import { machineFailed, machineProven } from '../../vm-factory/pool/image-breaker.ts';
+import { nextSlowStart } from '../../vm-factory/pool/slow-start.ts';
+import { poolStep, startFailure } from './machine-health.ts';
+import { destructionKeys, type FactKind, type FailedStarts, type PlannerMemory, stateKey } from './memory.ts';
 import type { Policy } from './policy.ts';
 import type { Snapshot } from './snapshot.ts';
 import { describeWorld, liveCount, serviceNames, type Unit, type World } from './world.ts';
@@ -15,13 +17,16 @@ export function remember(memory: PlannerMemory, snapshot: Snapshot, policy: Poli
   return {
     ...known,
     ...rememberView(known, snapshot, policy, now),
-    ...rememberStarts(known, world, policy, now),
+    ...rememberFailures(known, memory, world, policy, now),
     generation: Math.max(memory.generation, desired.generation),
-    createBatch: now - memory.createdAt > policy.createIdleMs ? 1 : memory.createBatch,
+    slowStart: now - memory.createdAt > policy.createIdleMs ? { ...memory.slowStart, batch: 1 } : memory.slowStart,
     levels: rememberLevels(memory, world, policy, now),
     destroyAskedAt: new Map([...memory.destroyAskedAt].filter(([uuid]) => since.state.has(stateKey(uuid, 'deleting')))),
   };
 }
+
+/** How one creation ended. */
+export type CreationResult = { ok: true } | { ok: false; message: string; refused: boolean };
 
 /** Takes in that something was written up to this zxid. */
 export function rememberWrite(memory: PlannerMemory, zxid: number, now: number): PlannerMemory {
@@ -33,22 +38,21 @@ export function rememberDestroy(memory: PlannerMemory, uuid: string, now: number
   return { ...memory, destroyAskedAt: new Map([...memory.destroyAskedAt, [uuid, now]]) };
 }
 
-/**
- * Takes in how one creation ended. Each that goes well allows one more at a time, so that full batches go 1, 2, 4, ...; one
- * that fails starts over, after a wait. `refused`: the provider's word where no retry helps (fault 30).
- */
+/** Takes in how one creation ended. `refused`: the provider's word where no retry helps (fault 30). */
 export function rememberCreation(
   memory: PlannerMemory,
-  result: { ok: true } | { ok: false; message: string; refused: boolean },
+  result: CreationResult,
   policy: Policy,
   now: number,
 ): PlannerMemory {
-  if (result.ok) {
-    const createBatch = Math.min(memory.createBatch + 1, policy.maxCreateBatch);
-    return { ...memory, createBatch, createdAt: now, createBlock: null };
-  }
-  const until = now + policy.createBackoffMs * (result.refused ? 10 : 1);
-  return { ...memory, createBatch: 1, createBlock: { until, reason: result.message } };
+  const outcome = result.ok
+    ? { succeeded: 1, failed: 0 }
+    : { succeeded: 0, failed: 1, ...(result.refused ? { refused: result.message } : {}) };
+  return {
+    ...memory,
+    slowStart: nextSlowStart(memory.slowStart, outcome, now, policy.slowStart),
+    createdAt: result.ok ? now : memory.createdAt,
+  };
 }
 
 function rememberFacts(memory: PlannerMemory, world: World, snapshot: Snapshot, now: number): PlannerMemory['since'] {
@@ -64,6 +68,7 @@ function rememberFacts(memory: PlannerMemory, world: World, snapshot: Snapshot, 
       world.units.map((unit) => stateKey(unit.uuid, unit.ledger.state)),
     ),
     unserved: keep('unserved', world.units.filter(isUnserved).map(uuidOf)),
+    agentless: keep('agentless', world.units.filter((unit) => unit.observed.agent === null).map(uuidOf)),
     orphan: keep('orphan', world.unknown.map(uuidOf)),
     unlisted: keep('unlisted', world.units.filter((unit) => unit.provider === null).map(uuidOf)),
     destruction: keep(
@@ -115,32 +120,39 @@ function rememberLevels(memory: PlannerMemory, world: World, policy: Policy, now
   );
 }
 
-/** Counts failed starts by digest, each machine once; a start that serves wipes the count. */
-function rememberStarts(
+/** Counts failed starts by digest and failed machines by image, each machine once; one that does well wipes the count. */
+function rememberFailures(
   memory: PlannerMemory,
+  before: PlannerMemory,
   world: World,
   policy: Policy,
   now: number,
-): Pick<PlannerMemory, 'starts' | 'counted'> {
+): Pick<PlannerMemory, 'starts' | 'images' | 'counted'> {
   const starts = new Map(memory.starts);
+  let images = memory.images;
   const counted = new Set<string>();
   for (const unit of world.units) {
-    const digest = unit.ledger.claim?.digest;
-    if (digest === undefined) continue;
-    if (memory.counted.has(unit.uuid)) {
-      counted.add(unit.uuid);
+    const { uuid, ledger } = unit;
+    if (memory.counted.has(uuid)) {
+      counted.add(uuid);
       continue;
     }
-    const reason = startFailure(unit, memory, policy, now);
-    if (reason !== null && !unit.ledger.served) {
-      const failures = (starts.get(digest)?.failures ?? 0) + 1;
-      starts.set(digest, { failures, lastAt: now, lastReason: reason });
-      counted.add(unit.uuid);
-    }
+    const step = poolStep(unit, memory, policy, now);
+    const failedStart = ledger.served ? null : startFailure(unit, memory, policy, now);
+    if (step.kind === 'fail') images = machineFailed(images, ledger.image, step.reason, now);
+    else if (ledger.claim && failedStart !== null) countStart(starts, ledger.claim.digest, failedStart, now);
+    else continue;
+    counted.add(uuid);
   }
-  for (const unit of world.units) {
-    const digest = unit.ledger.claim?.digest;
-    if (digest !== undefined && unit.serving && !unit.ledger.served) starts.delete(digest);
+  for (const { uuid, ledger, serving } of world.units) {
+    if (ledger.claim && serving && !ledger.served) starts.delete(ledger.claim.digest);
+    const isNewlyReady = ledger.state === 'ready' && !before.since.state.has(stateKey(uuid, 'ready'));
+    if (isNewlyReady && !counted.has(uuid)) images = machineProven(images, ledger.image);
   }
-  return { starts, counted };
+  return { starts, images, counted };
+}
+
+function countStart(starts: Map<string, FailedStarts>, digest: string, lastReason: string, now: number): void {
+  const failures = (starts.get(digest)?.failures ?? 0) + 1;
+  starts.set(digest, { failures, lastAt: now, lastReason });
 }

@@ -5,7 +5,7 @@ import { isMcpError, McpError } from '../../specs/errors.ts';
 import { spellOutDiscriminators } from './discriminators.ts';
 import { transform } from './grammar.ts';
 import { entriesOf, type JsonObject } from './json.ts';
-import { localiseRefs } from './local-refs.ts';
+import { localiseRefs, placePathItems } from './local-refs.ts';
 import { shieldData, unshieldData } from './shield-data.ts';
 import { upgradeTo31 } from './upgrade-to-31.ts';
 
@@ -18,8 +18,10 @@ import { upgradeTo31 } from './upgrade-to-31.ts';
  */
 export async function normaliseDocument(document: JsonObject): Promise<JsonObject> {
   refuseUnknownVersion(document);
-  await validateDocument(document);
-  const openapi3 = document.swagger === undefined ? document : await convertSwagger2(document);
+  // The published 3.1 schema that the validator brings knows no `$ref` in a path item, though the specification does.
+  const placed = document.swagger === undefined ? placePathItems(document) : document;
+  await validateDocument(placed);
+  const openapi3 = document.swagger === undefined ? placed : await convertSwagger2(document);
   const normalised = rewriteOpenApi3(openapi3);
   // What was converted is checked again: one service's odd document must not make the merged one invalid.
   if (document.swagger !== undefined) await validateDocument(normalised);

@@ -71,7 +71,6 @@ function emitArgument(argument: Argument): string {
 }
 
 function quoted(text: string): string {
-  if (Buffer.byteLength(text) > longestToken) throw unsafe(text, `is longer than ${longestToken} bytes`);
   return `"${text.replace(/["\\]/g, '\\$&')}"`;
 }
 
@@ -87,6 +86,7 @@ function literal(value: string | number): string {
 function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not pass
   if (/[\u0000-\u001f\u007f\u2028\u2029]/.test(text)) throw unsafe(text, 'holds a control character');
+  if (Buffer.byteLength(text) > longestToken) throw unsafe(text, `is longer than ${longestToken} bytes`);
   if (!text.isWellFormed()) throw unsafe(text, 'is not well-formed Unicode');
   return text;
 }

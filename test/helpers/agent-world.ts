@@ -8,7 +8,13 @@ import { type AgentTiming, runAgent } from '../../registrar/agent/agent.ts';
 import { leftovers } from '../../registrar/agent/leftovers.ts';
 import { paths } from '../../registrar/layout.ts';
 import { formatRegistry } from '../../registrar/recipes/format-registry.ts';
-import type { AgentRecord, AssignmentRecord, ConfigRecord, RegistrationRecord } from '../../registrar/records.ts';
+import type {
+  AgentRecord,
+  AssignmentRecord,
+  ConfigRecord,
+  GatewayRecord,
+  RegistrationRecord,
+} from '../../registrar/records.ts';
 import type { ConnectRegistry, RegistryClient, Stat } from '../../registrar/registry-client.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
 import { isMcpError } from '../../specs/errors.ts';
@@ -41,7 +47,7 @@ createServer((request, reply) => (routes[request.url] ?? routes['/healthz'])(rep
   .listen(Number(process.env.PORT), process.env.ADDRESS, () => console.log('listening'));
 `;
 
-export const quickHealth: HealthCheck = {
+const quickHealth: HealthCheck = {
   kind: 'http',
   path: '/healthz',
   intervalMs: 50,
@@ -49,6 +55,9 @@ export const quickHealth: HealthCheck = {
   rise: 1,
   fall: 2,
 };
+
+/** Real processes on a machine that is busy with other tests, ms. */
+const patienceMs = 30_000;
 
 interface Test {
   teardown(fn: () => Promise<void>): void;
@@ -79,6 +88,7 @@ export class AgentWorldForTest {
     await formatRegistry(admin, systemClock, { clusterId });
     const world = new AgentWorldForTest(t, connect, admin, await tempDir(t), await freePort());
     await admin.create(paths.machine(world.uuid), '{}');
+    await world.gateway('willing', Number.MAX_SAFE_INTEGER);
     return world;
   }
 
@@ -106,7 +116,7 @@ export class AgentWorldForTest {
       clock: systemClock,
       log: pino({ level: process.env.TEST_LOG ?? 'silent' }),
       signal: leaving.signal,
-      timing: { retry: { quickMs: 3_000, firstDelayMs: 20, slowDelayMs: 300, failAfter: 3 }, ...timing },
+      timing: { retry: { quickMs: 60_000, firstDelayMs: 20, slowDelayMs: 300, failAfter: 3 }, ...timing },
     });
     ended.catch(() => {});
     const leave = () => {
@@ -166,10 +176,27 @@ export class AgentWorldForTest {
   }
 
   async publishConfig(values: ConfigRecord['values'], generation = 1): Promise<void> {
-    const path = paths.config('demo');
-    const data = JSON.stringify({ service: 'demo', generation, values } satisfies ConfigRecord);
-    if (await this.admin.exists(path)) await this.admin.set(path, data);
-    else await this.admin.create(path, data);
+    const record: ConfigRecord = { service: 'demo', generation, values };
+    await this.#put(paths.config('demo'), JSON.stringify(record));
+  }
+
+  /** A gateway that says it has drained all up to `drainedAsOf`, new or changed. */
+  async gateway(id: string, drainedAsOf: number): Promise<void> {
+    const mark = { generation: 1, asOf: drainedAsOf };
+    const record: GatewayRecord = {
+      id,
+      url: 'http://127.0.0.1:1',
+      pid: 1,
+      mode: 'plain',
+      served: mark,
+      drained: mark,
+      routes: 1,
+      instances: 1,
+      holding: '',
+      rejected: [],
+      at: 0,
+    };
+    await this.#put(paths.gateway(id), JSON.stringify(record));
   }
 
   agentRecord(): Promise<AgentRecord | null> {
@@ -186,27 +213,34 @@ export class AgentWorldForTest {
 
   /** Waits for the phase; the record then. */
   phase(wanted: AgentRecord['phase']): Promise<AgentRecord> {
-    return eventually(`phase ${wanted}`, async () => {
+    const look = async () => {
       const record = await this.agentRecord();
       return record?.phase === wanted && record;
-    });
+    };
+    return eventually(`phase ${wanted}`, look, patienceMs);
   }
 
   registered(state: RegistrationRecord['state'], version?: string) {
-    return eventually(`registered ${state}`, async () => {
+    const look = async () => {
       const found = await this.registration(version);
       return found?.record.state === state && found;
-    });
+    };
+    return eventually(`registered ${state}`, look, patienceMs);
   }
 
   unregistered(version?: string): Promise<true> {
-    return eventually('not registered', async () => (await this.registration(version)) === null);
+    return eventually('not registered', async () => (await this.registration(version)) === null, patienceMs);
   }
 
   /** Asks the running service; rejects where it does not answer. */
   async ask(path: string): Promise<string> {
     const reply = await fetch(`http://${this.address}:${this.port}${path}`, { signal: AbortSignal.timeout(5_000) });
     return reply.text();
+  }
+
+  async #put(path: string, data: string): Promise<void> {
+    if (await this.admin.exists(path)) await this.admin.set(path, data);
+    else await this.admin.create(path, data);
   }
 
   async #read<T>(path: string): Promise<{ record: T; stat: Stat } | null> {

@@ -1,12 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import ava, { type ExecutionContext } from 'ava';
 import { leftovers } from '../../../registrar/agent/leftovers.ts';
 import { paths } from '../../../registrar/layout.ts';
-import type { GatewayRecord } from '../../../registrar/records.ts';
 import { FakeRegistry } from '../../../registrar/zookeeper/fake.ts';
 import { AgentWorldForTest } from '../../helpers/agent-world.ts';
 import { eventually } from '../../helpers/eventually.ts';
+
+// One after the other: each starts processes, and a crowd of them would only slow all down.
+const test = ava.serial;
 
 async function makeWorld(t: ExecutionContext) {
   const registry = new FakeRegistry({ clock: { now: () => Date.now() } });
@@ -279,38 +281,20 @@ test('a changed configuration restarts, signals, or leaves the service alone, as
   t.is((await world.phase('serving')).starts, 2);
 });
 
-function gateway(id: string, drainedAsOf: number): string {
-  const mark = { generation: 1, asOf: drainedAsOf };
-  const record: GatewayRecord = {
-    id,
-    url: 'http://127.0.0.1:1',
-    pid: 1,
-    mode: 'plain',
-    served: mark,
-    drained: mark,
-    routes: 1,
-    instances: 1,
-    holding: '',
-    rejected: [],
-    at: 0,
-  };
-  return JSON.stringify(record);
-}
-
 test('a leaving agent announces draining, waits for every gateway, then stops the service and is gone', async (t) => {
   const { world } = await makeWorld(t);
-  await world.admin.create(paths.gateway('a'), gateway('a', 0));
-  await world.admin.create(paths.gateway('b'), gateway('b', 0));
+  await world.gateway('a', 0);
+  await world.gateway('b', 0);
   const agent = world.startAgent();
   await world.assign({ drainTimeoutMs: 60_000 });
   await world.registered('up');
   const left = agent.leave();
   const { stat } = await world.registered('draining');
-  await world.admin.set(paths.gateway('a'), gateway('a', stat.mzxid));
-  await world.admin.set(paths.gateway('b'), gateway('b', stat.mzxid - 1));
+  await world.gateway('a', stat.mzxid);
+  await world.gateway('b', stat.mzxid - 1);
   await new Promise((resolve) => setTimeout(resolve, 500));
   t.truthy(await world.ask('/pid'), 'one gateway still has requests there');
-  await world.admin.set(paths.gateway('b'), gateway('b', stat.mzxid));
+  await world.gateway('b', stat.mzxid);
   await left;
   t.is(await world.registration(), null);
   t.is(await world.agentRecord(), null);
@@ -319,7 +303,7 @@ test('a leaving agent announces draining, waits for every gateway, then stops th
 
 test('a gateway that never lets go holds up a leaving agent no longer than the drain timeout', async (t) => {
   const { world } = await makeWorld(t);
-  await world.admin.create(paths.gateway('a'), gateway('a', 0));
+  await world.gateway('a', 0);
   const agent = world.startAgent();
   await world.assign({ drainTimeoutMs: 400 });
   await world.registered('up');
@@ -357,7 +341,7 @@ test('a wiped or foreign registry orders nothing: the service goes on', async (t
   agent.ended.finally(() => {
     ended = true;
   });
-  await world.assign();
+  await world.assign({ drainTimeoutMs: 100 });
   await world.registered('up');
   const pid = await world.ask('/pid');
   await world.admin.set(paths.cluster, JSON.stringify({ id: 'other', format: 1, createdAt: 0 }));
