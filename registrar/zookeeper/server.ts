@@ -111,7 +111,7 @@ export async function writeServerFiles(files: ServerCommand['files']): Promise<v
 }
 
 /** Sends one of ZooKeeper's four-letter words and gives the whole answer. Rejects when nothing comes within `timeoutMs`. */
-export function fourLetterWord(word: string, port: number, host = '127.0.0.1', timeoutMs = 2000): Promise<string> {
+function fourLetterWord(word: string, port: number, host = '127.0.0.1', timeoutMs = 2000): Promise<string> {
   return new Promise((resolve, reject) => {
     let answer = '';
     // Not half-closed: a server on Netty would drop the connection without an answer.

@@ -1,7 +1,8 @@
 /** A certificate authority of the test's own, and certificates for a server on 127.0.0.1 and for clients. */
+import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execa } from 'execa';
+import { promisify } from 'node:util';
 
 export interface Issued {
   cert: string;
@@ -71,6 +72,8 @@ export class Authority {
   }
 }
 
+const run = promisify(execFile);
+
 async function openssl(args: string[]): Promise<void> {
-  await execa('openssl', args);
+  await run('openssl', args);
 }
