@@ -2,7 +2,7 @@
  * Plain mode: each generation is a configuration file of its own. Candidate written, checked by `nginx -t`, renamed into
  * place, SIGHUP, then waited for until the new workers alone answer.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, renameSync } from 'node:fs';
 import type { Clock } from '../../registrar/clock.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { MergedDocument } from '../document-source.ts';
@@ -92,7 +92,7 @@ export class PlainBackend implements GatewayBackend {
     if (!test.ok) throw rejected(test.output);
 
     const old = this.#nginx.workers();
-    replaceFile(this.#paths.config, text);
+    renameSync(this.#paths.candidate, this.#paths.config);
     const signalled = this.#nginx.reload();
     const told = clock.monotonic();
     try {

@@ -3,14 +3,15 @@
  * and 1,000 services, the daemon's own part of it, and what reloads cost keep-alive clients without retries. The peer is
  * nginx alone in the same run: `nginx -t`, SIGHUP and the first answer of the new configuration, by hand.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { pino } from 'pino';
-import { runGateway, stopNginx } from '../../proxy-daemon/main.ts';
+import { fileURLToPath } from 'node:url';
+import { stopNginx } from '../../proxy-daemon/main.ts';
 import { findMaster } from '../../proxy-daemon/nginx/nginx-workers.ts';
 import { gatewayPaths } from '../../proxy-daemon/nginx/paths.ts';
 import type { StatusReport } from '../../proxy-daemon/status-report.ts';
@@ -20,20 +21,21 @@ import { systemClock } from '../../registrar/system-clock.ts';
 import { connectZooKeeper, makeChroot } from '../../registrar/zookeeper/client.ts';
 import { ask } from '../helpers/ask.ts';
 import { eventually } from '../helpers/eventually.ts';
-import { fixedDocuments } from '../helpers/fixed-documents.ts';
 import { freePort } from '../helpers/free-port.ts';
 import { type LoadResult, startLoad } from '../helpers/load.ts';
 import { sampleRegistration } from '../helpers/sample-world.ts';
 import { startZooKeeper } from '../helpers/zookeeper.ts';
 import type { BenchResult, BenchRow } from './main.ts';
 
+const daemonScript = fileURLToPath(new URL('../helpers/gateway-process.ts', import.meta.url));
 const sizes = [10, 100, 1000];
 const rounds = 25;
 /** Short, and each round waits longer, so that what is measured is the first change after a quiet time. */
 const reloadIntervalMs = 100;
 const loadClients = 64;
 const loadReloads = 20;
-const hintAt = 100;
+/** The size that the targets speak of. */
+const judgedAt = 100;
 const ownTargetMs = 5;
 
 export async function run(): Promise<BenchResult> {
@@ -65,7 +67,6 @@ async function measure(size: number, zooKeeper: string, backendPort: number): Pr
   await makeChroot(registry);
   const dir = await mkdtemp(join(tmpdir(), 'mcp-bench-route-'));
   const client = await connectZooKeeper(registry);
-  const controller = new AbortController();
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const bench: Bench = { dir, url, client, register: (service) => register(client, service, backendPort) };
@@ -73,17 +74,8 @@ async function measure(size: number, zooKeeper: string, backendPort: number): Pr
   for (let at = 0; at < size; at += 50) {
     await Promise.all(Array.from({ length: Math.min(50, size - at) }, (_, n) => bench.register(`service-${at + n}`)));
   }
-  const done = runGateway({
-    id: 'bench',
-    connect: (options) => connectZooKeeper(registry, options),
-    dir,
-    listen: { address: '127.0.0.1', port },
-    clock: systemClock,
-    log: pino({ level: 'silent' }),
-    signal: controller.signal,
-    documents: fixedDocuments('bench').source,
-    minReloadIntervalMs: reloadIntervalMs,
-  });
+  const words = [daemonScript, registry, dir, String(port), String(reloadIntervalMs)];
+  const daemon = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'inherit'] });
   try {
     await eventually(
       'all services are routed',
@@ -91,10 +83,11 @@ async function measure(size: number, zooKeeper: string, backendPort: number): Pr
       60_000,
     );
     const rows = await registrations(size, bench);
-    return size === hintAt ? [...rows, ...(await reloadLosses(bench))] : rows;
+    return size === judgedAt ? [...rows, ...(await reloadLosses(bench))] : rows;
   } finally {
-    controller.abort();
-    await done;
+    const ended = once(daemon, 'exit');
+    daemon.kill('SIGTERM');
+    await ended;
     await stopNginx(dir, systemClock, 1000);
     await client.close();
     await rm(dir, { recursive: true, force: true });
@@ -131,7 +124,7 @@ async function registrations(size: number, bench: Bench): Promise<BenchRow[]> {
     target: '',
     holds: null,
   });
-  const isJudged = size === hintAt;
+  const isJudged = size === judgedAt;
   return [
     row('registration made to first routed request p50', quantile(routed, 0.5), quantile(alone, 0.5)),
     row('registration made to first routed request p99', quantile(routed, 0.99), quantile(alone, 0.99)),

@@ -247,7 +247,7 @@ test('pages: docs and status with their files, locally; redirects keep to the ga
   gateway.start();
   await gateway.settled();
   const docs = await gateway.ask('/docs');
-  t.deepEqual([docs.status, docs.headers['location']], [308, '/docs/']);
+  t.deepEqual([docs.status, docs.headers.location], [308, '/docs/']);
   for (const path of [
     '/docs/',
     '/docs/docs.js',
