@@ -22,7 +22,7 @@ test('scaling up and down under GET and POST load loses no request but to the re
     path: '/dns/zones',
     body: zone(`load-${serial++}.example`),
   }));
-  const gets = ['/dns/zones', '/domains/domains', '/certificates/certificates'].map((path) => ({
+  const gets = ['/dns/zones', '/domains/domains', '/certificates/issued'].map((path) => ({
     method: 'GET' as const,
     path,
   }));

@@ -8,16 +8,20 @@ const sources = globSync('{specs,registrar,vm-factory,proxy-daemon,mcp}/**/*.ts'
   file,
   text: readFileSync(`${root}${file}`, 'utf8'),
 }));
-const rows = readFileSync(`${root}specs/errors.md`, 'utf8')
-  .split('\n')
-  .filter((line) => /^\| [A-Z]/.test(line))
-  .map((line) =>
-    line
-      .slice(1, -1)
-      .split('|')
-      .map((cell) => cell.trim()),
+const sections = readFileSync(`${root}specs/errors.md`, 'utf8')
+  .split('\n## ')
+  .map((section) => section.split('\n').filter((line) => /^\| [A-Z]/.test(line)))
+  .map((lines) =>
+    lines.map((line) =>
+      line
+        .slice(1, -1)
+        .split('|')
+        .map((cell) => cell.trim()),
+    ),
   );
-const documented = rows.map(([code = '']) => code);
+const [, errors = [], answers = [], alarms = []] = sections;
+const codesOf = (rows: string[][]) => rows.map(([code = '']) => code);
+const documented = codesOf(errors);
 
 test('every code that is thrown is in the table of error codes', (t) => {
   const thrown = sources.flatMap(({ file, text }) =>
@@ -31,20 +35,23 @@ test('every code that is thrown is in the table of error codes', (t) => {
   );
 });
 
-test('every code in the table is used, so that nothing documented is only a memory', (t) => {
+test('every code in the tables is used, so that nothing documented is only a memory', (t) => {
   const words = new Set(sources.flatMap(({ text }) => text.match(/\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b/g) ?? []));
   t.deepEqual(
-    documented.filter((code) => !words.has(code)),
+    codesOf(sections.flat()).filter((code) => !words.has(code)),
     [],
     'take these rows out of specs/errors.md',
   );
 });
 
-test('every row says what the code means, what to do, and whether to try again; in order, each code once', (t) => {
-  t.true(
-    rows.every(
-      (cells) => cells.length === 4 && cells.every((cell) => cell !== '') && /^(yes|no)$/.test(cells[3] ?? ''),
-    ),
-  );
-  t.deepEqual(documented, [...new Set(documented)].sort());
+test('every row says what the code means and what to do; in order, each code once', (t) => {
+  for (const [rows, columns] of [
+    [errors, 4],
+    [answers, 4],
+    [alarms, 3],
+  ] as const) {
+    t.true(rows.length > 0 && rows.every((cells) => cells.length === columns && cells.every((cell) => cell !== '')));
+    t.deepEqual(codesOf(rows), [...new Set(codesOf(rows))].sort());
+  }
+  t.true(errors.every((cells) => ['yes', 'no', 'sometimes'].includes(cells[3] ?? '')));
 });
