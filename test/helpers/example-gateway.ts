@@ -2,7 +2,7 @@ import type { ExecutionContext } from 'ava';
 import { createDocumentStore } from '../../proxy-daemon/document/document-store.ts';
 import type { JsonObject } from '../../proxy-daemon/document/json.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
-import type { Service } from '../../specs/nouns.ts';
+import type { Service, Version } from '../../specs/nouns.ts';
 import { startDemoService } from './demo-service.ts';
 import { sampleEnvironment, sampleVersion } from './environment.ts';
 import { eventually } from './eventually.ts';
@@ -31,22 +31,53 @@ export interface ExampleGateway {
   instances: Map<string, string>;
 }
 
-/** Real nginx and the real document store before the example's real services. */
-export async function startExampleGateway(t: ExecutionContext): Promise<ExampleGateway> {
+/**
+ * Real nginx and the real document store before the example's real services, and before `others`: more instances by service
+ * name, each with its document at /openapi.json.
+ */
+export async function startExampleGateway(
+  t: ExecutionContext,
+  others: Record<string, { address: string; port: number }> = {},
+): Promise<ExampleGateway> {
   const gateway = await testGateway(t);
   const documents = createDocumentStore({ clock: systemClock, stateDir: await tempDir(t) });
   t.teardown(() => documents.close());
   const instances = new Map<string, string>();
   const template = sampleEnvironment().services[0] as Service;
-  const services = examples.map(
-    ({ name, document, versions }): Service => ({
-      ...template,
-      name,
-      route: `/${name}`,
+  const declared = (name: string, document: string, versions: Partial<Version>[]): Service => ({
+    ...template,
+    name,
+    route: `/${name}`,
+    document,
+    versions: versions.map((version) => sampleVersion({ ...version, count: 1 })),
+  });
+  const register = async (service: string, version: string, document: string, url: string) => {
+    instances.set(`${service}@${version}`, url);
+    const { hostname: address, port } = new URL(url);
+    const machine = `m-${service}-${version}`;
+    const record = {
+      schema: 1,
+      service,
+      version,
+      machine,
+      address,
+      port: Number(port),
+      state: 'up',
       document,
-      versions: versions.map(({ directory, ...version }) => sampleVersion({ ...version, count: 1 })),
-    }),
-  );
+      at: 0,
+    } as const;
+    await gateway.register({ path: `/services/${service}/${version}/${machine}`, record, mzxid: 0 });
+  };
+  const services = [
+    ...examples.map(({ name, document, versions }) =>
+      declared(
+        name,
+        document,
+        versions.map(({ directory, ...version }) => version),
+      ),
+    ),
+    ...Object.keys(others).map((name) => declared(name, '/openapi.json', [{ version: '1.0.0' }])),
+  ];
   await gateway.declare(
     { ...sampleEnvironment(), gateway: { title: 'Hosting APIs', description: 'An example' }, services },
     1,
@@ -54,22 +85,11 @@ export async function startExampleGateway(t: ExecutionContext): Promise<ExampleG
   for (const { name, document, versions } of examples) {
     for (const { version, directory } of versions) {
       const { url } = await startDemoService(t, directory, { MCP_VERSION: version });
-      instances.set(`${name}@${version}`, url);
-      const { hostname, port } = new URL(url);
-      const machine = `m-${name}-${version}`;
-      const record = {
-        schema: 1,
-        service: name,
-        version,
-        machine,
-        address: hostname,
-        port: Number(port),
-        state: 'up',
-        document,
-        at: 0,
-      } as const;
-      await gateway.register({ path: `/services/${name}/${version}/${machine}`, record, mzxid: 0 });
+      await register(name, version, document, url);
     }
+  }
+  for (const [name, { address, port }] of Object.entries(others)) {
+    await register(name, '1.0.0', '/openapi.json', `http://${address}:${port}`);
   }
   gateway.start({ documents });
   const document = await eventually(
