@@ -10,8 +10,7 @@ import type { GatewayRecord } from '../registrar/records.ts';
 import type { ConnectRegistry } from '../registrar/registry-client.ts';
 import { isMcpError } from '../specs/errors.ts';
 import { Acknowledger } from './acknowledger.ts';
-import type { DocumentSource, DocumentTarget } from './document-source.ts';
-import { emptyDocuments } from './empty-documents.ts';
+import type { DocumentSource, DocumentTarget, MergedDocument } from './document-source.ts';
 import type { GatewayBackend, Publication } from './gateway-backend.ts';
 import { drainedMark, type Marks, pruned, servedMark, withMark } from './gateway-marks.ts';
 import { loadLastGood, saveLastGood } from './last-good.ts';
@@ -37,8 +36,7 @@ export interface GatewayOptions {
   /** Ends the daemon; nginx goes on. */
   signal: AbortSignal;
   backend: GatewayBackend;
-  /** Without it the document is an empty one. */
-  documents?: DocumentSource;
+  documents: DocumentSource;
   /** True for the local environment, whose machines have loopback addresses. */
   allowLoopback: boolean;
   /** The first change goes out at once; after it at most one reload in this time, ms. */
@@ -51,6 +49,8 @@ const tickMs = 250;
 /** After a publication that failed, ms. */
 const retryMs = 5000;
 const defaultDrainMs = 30_000;
+/** The longest that a restarted gateway waits for documents to be read again, ms. */
+const documentGraceMs = 5000;
 
 /** Runs until `signal` aborts. Rejects only where no retry can help (wrong registry credentials). */
 export async function runGatewayDaemon(options: GatewayOptions): Promise<void> {
@@ -60,7 +60,6 @@ export async function runGatewayDaemon(options: GatewayOptions): Promise<void> {
 class GatewayDaemon {
   readonly #options: GatewayOptions;
   readonly #paths: GatewayPaths;
-  readonly #documents: DocumentSource;
   readonly #acknowledger: Acknowledger;
   readonly #status: StatusWriter;
   readonly #probe: LossProbe;
@@ -80,15 +79,17 @@ class GatewayDaemon {
   /** Monotonic time since when a change waits for the reload interval; null where none does. */
   #waitingSince: number | null = null;
   #problem = '';
+  /** Served when this daemon started; null where none was, or it has been superseded. */
+  #lastDocument: MergedDocument | null = null;
+  #lastDocumentUntil: number | null = null;
   #publications: PublicationReport[] = [];
   #revivals = 0;
   readonly #startedAt: number;
 
   constructor(options: GatewayOptions) {
-    const { clock, dir, documents } = options;
+    const { clock, dir } = options;
     this.#options = options;
     this.#paths = gatewayPaths(dir);
-    this.#documents = documents ?? emptyDocuments;
     this.#acknowledger = new Acknowledger(clock);
     this.#status = new StatusWriter(this.#paths, clock);
     this.#probe = new LossProbe(clock);
@@ -108,7 +109,7 @@ class GatewayDaemon {
       onSession: (client, session) => this.#acknowledger.run(client, session),
       onTrouble: (reason) => this.#onTrouble(reason),
     });
-    const stopListening = this.#documents.onChange(() => this.#look());
+    const stopListening = this.#options.documents.onChange(() => this.#look());
     const wakeToEnd = () => this.#wake.resolve();
     signal.addEventListener('abort', wakeToEnd, { once: true });
     try {
@@ -126,6 +127,7 @@ class GatewayDaemon {
     const { backend, log } = this.#options;
     try {
       this.#generation = await backend.start();
+      if (this.#generation > 0) this.#lastDocument = backend.lastDocument();
       if (this.#generation > 0) log.info({ generation: this.#generation }, 'serving the last good configuration');
     } catch (error) {
       this.#fail(error);
@@ -192,10 +194,10 @@ class GatewayDaemon {
     this.#table = this.#makeTable(reading);
     this.#rejected = [...reading.rejected, ...this.#table.rejected];
     this.#probe.look(this.#table.known, () => this.#look());
-    this.#documents.update(documentTargets(this.#table), documentInfo(reading));
+    this.#options.documents.update(documentTargets(this.#table), documentInfo(reading));
     const publication: Publication = {
       table: this.#table,
-      document: this.#documents.current(),
+      document: this.#document(),
       drainTimeoutMs: drainTimeout(reading),
     };
     this.#behind = !backend.serves(publication);
@@ -205,6 +207,25 @@ class GatewayDaemon {
       return;
     }
     if (!this.#mustWait(begun)) await this.#publish(publication, reading, begun);
+  }
+
+  /**
+   * The document to publish. After a restart that is the one already served, until each instance's has been read again: a
+   * gateway that starts must not show an emptier document than the one before it did.
+   */
+  #document(): MergedDocument {
+    const { documents, clock, signal } = this.#options;
+    const current = documents.current();
+    if (this.#lastDocument === null) return current;
+    if (this.#lastDocumentUntil === null) {
+      this.#lastDocumentUntil = clock.monotonic() + documentGraceMs;
+      const look = () => this.#look();
+      void clock.sleep(documentGraceMs, signal).then(look, () => {});
+    }
+    const isRead = current.sources.length > 0 && current.sources.every(({ state }) => state !== 'missing');
+    if (!isRead && clock.monotonic() < this.#lastDocumentUntil) return this.#lastDocument;
+    this.#lastDocument = null;
+    return current;
   }
 
   /** True while the reload interval has not passed; when it has, what is to be served is worked out anew. */
@@ -285,7 +306,7 @@ class GatewayDaemon {
     };
     // Before the first reading nothing is known that the registry should hear.
     if (this.#marks.length > 0) this.#acknowledger.say(record);
-    const { digest, operations, sources } = this.#documents.current();
+    const { digest, operations, sources } = this.#options.documents.current();
     const desired = this.#reading?.desired ?? null;
     this.#status.write({
       gateway: id,

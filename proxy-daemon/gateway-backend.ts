@@ -30,6 +30,8 @@ export interface GatewayBackend {
    * 0 where there is none yet: then nothing is listening until the first `publish`.
    */
   start(): Promise<number>;
+  /** The document served with the last good configuration, as found on disk at start; null where there is none. */
+  lastDocument(): MergedDocument | null;
   /** True where publishing this would change nothing. */
   serves(publication: Publication): boolean;
   /**

@@ -69,6 +69,11 @@ function machineView({ record, agent }: ObservedMachine): MachineView {
     service: record.claim?.service ?? null,
     version: record.claim?.version ?? null,
     agent: agent?.phase ?? '',
-    reason: record.tombstone?.reason ?? record.reason ?? agent?.reason ?? '',
+    reason: record.tombstone?.reason ?? (steady(record.state) ? (agent?.reason ?? '') : (record.reason ?? '')),
   };
+}
+
+/** A machine that stays as it is needs no reason for it; what its agent complains of is worth more then. */
+function steady(state: MachineState): boolean {
+  return state === 'ready' || state === 'claimed';
 }

@@ -1,4 +1,5 @@
 /** The files of one generation: the document and the 404 answer. Written before the configuration that names them. */
+import { readFileSync } from 'node:fs';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import type { MergedDocument } from '../document-source.ts';
 import { makeDirectory } from '../files.ts';
@@ -19,6 +20,19 @@ export async function writeGenerationFiles(
     writeFile(files.documentYaml, [`x-mcp-generation: ${generation}\n`, document.yaml], mode),
     writeFile(files.notFound, notFoundAnswer(table, generation), mode),
   ]);
+}
+
+/** The document of a generation as it was before the generation was spliced in; null where the files are not there. */
+export function readGenerationDocument(paths: GatewayPaths, generation: number, digest: string): MergedDocument | null {
+  const files = paths.generation(generation);
+  try {
+    const json = readFileSync(files.documentJson);
+    const yaml = readFileSync(files.documentYaml);
+    const own = Buffer.concat([Buffer.from('{'), json.subarray(json.indexOf(',') + 1)]);
+    return { json: own, yaml: yaml.subarray(yaml.indexOf('\n') + 1), digest, operations: 0, sources: [] };
+  } catch {
+    return null;
+  }
 }
 
 /** Removes the files of all generations before `oldest`, which nobody can be reading any more. */

@@ -153,11 +153,8 @@ function signal(pid: number, name: NodeJS.Signals): boolean {
   }
 }
 
-/**
- * Ends the nginx of a gateway directory: gracefully, then, after `graceMs`, by force. Touches nothing else. For `mcp down`;
- * the daemon should have ended before, else it starts nginx again.
- */
-export async function endNginx(paths: GatewayPaths, clock: Clock, graceMs: number): Promise<void> {
+/** Ends the nginx of a gateway directory: gracefully, after `graceMs` by force. Touches nothing else. False where none ran. */
+export async function endNginx(paths: GatewayPaths, clock: Clock, graceMs: number): Promise<boolean> {
   const master = findMaster(paths);
   const all = [...(master === null ? [] : [master, ...workersOf(master).map(({ pid }) => pid)]), ...findOrphans(paths)];
   if (master !== null) signal(master, 'SIGQUIT');
@@ -166,4 +163,5 @@ export async function endNginx(paths: GatewayPaths, clock: Clock, graceMs: numbe
   while (all.some(isNginx) && clock.monotonic() < deadline) await clock.sleep(20);
   for (const pid of all.filter(isNginx)) signal(pid, 'SIGKILL');
   while (all.some(isNginx)) await clock.sleep(20);
+  return all.length > 0;
 }

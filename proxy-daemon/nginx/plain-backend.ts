@@ -10,7 +10,7 @@ import { replaceFile } from '../files.ts';
 import type { GatewayBackend, Publication, PublicationTimes } from '../gateway-backend.ts';
 import { makeNginxConfig } from './config.ts';
 import { emit } from './emit.ts';
-import { removeGenerationsBefore, writeGenerationFiles } from './generation-files.ts';
+import { readGenerationDocument, removeGenerationsBefore, writeGenerationFiles } from './generation-files.ts';
 import { NginxProcess } from './nginx-process.ts';
 import { type GatewayPaths, gatewayPaths } from './paths.ts';
 import { installStaticFiles } from './static-files.ts';
@@ -55,6 +55,10 @@ export class PlainBackend implements GatewayBackend {
     if (this.#nginx.master() === null) await this.#nginx.start(this.#generation);
     else this.#nginx.adopt(this.#generation);
     return this.#generation;
+  }
+
+  lastDocument(): MergedDocument | null {
+    return readGenerationDocument(this.#paths, this.#generation, this.#served.document);
   }
 
   serves(publication: Publication): boolean {

@@ -42,6 +42,7 @@ export function serverLocations(generation: number, paths: GatewayPaths): Direct
     exact('/status', [
       ...page,
       header('Cache-Control', 'no-cache'),
+      directive('default_type', 'text/html'),
       directive('alias', `${paths.www}/status/index.html`),
     ]),
     exact('/status/', [directive('return', 308, '/status')]),

@@ -123,7 +123,7 @@ function failure(check: HealthCheck, target: HealthTarget, why: string): HealthR
 }
 
 /** While an instance has not been healthy yet it is looked at this often, ms, so that a long interval does not delay its start. */
-const startIntervalMs = 200;
+const startIntervalMs = 100;
 
 /**
  * Looks again and again until the signal aborts (then it resolves), and says whenever the verdict changes or, while unhealthy,

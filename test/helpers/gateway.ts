@@ -12,6 +12,7 @@ import { systemClock } from '../../registrar/system-clock.ts';
 import { FakeRegistry } from '../../registrar/zookeeper/fake.ts';
 import type { Environment } from '../../specs/nouns.ts';
 import { eventually } from './eventually.ts';
+import { fixedDocuments } from './fixed-documents.ts';
 import { freePort } from './free-port.ts';
 import { tempDir } from './temp-dir.ts';
 
@@ -80,6 +81,7 @@ export async function testGateway(t: ExecutionContext): Promise<TestGateway> {
         log: pino({ level: 'silent' }),
         signal: controller.signal,
         minReloadIntervalMs: 20,
+        documents: fixedDocuments('fixed').source,
         ...options,
       });
       running = { controller, done };

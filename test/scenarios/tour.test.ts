@@ -28,7 +28,7 @@ test('the tour of the README works on processes', async (t) => {
   const env = await startEnvironment(t);
 
   await t.notThrowsAsync(async () => {
-    for (const path of ['/dns/zones', '/domains/domains', '/certificates/certificates']) {
+    for (const path of ['/dns/zones', '/domains/v1/names', '/certificates/issued']) {
       const { status } = await getJson(env.url + path);
       t.is(status, 200, path);
     }
@@ -71,7 +71,7 @@ test('the tour of the README works on processes', async (t) => {
   await env.mcp('apply', '-f', withMailboxes, '--yes');
   await env.until('mailboxes served', (status) => settled(status) && instancesOf(status, 'mailboxes').length > 0);
   await env.mcpFails(0, 'plan', '-f', withMailboxes);
-  t.is((await fetch(`${env.url}/mailboxes/mailboxes`)).status, 200);
+  t.is((await fetch(`${env.url}/mailboxes/boxes`)).status, 200);
   const paths = async () => Object.keys((await getJson(`${env.url}/openapi.json`)).body.paths as object);
   for (let tries = 0; tries < 100 && !(await paths()).some((path) => path.startsWith('/mailboxes/')); tries++)
     await env.status();

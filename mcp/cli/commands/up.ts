@@ -70,7 +70,8 @@ async function run(context: Context, options: Options): Promise<undefined> {
         state: context.stateDir,
         status,
       });
-    else context.print(welcome(context, url, renderStatus(status, context.color), seconds, existed));
+    else
+      context.print(welcome(context, url, renderStatus({ ...status, waiting: [] }, context.color), seconds, existed));
   } catch (error) {
     progress.fail();
     // A first start that was cut off leaves nothing; one that failed stays, so that its logs can be read.

@@ -97,11 +97,11 @@ test('a starting instance is looked at often, a healthy one at its interval', as
     },
   });
   await clock.advance(11_000);
-  t.deepEqual(looks, [0, 200, 400, 600, 5_600, 10_600]);
+  t.deepEqual(looks, [0, 100, 200, 300, 5_300, 10_300]);
   t.deepEqual(verdicts, [
     [0, false],
-    [600, true],
-    [5_600, false],
+    [300, true],
+    [5_300, false],
   ]);
   over.abort();
   await watching;
