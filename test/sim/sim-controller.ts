@@ -49,11 +49,10 @@ export class SimController {
   }
 
   /** kill -9: nothing it had under way goes on; its session ends when it times out. */
-  async kill(): Promise<void> {
-    if (this.#client?.state === 'connected') this.#options.world.abandon(this.#client);
+  kill(): void {
+    if (this.#client) this.#options.world.abandon(this.#client);
     this.hear();
     this.#end.abort(new Error('killed'));
-    await this.#done;
   }
 
   /** An orderly end. */
