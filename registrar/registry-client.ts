@@ -82,7 +82,7 @@ export type MultiOp =
   | { op: 'set'; path: string; data: Uint8Array | string; version?: number }
   | { op: 'check'; path: string; version: number };
 
-/** One result an op, in order; `path` for create, `stat` for create and set. */
+/** One result an op, in order; `path` for create, `stat` for set (servers send none for a create in a multi). */
 export interface MultiResult {
   op: MultiOp['op'];
   path?: string;

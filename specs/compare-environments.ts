@@ -2,9 +2,9 @@
 import { canonicalJson } from './canonical-json.ts';
 import type { Environment, Service, Version } from './nouns.ts';
 
-export type Change = 'added' | 'removed' | 'changed' | 'same';
+type Change = 'added' | 'removed' | 'changed' | 'same';
 
-export interface VersionDiff {
+interface VersionDiff {
   version: string;
   change: Change;
   countBefore: number;

@@ -2,7 +2,7 @@
 import { type Place, type Problem, placeAt, sourceText } from './problems.ts';
 
 /** Largest file accepted, in bytes. */
-export const largestFile = 1_000_000;
+const largestFile = 1_000_000;
 
 // Tab, newline and carriage return are the control characters a YAML file may hold.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the purpose

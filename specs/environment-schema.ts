@@ -3,7 +3,7 @@
  * text here and defaults not filled in: parse-environment.ts does both. No issue uses zod's own wording.
  */
 import { z } from 'zod';
-import { parseDuration } from './duration.ts';
+import { durationPattern, formatDuration, parseDuration } from './duration.ts';
 
 /** How much one environment may declare. Counts beyond these are slips of the finger, not wishes. */
 export const limits = {
@@ -21,6 +21,9 @@ export const gatewayPaths = ['/docs', '/openapi.json', '/openapi.yaml', '/status
 
 const name = (what: string) => z.string().regex(/^[a-z0-9-]{1,40}$/, `${what} must be 1 to 40 of a-z, 0-9 and -`);
 
+/** For editors: what isAlwaysText names may also look like a number or a truth value. */
+const asWritten = { type: ['string', 'number', 'boolean'] };
+
 /** Text for a process or a page: no control characters but tab and newline, no half surrogates. */
 const text = (message: string, most: number = limits.textLength) =>
   z
@@ -36,11 +39,16 @@ const whole = (least: number, most: number) => {
 const map = <Shape extends z.ZodRawShape>(shape: Shape) =>
   z.strictObject(shape, { error: 'must be a map (name: value)' });
 
-const duration = (leastMs: number, mostMs: number, range: string) =>
-  z.string({ error: 'must be a duration such as 500ms, 2s or 1m' }).refine((value) => {
-    const ms = parseDuration(value);
-    return ms !== undefined && ms >= leastMs && ms <= mostMs;
-  }, `must be a duration such as 500ms, 2s or 1m, from ${range}`);
+const duration = (leastMs: number, mostMs: number) => {
+  const message = `must be a duration such as 500ms, 2s or 1m, from ${formatDuration(leastMs)} to ${formatDuration(mostMs)}`;
+  return z
+    .string({ error: message })
+    .regex(durationPattern, message)
+    .refine((value) => {
+      const ms = parseDuration(value) ?? leastMs;
+      return ms >= leastMs && ms <= mostMs;
+    }, message);
+};
 
 const choice = <const Words extends readonly [string, ...string[]]>(words: Words) =>
   z.enum(words, { error: `must be ${words.slice(0, -1).join(', ')} or ${words.at(-1)}` });
@@ -53,7 +61,9 @@ const httpPath = (example: string) =>
     .refine((path) => !/\/\/|\/\.\.?(\/|$)/.test(path), 'must be a path without //, /./ or /../');
 
 const command = z
-  .array(text('must be text').min(1, 'must not be empty'), { error: 'must be a list such as [node, server.js]' })
+  .array(text('must be text').min(1, 'must not be empty').meta(asWritten), {
+    error: 'must be a list such as [node, server.js]',
+  })
   .min(1, 'must not be empty')
   .max(100, 'must have at most 100 items');
 
@@ -95,8 +105,8 @@ const healthMap = map({
   http: httpPath('/healthz').optional().describe('GET this path; an answer of 2xx or 3xx is healthy.'),
   tcp: z.literal(true, { error: 'must be true' }).optional().describe('Connect to the port.'),
   command: command.optional().describe('Run this in the artifact; exit code 0 is healthy.'),
-  interval: duration(100, 3_600_000, '100ms to 1h').optional().describe('From check to check. Default: 1s.'),
-  timeout: duration(10, 600_000, '10ms to 10m').optional().describe('The longest wait for an answer. Default: 500ms.'),
+  interval: duration(100, 3_600_000).optional().describe('From check to check. Default: 1s.'),
+  timeout: duration(10, 600_000).optional().describe('The longest wait for an answer. Default: 500ms.'),
   rise: whole(1, 100).optional().describe('Passes in a row until healthy. Default: 1.'),
   fall: whole(1, 100).optional().describe('Failures in a row until unhealthy. Default: 3.'),
 })
@@ -124,7 +134,7 @@ const env = z
       .string()
       .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'an environment variable must be of letters, digits and _')
       .regex(/^(?!(ADDRESS|HOST|PORT)$|MCP_)/, 'ADDRESS, HOST, PORT and MCP_... are set by MCP itself'),
-    text('must be text'),
+    text('must be text').meta(asWritten),
     { error: 'must be a map (name: value)' },
   )
   .refine(
@@ -140,11 +150,14 @@ const config = z
       [
         text('must be text'),
         z.boolean(),
-        z.number().refine((value) => !Number.isInteger(value) || Number.isSafeInteger(value)),
+        z
+          .number()
+          .refine(
+            (value) => !Number.isInteger(value) || Number.isSafeInteger(value),
+            'must be a number that can be kept exactly: put it in quotes',
+          ),
       ],
-      {
-        error: `must be true, false, a number that can be kept exactly, or text without control characters of at most ${limits.textLength} characters`,
-      },
+      { error: 'must be text, a number, true or false' },
     ),
     { error: 'must be a map (name: value)' },
   )
@@ -182,10 +195,10 @@ const service = map({
   'on-config-change': choice(['restart', 'none', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'])
     .optional()
     .describe('What a change of config does to running instances: restart (the default), nothing, or a signal.'),
-  'drain-timeout': duration(0, 3_600_000, '0s to 1h')
+  'drain-timeout': duration(0, 3_600_000)
     .optional()
     .describe('The longest wait for requests in flight before an instance is stopped. Default: 30s.'),
-  'stop-timeout': duration(0, 600_000, '0s to 10m').optional().describe('From SIGTERM to SIGKILL. Default: 5s.'),
+  'stop-timeout': duration(0, 600_000).optional().describe('From SIGTERM to SIGKILL. Default: 5s.'),
   ...shared,
   versions: z
     .record(

@@ -69,7 +69,8 @@ export function printable(text: string): string {
  * Its message is the first problem, so that it is useful also where only messages are shown.
  */
 export function specInvalid(problems: readonly Problem[]): McpError {
-  const sorted = [...problems].sort((a, b) => a.line - b.line || a.column - b.column);
+  const different = new Map(problems.map((problem) => [headline(problem), problem]));
+  const sorted = [...different.values()].sort((a, b) => a.line - b.line || a.column - b.column);
   const first = sorted[0];
   const more = sorted.length > 1 ? ` (and ${sorted.length - 1} more)` : '';
   const message = first === undefined ? 'the file is not valid' : `${headline(first)}${more}`;

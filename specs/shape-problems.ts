@@ -17,13 +17,15 @@ export function shapeProblems(tree: YamlTree, schema: z.ZodType, issues: readonl
   const suggested = new Set<string>();
   const flaws = issues.flatMap((issue) => flawsOf(tree.value, schema, issue, [], suggested));
   const seen = new Set<string>();
+  const isFirst = ({ path, on, missing }: Flaw) => {
+    // One value breaking several rules at once is one mistake.
+    const id = JSON.stringify([path, on, missing]);
+    return !seen.has(id) && seen.add(id);
+  };
   return flaws
     .filter(({ path, missing }) => missing === undefined || !suggested.has(JSON.stringify([...path, missing])))
-    .map(({ path, on, message }) => ({ ...(on === 'key' ? tree.keyAt(path) : tree.valueAt(path)), message }))
-    .filter((problem) => {
-      const id = `${problem.line}:${problem.column}:${problem.message}`;
-      return !seen.has(id) && seen.add(id);
-    });
+    .filter(isFirst)
+    .map(({ path, on, message }) => ({ ...(on === 'key' ? tree.keyAt(path) : tree.valueAt(path)), message }));
 }
 
 /** The services' names that have at least one issue. */

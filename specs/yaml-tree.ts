@@ -42,7 +42,13 @@ export function readYaml(source: SourceText, asWritten: (path: Path) => boolean)
   }
   const document = parseDocument(source.text, { prettyErrors: false, uniqueKeys: false, version: '1.2', merge: false });
   const reader = new Reader(source, asWritten);
-  for (const { pos, message } of document.errors) reader.complain(pos[0], 1, message);
+  for (const { pos, code, message } of document.errors) {
+    reader.complain(
+      pos[0],
+      1,
+      code === 'MULTIPLE_DOCS' ? 'a file holds one environment: a second one starts here' : message,
+    );
+  }
   const syntaxHolds = reader.problems.length === 0;
   const root = document.contents;
   const value = root === null ? undefined : reader.read(root, []);

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
 import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
 import { McpError } from '../../specs/errors.ts';
+import type { ReadOptions } from '../control/read-status.ts';
 import { findStateDir, type LocalState, readState, registryOf, requireState } from '../local/state.ts';
 
 export interface GlobalOptions {
@@ -30,6 +31,8 @@ export interface Context {
   local(): LocalState;
   /** A ZooKeeper connect string with chroot. */
   registry(): string;
+  /** How the registry is to be read. */
+  reading(): ReadOptions;
   /** Runs with a connection of its own and closes it. */
   withRegistry<T>(use: (client: RegistryClient) => Promise<T>): Promise<T>;
 }
@@ -56,6 +59,7 @@ export function makeContext(command: Command, signal: AbortSignal): Context {
     },
     local: () => requireState(stateDir),
     registry,
+    reading: () => ({ signal, allowLoopback: /^(127\.|localhost)/.test(registry()) }),
     async withRegistry(use) {
       const client = await connect(registry(), signal, readState(stateDir) !== null);
       try {

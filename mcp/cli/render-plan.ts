@@ -42,7 +42,9 @@ function serviceLines(service: ServiceDiff, color: boolean): string[] {
         const [versionStyle, versionSign] = marks[version.change];
         const facts = [
           version.countBefore === version.countAfter ? '' : `count ${version.countBefore} -> ${version.countAfter}`,
-          version.weightBefore === version.weightAfter ? '' : `weight ${version.weightBefore ?? '-'} -> ${version.weightAfter ?? '-'}`,
+          version.weightBefore === version.weightAfter
+            ? ''
+            : `weight ${version.weightBefore ?? '-'} -> ${version.weightAfter ?? '-'}`,
           version.change === 'changed' && version.digestChanged ? 'what it runs' : '',
         ].filter((fact) => fact !== '');
         return `  ${paint(color, versionStyle, versionSign)} ${version.version}  ${facts.join(', ')}`;

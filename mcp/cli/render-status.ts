@@ -5,14 +5,30 @@ import { paint, table } from './output.ts';
 /** The text of `mcp status`. */
 export function renderStatus(status: StatusView, color: boolean): string {
   const blocks = [head(status, color), services(status, color), footer(status, color)];
-  if (status.alarms.length > 0) blocks.push(list('Alarms', status.alarms.map(({ code, message }) => `${paint(color, 'red', code)} ${message}`), color));
-  if (status.waiting.length > 0) blocks.push(list('Waiting', status.waiting.map(({ what, why }) => `${what}: ${why}`), color));
+  if (status.alarms.length > 0)
+    blocks.push(
+      list(
+        'Alarms',
+        status.alarms.map(({ code, message }) => `${paint(color, 'red', code)} ${message}`),
+        color,
+      ),
+    );
+  if (status.waiting.length > 0)
+    blocks.push(
+      list(
+        'Waiting',
+        status.waiting.map(({ what, why }) => `${what}: ${why}`),
+        color,
+      ),
+    );
   return blocks.join('\n\n');
 }
 
 function head(status: StatusView, color: boolean): string {
   const title = paint(color, 'bold', status.environment ?? 'nothing declared');
-  const leader = status.leader ? `led by ${status.leader} (epoch ${status.epoch})` : paint(color, 'yellow', 'no leader');
+  const leader = status.leader
+    ? `led by ${status.leader} (epoch ${status.epoch})`
+    : paint(color, 'yellow', 'no leader');
   const lines = [`${title}  generation ${status.generation ?? '-'}  ${leader}`];
   if (status.suspended) {
     lines.push(paint(color, ['yellow', 'bold'], `SUSPENDED by ${status.suspended.by}: ${status.suspended.reason}`));

@@ -1,9 +1,16 @@
 /** Declaring: a new generation of /desired, guarded against slips. */
+
+import { publishDesired, readDesired } from '../../registrar/recipes/desired-document.ts';
 import { appendEvent } from '../../registrar/recipes/event-log.ts';
-import { environmentDigest, publishDesired, readDesired } from '../../registrar/recipes/desired-document.ts';
 import type { DesiredRecord } from '../../registrar/records.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
-import { allowanceFor, compareEnvironments, type EnvironmentDiff, needsConfirmation } from '../../specs/compare-environments.ts';
+import {
+  allowanceFor,
+  compareEnvironments,
+  type EnvironmentDiff,
+  needsConfirmation,
+} from '../../specs/compare-environments.ts';
+import { environmentDigest } from '../../specs/digest.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { Environment } from '../../specs/nouns.ts';
 
@@ -29,7 +36,11 @@ export interface Applied {
  * Makes `environment` the declared one. Errors: REFUSED_COUNT_CUT where more than half would go and it was not confirmed,
  * GENERATION_STALE where somebody else declared something meanwhile.
  */
-export async function applyEnvironment(client: RegistryClient, environment: Environment, options: ApplyOptions): Promise<Applied> {
+export async function applyEnvironment(
+  client: RegistryClient,
+  environment: Environment,
+  options: ApplyOptions,
+): Promise<Applied> {
   const current = (await readDesired(client))?.record ?? null;
   const diff = compareEnvironments(current?.environment, environment);
   if (current && current.digest === environmentDigest(environment)) {

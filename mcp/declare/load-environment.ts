@@ -52,7 +52,8 @@ async function resolveLocal(
   artifacts: string,
 ): Promise<Artifact> {
   const path = resolve(base, artifact.path);
-  const kept = artifact.kind === 'directory' ? await packDirectory(path, artifacts) : await keepFile(path, artifacts, artifact);
+  const kept =
+    artifact.kind === 'directory' ? await packDirectory(path, artifacts) : await keepFile(path, artifacts, artifact);
   return { url: pathToFileURL(kept.path).href, sha256: kept.sha256 };
 }
 
@@ -61,10 +62,14 @@ async function keepFile(path: string, artifacts: string, artifact: DeclaredArtif
   const hash = createHash('sha256');
   await pipeline(createReadStream(path), hash).catch((cause: NodeJS.ErrnoException) => {
     const { file, line, column } = artifact.at;
-    throw new McpError('SPEC_ARTIFACT_UNRESOLVED', `${file}:${line}:${column} can't read ${artifact.path}: ${cause.code ?? cause.message}`, {
-      cause,
-      hint: 'Check the path: it is relative to the environment file.',
-    });
+    throw new McpError(
+      'SPEC_ARTIFACT_UNRESOLVED',
+      `${file}:${line}:${column} can't read ${artifact.path}: ${cause.code ?? cause.message}`,
+      {
+        cause,
+        hint: 'Check the path: it is relative to the environment file.',
+      },
+    );
   });
   const sha256 = hash.digest('hex');
   const extension = /(\.tar\.gz|\.tgz|\.[a-z0-9]{1,8})$/i.exec(path)?.[0] ?? '';

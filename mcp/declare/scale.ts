@@ -12,7 +12,12 @@ export const largestCount = 1000;
 export function scaled(environment: Environment, target: string, count: number): Environment {
   const [name = '', wanted] = target.split('@');
   const service = environment.services.find((candidate) => candidate.name === name);
-  if (!service) throw unknown('service', name, environment.services.map((candidate) => candidate.name));
+  if (!service)
+    throw unknown(
+      'service',
+      name,
+      environment.services.map((candidate) => candidate.name),
+    );
   const version = versionToScale(service, wanted);
   return {
     ...environment,
@@ -37,7 +42,10 @@ function versionToScale(service: Service, wanted: string | undefined): Version {
 }
 
 function withCount(service: Service, version: Version, count: number): Service {
-  return { ...service, versions: service.versions.map((candidate) => (candidate === version ? { ...version, count } : candidate)) };
+  return {
+    ...service,
+    versions: service.versions.map((candidate) => (candidate === version ? { ...version, count } : candidate)),
+  };
 }
 
 function unknown(what: string, name: string, known: string[]): McpError {

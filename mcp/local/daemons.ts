@@ -3,7 +3,13 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isSameProcess, type ProcessIdentity, readStartTime } from '../../registrar/process-identity.ts';
+import {
+  isSameProcess,
+  type ProcessIdentity,
+  processesMarked,
+  readStartTime,
+  signalProcess,
+} from '../../registrar/process-identity.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { StatePaths } from './state.ts';
@@ -84,22 +90,13 @@ export async function stopDaemon(paths: StatePaths, name: string, graceMs: numbe
 
 /** As `stopDaemon`, for a process known by its identity. */
 export async function stopProcess(identity: ProcessIdentity, graceMs: number): Promise<void> {
-  signal(identity, 'SIGTERM');
+  signalProcess(identity, 'SIGTERM');
   if (await gone(identity, graceMs)) return;
-  signal(identity, 'SIGKILL');
+  signalProcess(identity, 'SIGKILL');
   if (await gone(identity, 5000)) return;
   throw new McpError('DAEMON_STOP', `process ${identity.pid} does not end`, {
     hint: 'Look at it with ps; it may hang in the kernel.',
   });
-}
-
-function signal(identity: ProcessIdentity, name: NodeJS.Signals): void {
-  if (!isSameProcess(identity)) return;
-  try {
-    process.kill(identity.pid, name);
-  } catch {
-    // Ended between the look and the signal: what we wanted.
-  }
 }
 
 async function gone(identity: ProcessIdentity, withinMs: number): Promise<boolean> {
@@ -115,15 +112,6 @@ async function gone(identity: ProcessIdentity, withinMs: number): Promise<boolea
  * Processes whose environment says that they belong to this state folder: what is left when a daemon was killed between
  * starting a child and recording it.
  */
-export async function strayProcesses(paths: StatePaths): Promise<ProcessIdentity[]> {
-  const mark = `${ownerMark}=${paths.dir}`;
-  const found: ProcessIdentity[] = [];
-  for (const entry of await readdir('/proc')) {
-    const pid = Number(entry);
-    if (!Number.isInteger(pid) || pid === process.pid || pid === process.ppid) continue;
-    const environment = await readFile(`/proc/${entry}/environ`, 'utf8').catch(() => '');
-    const startTime = environment.split('\0').includes(mark) ? readStartTime(pid) : null;
-    if (startTime !== null) found.push({ pid, startTime });
-  }
-  return found;
+export function strayProcesses(paths: StatePaths): ProcessIdentity[] {
+  return processesMarked(`${ownerMark}=${paths.dir}`);
 }

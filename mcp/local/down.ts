@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { stopNginx } from '../../proxy-daemon/main.ts';
-import { ProcessProvider } from '../../vm-factory/process/process-provider.ts';
+import { systemClock } from '../../registrar/system-clock.ts';
+import type { ProcessProvider } from '../../vm-factory/process/process-provider.ts';
 import { findDaemon, recordedDaemons, stopDaemon, stopProcess, strayProcesses } from './daemons.ts';
 import { machineProvider } from './provider.ts';
 import { readState, type StatePaths, statePaths } from './state.ts';
@@ -34,13 +35,13 @@ export async function down(dir: string, step: (text: string) => void, { keep = f
   const names = (await recordedDaemons(paths)).sort((a, b) => rank(a) - rank(b));
   for (const name of names.filter((name) => !name.startsWith('zookeeper'))) await stopOne(paths, name, report, step);
   step('nginx');
-  if (await stopNginx(paths.gateway)) report.stopped.push('nginx');
+  await stopNginx(paths.gateway, systemClock);
   step('machines');
   const provider = machineProvider(paths, state);
   report.machines = await destroyAll(provider);
   await provider.close();
   for (const name of names.filter((name) => name.startsWith('zookeeper'))) await stopOne(paths, name, report, step);
-  for (const stray of await strayProcesses(paths)) await stopProcess(stray, 1000);
+  for (const stray of strayProcesses(paths)) await stopProcess(stray, 1000);
   if (!keep) {
     await rm(dir, { recursive: true, force: true, maxRetries: 5 });
     report.removed = !existsSync(dir);
@@ -48,7 +49,12 @@ export async function down(dir: string, step: (text: string) => void, { keep = f
   return report;
 }
 
-async function stopOne(paths: StatePaths, name: string, report: DownReport, step: (text: string) => void): Promise<void> {
+async function stopOne(
+  paths: StatePaths,
+  name: string,
+  report: DownReport,
+  step: (text: string) => void,
+): Promise<void> {
   if (await findDaemon(paths, name)) step(name);
   if (await stopDaemon(paths, name, 5000)) report.stopped.push(name);
 }

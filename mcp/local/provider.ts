@@ -19,5 +19,6 @@ export function machineProvider(paths: StatePaths, state: LocalState): ProcessPr
     addressBlock: state.addressBlock,
     agentCommand: [process.execPath, ...mcpCommand('agent', 'run', '--machine')],
     clock: systemClock,
+    sessionTimeoutMs: state.sessionTimeoutMs,
   });
 }

@@ -1,21 +1,24 @@
 /** `mcp up`: from nothing to desired = live on this machine. Idempotent: what runs already is left as it is. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { paths as nodes } from '../../registrar/layout.ts';
 import { formatRegistry } from '../../registrar/recipes/format-registry.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
 import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
-import { waitForServer, zooKeeperServer } from '../../registrar/zookeeper/server.ts';
+import { untilServing, writeServerFiles, zooKeeperServer } from '../../registrar/zookeeper/server.ts';
 import { McpError } from '../../specs/errors.ts';
+import { askDocuments } from '../control/ask-gateway.ts';
+import { readStatus } from '../control/read-status.ts';
 import { applyEnvironment } from '../declare/apply-environment.ts';
 import { loadEnvironment } from '../declare/load-environment.ts';
 import { isConverged, type StatusView } from '../view/status-view.ts';
-import { readStatus } from '../control/read-status.ts';
 import { freeAddressBlock, freePort } from './addresses.ts';
-import { type DaemonSpec, daemonLog, ensureDaemon } from './daemons.ts';
+import { type DaemonSpec, daemonLog, ensureDaemon, findDaemon } from './daemons.ts';
 import { mcpCommand } from './provider.ts';
 import { type LocalState, readState, registryOf, type StatePaths, statePaths, writeState } from './state.ts';
+
+/** Sessions may be 2 to 20 ticks long: from one second up. */
+const zooKeeperTickMs = 500;
 
 export interface UpOptions {
   dir: string;
@@ -42,11 +45,14 @@ export async function up(options: UpOptions, progress: Progress): Promise<{ stat
   await startZooKeeper(paths, state, progress, options.signal);
   const fresh = await prepareRegistry(state, progress, options.signal);
   progress.start('Start controller and gateway');
-  for (const spec of daemons(options.dir, state)) await ensureDaemon(paths, spec);
+  if (!(await findDaemon(paths, 'supervisor'))) {
+    for (const spec of daemons(options.dir, state)) await ensureDaemon(paths, spec);
+  }
   const client = await connectZooKeeper(registryOf(state), { sessionTimeoutMs: 10_000, signal: options.signal });
   try {
     if (fresh) await declare(client, paths, options, progress);
     const status = await waitUntilServed(client, paths, progress, options.signal);
+    await waitForDocuments(status, progress, options.signal);
     return { state, status };
   } finally {
     await client.close();
@@ -71,11 +77,12 @@ export function daemons(dir: string, state: LocalState): DaemonSpec[] {
 
 /** ZooKeeper as a daemon of the environment. */
 export async function zooKeeperDaemon(paths: StatePaths, state: LocalState): Promise<DaemonSpec> {
-  const server = zooKeeperServer({ dir: paths.zookeeper, port: state.zookeeperPort });
-  for (const [path, content] of Object.entries(server.files)) {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, content);
-  }
+  const server = zooKeeperServer({
+    dir: paths.zookeeper,
+    clientPort: state.zookeeperPort,
+    tickTimeMs: zooKeeperTickMs,
+  });
+  await writeServerFiles(server.files);
   return { name: 'zookeeper', command: server.command, args: server.args, env: server.env };
 }
 
@@ -96,11 +103,17 @@ async function makeState(options: UpOptions): Promise<LocalState> {
   return state;
 }
 
-async function startZooKeeper(paths: StatePaths, state: LocalState, progress: Progress, signal: AbortSignal): Promise<void> {
+async function startZooKeeper(
+  paths: StatePaths,
+  state: LocalState,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
   progress.start('Start ZooKeeper');
-  await ensureDaemon(paths, await zooKeeperDaemon(paths, state));
+  // A running supervisor starts what is missing by itself; two starters could start one daemon twice.
+  if (!(await findDaemon(paths, 'supervisor'))) await ensureDaemon(paths, await zooKeeperDaemon(paths, state));
   try {
-    await waitForServer({ host: '127.0.0.1', port: state.zookeeperPort, timeoutMs: 60_000, signal });
+    await untilServing(state.zookeeperPort, { timeoutMs: 60_000, signal });
   } catch (cause) {
     signal.throwIfAborted();
     throw new McpError('ZOOKEEPER_START', `ZooKeeper does not answer on port ${state.zookeeperPort}`, {
@@ -113,23 +126,21 @@ async function startZooKeeper(paths: StatePaths, state: LocalState, progress: Pr
 /** Makes our part of the tree; true where nothing has been declared in it yet. */
 async function prepareRegistry(state: LocalState, progress: Progress, signal: AbortSignal): Promise<boolean> {
   progress.start('Prepare the registry');
-  const { host, chroot } = { host: `127.0.0.1:${state.zookeeperPort}`, chroot: '/mcp' };
-  const top = await connectZooKeeper(host, { sessionTimeoutMs: 10_000, signal });
-  try {
-    if (!(await top.exists(chroot))) await top.create(chroot);
-  } finally {
-    await top.close();
-  }
   const client = await connectZooKeeper(registryOf(state), { sessionTimeoutMs: 10_000, signal });
   try {
     await formatRegistry(client, systemClock, { clusterId: state.clusterId });
-    return (await client.exists('/desired')) === null;
+    return (await client.exists(nodes.desired)) === null;
   } finally {
     await client.close();
   }
 }
 
-async function declare(client: RegistryClient, paths: StatePaths, options: UpOptions, progress: Progress): Promise<void> {
+async function declare(
+  client: RegistryClient,
+  paths: StatePaths,
+  options: UpOptions,
+  progress: Progress,
+): Promise<void> {
   progress.start(`Pack artifacts and declare ${options.file}`);
   const environment = await loadEnvironment(options.file, { artifacts: paths.artifacts });
   await applyEnvironment(client, environment, {
@@ -150,7 +161,7 @@ async function waitUntilServed(
   progress.start('Build machines, start services, serve them');
   const until = systemClock.monotonic() + 180_000;
   for (;;) {
-    const status = await readStatus(client);
+    const status = await readStatus(client, { signal, allowLoopback: true });
     if (isServed(status)) return status;
     progress.tell(missing(status));
     if (systemClock.monotonic() > until) {
@@ -168,7 +179,7 @@ function isServed(status: StatusView): boolean {
     status.services.length > 0 &&
     isConverged(status) &&
     status.gateways.length > 0 &&
-    status.gateways.every((gateway) => gateway.generation > 0 && gateway.holding === '')
+    status.gateways.every(({ generation }) => generation > 0)
   );
 }
 
@@ -178,7 +189,17 @@ function missing(status: StatusView): string {
   return [...live, `pool ${ready}/${target} ready, ${building} building`].join(', ');
 }
 
-/** Removes what an interrupted first `up` left. */
-export async function removeState(dir: string): Promise<void> {
-  await rm(dir, { recursive: true, force: true });
+const documentsWithinMs = 15_000;
+
+/** Gives the gateway a moment to read every document; one that can't be read is no reason to fail (`mcp why` names it). */
+async function waitForDocuments({ gateways }: StatusView, progress: Progress, signal: AbortSignal): Promise<void> {
+  progress.start('Merge the documents');
+  const until = systemClock.monotonic() + documentsWithinMs;
+  while (systemClock.monotonic() < until) {
+    const words = await askDocuments(gateways, signal);
+    const open = words?.filter(({ stale }) => stale) ?? [];
+    if (words && open.length === 0) return;
+    progress.tell(open.map(({ service, version, problem }) => `${service}@${version} ${problem}`).join(', '));
+    await systemClock.sleep(100, signal);
+  }
 }

@@ -41,7 +41,9 @@ export function machineViews(registry: RegistryPart): MachineView[] {
 
 /** The pool: machines that are, or are about to be, ready for any service. */
 export function poolView(registry: RegistryPart, waiting: Waiting[]): PoolView {
-  const machines = machineViews(registry).filter(({ state }) => state === 'ready' || state === 'building' || state === 'verifying');
+  const machines = machineViews(registry).filter(
+    ({ state }) => state === 'ready' || state === 'building' || state === 'verifying',
+  );
   const count = (state: MachineState) => machines.filter((machine) => machine.state === state).length;
   const pool = registry.desired?.record.environment.pool;
   return {
@@ -67,6 +69,11 @@ function machineView({ record, agent }: ObservedMachine): MachineView {
     service: record.claim?.service ?? null,
     version: record.claim?.version ?? null,
     agent: agent?.phase ?? '',
-    reason: record.tombstone?.reason ?? record.reason ?? agent?.reason ?? '',
+    reason: record.tombstone?.reason ?? (steady(record.state) ? (agent?.reason ?? '') : (record.reason ?? '')),
   };
+}
+
+/** A machine that stays as it is needs no reason for it; what its agent complains of is worth more then. */
+function steady(state: MachineState): boolean {
+  return state === 'ready' || state === 'claimed';
 }

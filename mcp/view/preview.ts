@@ -29,7 +29,9 @@ export interface Preview {
 
 /** Compares `environment` with the live instances of every service, undeclared ones included. */
 export function previewEnvironment(environment: Environment, registry: RegistryPart): Preview {
-  const declared = environment.services.flatMap((service) => service.versions.map((version) => declaredRow(service, version, registry)));
+  const declared = environment.services.flatMap((service) =>
+    service.versions.map((version) => declaredRow(service, version, registry)),
+  );
   const rows = [...declared, ...undeclaredRows(environment, registry)];
   const starts = rows.reduce((sum, row) => sum + row.start, 0);
   const ready = registry.machines.filter(({ record }) => record.state === 'ready').length;
@@ -66,11 +68,14 @@ function reasonOf(missing: number, surplus: number, outdated: number): string {
 
 /** Versions that have instances or claims and are declared no more. */
 function undeclaredRows(environment: Environment, registry: RegistryPart): PreviewRow[] {
-  const declared = new Set(environment.services.flatMap(({ name, versions }) => versions.map(({ version }) => `${name}@${version}`)));
+  const declared = new Set(
+    environment.services.flatMap(({ name, versions }) => versions.map(({ version }) => `${name}@${version}`)),
+  );
   const found = new Map<string, { service: string; version: string }>();
   for (const { record } of registry.machines) {
     const { claim } = record;
-    if (claim && !declared.has(`${claim.service}@${claim.version}`)) found.set(`${claim.service}@${claim.version}`, claim);
+    if (claim && !declared.has(`${claim.service}@${claim.version}`))
+      found.set(`${claim.service}@${claim.version}`, claim);
   }
   return [...found.values()].map(({ service, version }) => ({
     service,
@@ -88,7 +93,10 @@ function undeclaredRows(environment: Environment, registry: RegistryPart): Previ
 function holders(registry: RegistryPart, service: string, version: string): { digest: string | undefined }[] {
   const ours = new Set(registry.machines.map(({ record }) => record.uuid));
   const claimed = registry.machines
-    .filter(({ record }) => record.state === 'claimed' && record.claim?.service === service && record.claim.version === version)
+    .filter(
+      ({ record }) =>
+        record.state === 'claimed' && record.claim?.service === service && record.claim.version === version,
+    )
     .map(({ record }) => ({ digest: record.claim?.digest }));
   const strangers = registry.registrations
     .filter(({ record }) => record.service === service && record.version === version && !ours.has(record.machine))

@@ -70,7 +70,9 @@ function declarationLink(name: string, service: Service | null, desired: Desired
   return {
     link: 'declaration',
     ok: true,
-    evidence: [`generation ${desired.generation} by ${desired.author} declares ${counts || 'no version'} at ${service.route}`],
+    evidence: [
+      `generation ${desired.generation} by ${desired.author} declares ${counts || 'no version'} at ${service.route}`,
+    ],
   };
 }
 
@@ -78,14 +80,21 @@ function controllerLink(name: string, registry: RegistryPart, controller: Contro
   const mine = controller.waiting.filter((entry) => concerns(entry, name));
   const evidence = [
     controller.leader ? `${controller.leader} leads in epoch ${registry.epoch}` : 'no controller leads',
-    ...(registry.suspended.record.suspended ? [`suspended by ${registry.suspended.record.by}: ${registry.suspended.record.reason}`] : []),
+    ...(registry.suspended.record.suspended
+      ? [`suspended by ${registry.suspended.record.by}: ${registry.suspended.record.reason}`]
+      : []),
     ...mine.map(({ what, why }) => `${what} waits: ${why}`),
     ...controller.alarms.map((alarm: Alarm) => `alarm ${alarm.code}: ${alarm.message}`),
   ];
   const suspended = registry.suspended.record.suspended;
   const ok = controller.leader !== null && !suspended && mine.length === 0;
   if (ok) return { link: 'controller', ok, evidence };
-  return { link: 'controller', ok, evidence, try: suspended ? 'mcp resume' : controller.leader ? 'mcp watch' : 'mcp up' };
+  return {
+    link: 'controller',
+    ok,
+    evidence,
+    try: suspended ? 'mcp resume' : controller.leader ? 'mcp watch' : 'mcp up',
+  };
 }
 
 function concerns({ what }: Waiting, name: string): boolean {
@@ -107,7 +116,8 @@ function machinesLink(service: Service, registry: RegistryPart): Link {
 
 function claimsOf(service: Service, version: Version, registry: RegistryPart): ObservedMachine[] {
   return registry.machines.filter(
-    ({ record }) => record.claim?.service === service.name && record.claim.version === version.version && record.state === 'claimed',
+    ({ record }) =>
+      record.claim?.service === service.name && record.claim.version === version.version && record.state === 'claimed',
   );
 }
 
@@ -124,10 +134,13 @@ function story({ record }: ObservedMachine): string {
 }
 
 function agentsLink(service: Service, registry: RegistryPart): Link {
-  const claimed = registry.machines.filter(({ record }) => record.claim?.service === service.name && record.state === 'claimed');
+  const claimed = registry.machines.filter(
+    ({ record }) => record.claim?.service === service.name && record.state === 'claimed',
+  );
   const bad = claimed.filter(({ agent }) => agent?.phase !== 'serving');
   const evidence = (bad.length > 0 ? bad : claimed).map(
-    ({ record, agent }) => `${record.uuid} ${agent ? agent.phase : 'has no agent'}${agent?.reason ? `: ${agent.reason}` : ''}`,
+    ({ record, agent }) =>
+      `${record.uuid} ${agent ? agent.phase : 'has no agent'}${agent?.reason ? `: ${agent.reason}` : ''}`,
   );
   if (bad.length === 0) return { link: 'agents', ok: true, evidence };
   return { link: 'agents', ok: false, evidence, try: 'mcp machines' };
@@ -138,30 +151,50 @@ function registrationsLink(service: Service, registry: RegistryPart): Link {
     registry.registrations.filter(
       ({ record }) => record.service === service.name && record.version === version && record.state === 'up',
     ).length;
-  const evidence = service.versions.map(({ version, count }) => `${version}: ${live(version)} of ${count} registered and healthy`);
+  const evidence = service.versions.map(
+    ({ version, count }) => `${version}: ${live(version)} of ${count} registered and healthy`,
+  );
   const rejected = [
     ...registry.rejected,
-    ...registry.gateways.flatMap((gateway) => gateway.rejected.map(({ path, reason }) => ({ path, reason: `gateway ${gateway.id}: ${reason}` }))),
+    ...registry.gateways.flatMap((gateway) =>
+      gateway.rejected.map(({ path, reason }) => ({ path, reason: `gateway ${gateway.id}: ${reason}` })),
+    ),
   ].filter(({ path }) => path.startsWith(`/services/${service.name}/`));
   const ok = service.versions.every(({ version, count }) => live(version) >= count) && rejected.length === 0;
   const all = [...evidence, ...rejected.map(({ path, reason }) => `left out ${path}: ${reason}`)];
-  return ok ? { link: 'registrations', ok, evidence: all } : { link: 'registrations', ok, evidence: all, try: 'mcp machines' };
+  return ok
+    ? { link: 'registrations', ok, evidence: all }
+    : { link: 'registrations', ok, evidence: all, try: 'mcp machines' };
 }
 
 function routesLink(service: Service, registry: RegistryPart): Link {
-  const newest = Math.max(0, ...registry.registrations.filter(({ record }) => record.service === service.name).map(({ mzxid }) => mzxid));
+  const newest = Math.max(
+    0,
+    ...registry.registrations.filter(({ record }) => record.service === service.name).map(({ mzxid }) => mzxid),
+  );
   const evidence = registry.gateways.map((gateway) => {
     const behind = gateway.served.asOf < newest ? ' and has not yet seen the last change' : '';
     return `${gateway.id} serves generation ${gateway.served.generation}${behind}${gateway.holding ? `, holding: ${gateway.holding}` : ''}`;
   });
-  const ok = registry.gateways.length > 0 && registry.gateways.every((gateway) => gateway.served.asOf >= newest && !gateway.holding);
+  const ok =
+    registry.gateways.length > 0 &&
+    registry.gateways.every((gateway) => gateway.served.asOf >= newest && !gateway.holding);
   if (ok) return { link: 'routes', ok, evidence };
-  return { link: 'routes', ok, evidence: evidence.length > 0 ? evidence : ['no gateway is registered'], try: 'mcp status' };
+  return {
+    link: 'routes',
+    ok,
+    evidence: evidence.length > 0 ? evidence : ['no gateway is registered'],
+    try: 'mcp status',
+  };
 }
 
 function documentLink(service: Service, documents: DocumentWord[] | null): Link {
-  if (documents === null) return { link: 'document', ok: false, evidence: ['no gateway could be asked'], try: 'mcp status' };
-  const evidence = documents.map(({ version, stale, problem }) => `${version}: ${problem || (stale ? 'stale' : 'fresh')}${problem && stale ? ' (last good kept, stale)' : ''}`);
+  if (documents === null)
+    return { link: 'document', ok: false, evidence: ['no gateway could be asked'], try: 'mcp status' };
+  const evidence = documents.map(
+    ({ version, stale, problem }) =>
+      `${version}: ${problem || (stale ? 'stale' : 'fresh')}${problem && stale ? ' (last good kept, stale)' : ''}`,
+  );
   const ok = documents.length > 0 && documents.every(({ stale, problem }) => !stale && problem === '');
   if (ok) return { link: 'document', ok, evidence };
   return {

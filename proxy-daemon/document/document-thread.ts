@@ -38,9 +38,12 @@ export class DocumentThread {
     await this.#worker?.terminate();
   }
 
-  #runAlone(job: Job): Promise<JobResults[Job['kind']]> {
-    if (this.#closed) return Promise.reject(new McpError('DOCUMENT_CLOSED', 'the document source is closed'));
-    const worker = this.#worker ?? this.#start();
+  async #runAlone(job: Job): Promise<JobResults[Job['kind']]> {
+    const closed = () => new McpError('DOCUMENT_CLOSED', 'the document source is closed');
+    if (this.#closed) throw closed();
+    // Starting takes its time on a busy machine, which is not the job's.
+    const worker = this.#worker ?? (await this.#start());
+    if (this.#closed) throw closed();
     return new Promise((resolve, reject) => {
       const finish = (settle: () => void) => {
         clearTimeout(timer);
@@ -50,8 +53,7 @@ export class DocumentThread {
       };
       const end = (why: string) => {
         if (this.#worker === worker) this.#worker = undefined;
-        const code = this.#closed ? 'DOCUMENT_CLOSED' : 'DOCUMENT_TOO_COMPLEX';
-        finish(() => reject(new McpError(code, this.#closed ? 'the document source is closed' : why)));
+        finish(() => reject(this.#closed ? closed() : new McpError('DOCUMENT_TOO_COMPLEX', why)));
       };
       const answered = (answer: Answer) =>
         finish(() => {
@@ -71,17 +73,18 @@ export class DocumentThread {
     });
   }
 
-  #start(): Worker {
+  async #start(): Promise<Worker> {
     // The extension is that of this file: .ts from the sources, .js in a packaged build.
     const worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), {
       resourceLimits: { maxOldGenerationSizeMb: this.#heapMb },
     });
+    this.#worker = worker;
     // An error between two jobs ends the thread; the next job starts another.
     worker.on('error', () => {});
     worker.on('exit', () => {
       if (this.#worker === worker) this.#worker = undefined;
     });
-    this.#worker = worker;
+    await new Promise((resolve) => worker.once('message', resolve).once('exit', resolve));
     return worker;
   }
 }

@@ -29,7 +29,7 @@ import {
  * Throws DOCUMENT_REMOTE_REF (nothing outside the document is ever read), DOCUMENT_DANGLING_REF, DOCUMENT_REF_CYCLE.
  */
 export function localiseRefs(document: JsonObject): JsonObject {
-  const placed = withPathItemsInPlace(document);
+  const placed = placePathItems(document);
   const names = findNames(placed);
   const added = new Map<string, { section: ComponentSection; name: string; pointer: string }>();
   const rewrite = (node: JsonObject, kind: Kind, at: string): JsonObject => {
@@ -200,7 +200,7 @@ function dangling(ref: string, why: string): McpError {
 }
 
 /** Path items that are references are replaced by what they refer to, with their own fields on top (3.1, Path Item Object). */
-function withPathItemsInPlace(document: JsonObject): JsonObject {
+export function placePathItems(document: JsonObject): JsonObject {
   const placed: JsonObject = { ...document };
   for (const section of ['paths', 'webhooks']) {
     if (!isObject(document[section])) continue;

@@ -29,6 +29,7 @@ export const sections = [
   ).map((section) => `components/${section}` as const),
 ] as const;
 export type Section = (typeof sections)[number];
+const lists: ReadonlySet<Section> = new Set(['tags', 'x-tagGroups']);
 
 /** One service's part of each section, without the brackets around it: JSON members or items, or indented YAML lines. */
 export type WrittenFragment = Partial<Record<Section, Uint8Array>>;
@@ -83,41 +84,24 @@ export function headOf({ title, description }: Pick<Head, 'title' | 'description
 
 /** The document as JSON text, in pieces to be concatenated. Fragments are given in the order in which they shall appear. */
 export function joinJson(head: Head, fragments: readonly WrittenFragment[]): Uint8Array[] {
-  const pieces: Uint8Array[] = [];
-  const text = (piece: string) => pieces.push(encode(piece));
-  const section = (name: Section) => {
-    let first = true;
-    for (const fragment of fragments) {
-      const piece = fragment[name];
-      if (piece === undefined) continue;
-      if (!first) text(',');
-      pieces.push(piece);
-      first = false;
-    }
-  };
-  text(JSON.stringify(headOf(head)).slice(0, -1));
-  text(',"tags":[');
-  section('tags');
-  text('],"x-tagGroups":[');
-  section('x-tagGroups');
-  text('],"paths":{');
-  section('paths');
-  text('}');
-  if (fragments.some((fragment) => fragment.webhooks)) {
-    text(',"webhooks":{');
-    section('webhooks');
-    text('}');
-  }
-  text(',"components":{');
-  let first = true;
+  const pieces: Uint8Array[] = [encode(JSON.stringify(headOf(head)).slice(0, -1))];
+  let inComponents = false;
   for (const name of sections) {
-    if (!name.startsWith('components/') || !fragments.some((fragment) => fragment[name])) continue;
-    text(`${first ? '' : ','}"${name.slice('components/'.length)}":{`);
-    section(name);
-    text('}');
-    first = false;
+    const parts = fragments.flatMap((fragment) => fragment[name] ?? []);
+    // `paths` must be there even when no service has any.
+    if (parts.length === 0 && name !== 'paths') continue;
+    const [top = '', section] = name.split('/');
+    const [open, close] = lists.has(name) ? ['[', ']'] : ['{', '}'];
+    if (section === undefined) pieces.push(encode(`,"${top}":${open}`));
+    else pieces.push(encode(inComponents ? `,"${section}":{` : `,"components":{"${section}":{`));
+    inComponents = section !== undefined;
+    parts.forEach((part, index) => {
+      pieces.push(...(index === 0 ? [] : [comma]), part);
+    });
+    pieces.push(encode(close));
   }
-  text(`},"x-mcp-source":${JSON.stringify(head.sources)},"x-mcp-left-out":${JSON.stringify(head.leftOut)}}`);
+  const tail = `"x-mcp-source":${JSON.stringify(head.sources)},"x-mcp-left-out":${JSON.stringify(head.leftOut)}}`;
+  pieces.push(encode(inComponents ? `},${tail}` : `,${tail}`));
   return pieces;
 }
 
@@ -150,6 +134,7 @@ export function joinYaml(
 }
 
 const encoder = new TextEncoder();
+const comma = encoder.encode(',');
 function encode(text: string): Uint8Array {
   return encoder.encode(text);
 }

@@ -5,7 +5,7 @@ import { isMcpError, McpError } from '../../specs/errors.ts';
 import { spellOutDiscriminators } from './discriminators.ts';
 import { transform } from './grammar.ts';
 import { entriesOf, type JsonObject } from './json.ts';
-import { localiseRefs } from './local-refs.ts';
+import { localiseRefs, placePathItems } from './local-refs.ts';
 import { shieldData, unshieldData } from './shield-data.ts';
 import { upgradeTo31 } from './upgrade-to-31.ts';
 
@@ -18,13 +18,20 @@ import { upgradeTo31 } from './upgrade-to-31.ts';
  */
 export async function normaliseDocument(document: JsonObject): Promise<JsonObject> {
   refuseUnknownVersion(document);
-  await validateDocument(document);
-  const openapi3 = document.swagger === undefined ? document : await convertSwagger2(document);
-  const own = transform(openapi3, 'document', withoutOurExtensions);
-  const normalised = spellOutDiscriminators(upgradeTo31(localiseRefs(own)));
+  // The published 3.1 schema that the validator brings knows no `$ref` in a path item, though the specification does.
+  const placed = document.swagger === undefined ? placePathItems(document) : document;
+  await validateDocument(placed);
+  const openapi3 = document.swagger === undefined ? placed : await convertSwagger2(document);
+  const normalised = rewriteOpenApi3(openapi3);
   // What was converted is checked again: one service's odd document must not make the merged one invalid.
   if (document.swagger !== undefined) await validateDocument(normalised);
   return normalised;
+}
+
+/** The pure part, after conversion and validation: OpenAPI 3.0 or 3.1 to 3.1.0 with local references. Throws DOCUMENT_*_REF*. */
+export function rewriteOpenApi3(document: JsonObject): JsonObject {
+  const own = transform(document, 'document', withoutOurExtensions);
+  return spellOutDiscriminators(upgradeTo31(localiseRefs(own)));
 }
 
 /** What begins with `x-mcp-` is said by the gateway only. */

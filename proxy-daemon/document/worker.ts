@@ -20,3 +20,4 @@ parentPort?.on('message', async (job: Job) => {
     });
   }
 });
+parentPort?.postMessage('ready');

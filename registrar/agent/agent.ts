@@ -20,10 +20,10 @@ import { Registration } from './registration.ts';
 import { awaitTurn } from './restart-turn.ts';
 import type { RetryRules } from './retry-pace.ts';
 import { RotatingLog } from './rotating-log.ts';
-import { followWorld, notOurs } from './session-watch.ts';
+import { followWorld } from './session-watch.ts';
 import type { AgentWorld } from './world.ts';
 
-export interface MachineIdentity {
+interface MachineIdentity {
   uuid: string;
   /** The only address that is ever registered. An IP address. */
   address: string;
@@ -56,7 +56,7 @@ export interface AgentOptions {
 
 /**
  * Runs until the signal aborts and the service is stopped in good order. While the registry is away the service goes on.
- * Rejects, after the same good order, with: AGENT_BURIED (the ledger lacks this machine), AGENT_FOREIGN_REGISTRY (another
+ * Rejects, after the same good order, with: AGENT_BURIED (the ledger lacks this machine), CLUSTER_MISMATCH (another
  * cluster's, while nothing runs here), AGENT_SUPERSEDED (a newer agent of this machine), AGENT_BAD_CONFIG,
  * REGISTRY_AUTH_FAILED, REGISTRY_BAD_ARGUMENTS.
  */
@@ -151,7 +151,7 @@ class Agent {
   }
 
   async #apply(world: AgentWorld): Promise<void> {
-    if (world.ledger !== 'here') return this.#notHere(world.ledger);
+    if (world.ledger !== 'here') return this.#notHere(world);
     this.#notHereSince = null;
     const { assignment, config } = world;
     if (typeof assignment === 'string') return this.#refuse(assignment);
@@ -168,13 +168,13 @@ class Agent {
   }
 
   /** The ledger lacks this machine, or is not ours. A running service is given up only for the first of these. */
-  #notHere(ledger: 'missing' | 'foreign'): void {
+  #notHere(world: Exclude<AgentWorld, { ledger: 'here' }>): void {
     const now = this.#options.clock.monotonic();
     this.#notHereSince ??= now;
-    this.#options.log.error({ ledger }, 'this machine is not in the registry');
+    this.#options.log.error({ ledger: world.ledger }, 'this machine is not in the registry');
     if (now - this.#notHereSince < this.#timing.burialGraceMs) return;
-    if (ledger === 'missing') this.#broken.abort(buried(this.#options.config.uuid));
-    else if (!this.#instance) this.#broken.abort(notOurs(this.#options.config.clusterId));
+    if (world.ledger === 'missing') this.#broken.abort(buried(this.#options.config.uuid));
+    else if (!this.#instance) this.#broken.abort(world.error);
   }
 
   /** An assignment that can't be understood orders nothing: what runs goes on. */
@@ -234,7 +234,7 @@ class Agent {
   /** One instance of the service after the other, and each only when no gateway sends it requests any more. */
   async #leaveForRestart(signal: AbortSignal): Promise<void> {
     const { config, clock } = this.#options;
-    const since = this.#world?.config?.since ?? 0;
+    const since = this.#world?.ledger === 'here' ? (this.#world.config?.since ?? 0) : 0;
     const service = this.#assignment?.service ?? '';
     const me = config.uuid;
     const patienceMs = this.#timing.turnMs;

@@ -61,11 +61,13 @@ function probeHttp(check: HealthCheck, target: HealthTarget, signal: AbortSignal
           resolve(status >= 200 && status < 400 ? passed : failure(check, target, `status ${status}`));
         response.on('data', (chunk: Buffer) => {
           bytes += chunk.length;
-          if (bytes > mostBodyBytes) request.destroy();
+          if (bytes <= mostBodyBytes) return;
+          // More than is read of any body: the status was there, so it counts.
+          finish();
+          request.destroy();
         });
         response.on('end', finish);
-        // Cut off after more than is read of any body: the status was there, so it counts.
-        response.on('close', () => (bytes > mostBodyBytes ? finish() : reject(new Error('the answer broke off'))));
+        response.on('close', () => reject(new Error('the answer broke off')));
         response.on('error', reject);
       },
     );
@@ -121,7 +123,7 @@ function failure(check: HealthCheck, target: HealthTarget, why: string): HealthR
 }
 
 /** While an instance has not been healthy yet it is looked at this often, ms, so that a long interval does not delay its start. */
-const startIntervalMs = 200;
+const startIntervalMs = 100;
 
 /**
  * Looks again and again until the signal aborts (then it resolves), and says whenever the verdict changes or, while unhealthy,

@@ -2,10 +2,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { canonicalJson } from '../../specs/canonical-json.ts';
 import { isMcpError } from '../../specs/errors.ts';
 import type { Clock } from '../clock.ts';
 import type { AssignmentRecord } from '../records.ts';
-import { canonicalJson } from '../../specs/canonical-json.ts';
 import type { InstanceView } from './agent-records.ts';
 import type { ArtifactStore } from './artifact.ts';
 import { Bell } from './bell.ts';
@@ -94,10 +94,11 @@ export class Instance {
       await this.#firstConfig(signal);
       const started = this.#options.clock.monotonic();
       const end = await this.#runOnce(dir, signal);
+      const lastedMs = this.#options.clock.monotonic() - started;
       if (end.onPurpose || signal.aborted) continue;
       // A child of the dead may still hold its port.
       await endLeftovers(this.#options.machine.uuid, leftoversPatienceMs, this.#options.clock);
-      const next = nextTry(pace, this.#options.clock.monotonic() - started, this.#retry);
+      const next = nextTry(pace, lastedMs, this.#retry);
       pace = next.pace;
       await this.#pauseAfter(next, 'starting', this.#withOutput(end.reason), signal);
     }

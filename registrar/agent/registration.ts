@@ -1,9 +1,10 @@
 /** One instance's registration: its state, its path, and leaving it without losing a request. */
+
+import { canonicalJson } from '../../specs/canonical-json.ts';
 import type { Clock } from '../clock.ts';
 import { paths } from '../layout.ts';
 import type { AssignmentRecord, RegistrationRecord } from '../records.ts';
 import type { RegistryClient } from '../registry-client.ts';
-import { canonicalJson } from '../../specs/canonical-json.ts';
 import { waitUntilDrained } from './drain.ts';
 import type { OwnNodes } from './own-nodes.ts';
 import { within } from './within.ts';

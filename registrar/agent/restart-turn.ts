@@ -2,72 +2,86 @@
 import { isMcpError } from '../../specs/errors.ts';
 import type { Clock } from '../clock.ts';
 import { paths } from '../layout.ts';
+import type { AgentRecord } from '../records.ts';
 import type { RegistryClient, Zxid } from '../registry-client.ts';
+import { codecs, decode } from '../store/codecs.ts';
 
+/** A machine before us in the queue. */
 export interface Peer {
-  machine: string;
-  path: string;
-  /** When its registration was made: after the change, it has restarted already. */
-  czxid: Zxid;
+  service?: string;
+  phase: AgentRecord['phase'];
+  /** When its registration was made; null: it has none now. */
+  registeredAt: Zxid | null;
 }
 
-/** Who must have restarted before `me`: the nearest before it that has not yet. Null: nobody. Pure. */
-export function goesBefore(me: string, peers: readonly Peer[], since: Zxid): Peer | null {
-  const pending = peers.filter((peer) => peer.machine < me && peer.czxid < since);
-  return pending.reduce<Peer | null>((last, peer) => (last && last.machine > peer.machine ? last : peer), null);
-}
-
-const lookMs = 250;
+/** In these phases a machine serves nothing, and will not soon: nobody waits for it. */
+const outOfService: readonly AgentRecord['phase'][] = ['idle', 'failed', 'stopped'];
 
 /**
- * Resolves when it is this machine's turn. A peer that is not back `patienceMs` after it went is not waited for any longer,
- * nor is one that does not go at all, nor a registry that can't be read.
+ * True where the peer has to restart yet, or is about it: in our service, and not registered since the change. Pure.
  * @param since zxid of the change for which all restart
  */
-export async function awaitTurn(options: {
+export function goesFirst(peer: Peer, service: string, since: Zxid): boolean {
+  if (peer.service !== service || outOfService.includes(peer.phase)) return false;
+  return peer.registeredAt === null || peer.registeredAt < since;
+}
+
+export interface Turn {
   client: () => RegistryClient | null;
   me: string;
   service: string;
   since: Zxid;
+  /** A peer that is not back this long, ms, after it went is not waited for any longer. */
   patienceMs: number;
   clock: Clock;
   signal: AbortSignal;
-}): Promise<void> {
-  const { client, me, service, since, patienceMs, clock, signal } = options;
-  const peers = await listPeers(client(), service, signal).catch(() => []);
-  const before = goesBefore(me, peers, since);
-  if (!before) return;
-  // It waits for those before it in the same way, so the whole queue is bounded by their number.
-  const ahead = peers.filter((peer) => peer.machine < me && peer.czxid < since).length;
+}
+
+const lookMs = 250;
+/** The whole wait's bound, as a multiple of the patience with one peer. */
+const mostPatience = 20;
+
+/**
+ * Resolves when it is this machine's turn: when the nearest machine before it in the queue has restarted, which itself waited
+ * for the one before. A registry that can't be read is waited for as a peer is.
+ */
+export async function awaitTurn(turn: Turn): Promise<void> {
+  const { patienceMs, clock, signal } = turn;
   const start = clock.monotonic();
-  let lastSeen = start;
-  while (!signal.aborted && clock.monotonic() - start < ahead * patienceMs * 2) {
-    const stat = await (client()?.exists(before.path, { signal }) ?? Promise.reject(new Error('no session'))).catch(
-      () => undefined,
-    );
-    if (stat && stat.czxid > since) return;
-    if (stat !== null) lastSeen = clock.monotonic();
-    if (clock.monotonic() - lastSeen >= patienceMs) return;
+  let goneSince: number | null = null;
+  while (!signal.aborted && clock.monotonic() - start < mostPatience * patienceMs) {
+    const before = await findBefore(turn).catch(() => undefined);
+    if (before === null) return;
+    const there = before !== undefined && before.registeredAt !== null;
+    goneSince = there ? null : (goneSince ?? clock.monotonic());
+    if (goneSince !== null && clock.monotonic() - goneSince >= patienceMs) return;
     await clock.sleep(lookMs, signal).catch(() => {});
   }
 }
 
-async function listPeers(client: RegistryClient | null, service: string, signal: AbortSignal): Promise<Peer[]> {
-  if (!client) return [];
-  const peers: Peer[] = [];
-  const { children: versions } = await client.children(paths.service(service), { signal });
-  for (const version of versions) {
-    const { children: machines } = await client
-      .children(paths.version(service, version), { signal })
-      .catch((error: unknown) => {
-        if (isMcpError(error, 'REGISTRY_NO_NODE')) return { children: [] };
-        throw error;
-      });
-    for (const machine of machines) {
-      const path = paths.registration(service, version, machine);
-      const stat = await client.exists(path, { signal });
-      if (stat) peers.push({ machine, path, czxid: stat.czxid });
-    }
+/** The nearest machine before us that goes first; null: none. Rejects where the registry can't be read. */
+async function findBefore({ client, me, service, since, signal }: Turn): Promise<Peer | null> {
+  const registry = client();
+  if (!registry) throw new Error('no session');
+  const { children: machines } = await registry.children(paths.machines, { signal });
+  // From the nearest downwards: it is almost always the answer, so few nodes are read however many machines there are.
+  for (const machine of machines.filter((one) => one < me).reverse()) {
+    const peer = await readPeer(registry, machine, signal);
+    if (peer && goesFirst(peer, service, since)) return peer;
   }
-  return peers;
+  return null;
+}
+
+/** What a live agent says of itself, and its registration; null where no agent lives or it can't be understood. */
+async function readPeer(registry: RegistryClient, machine: string, signal: AbortSignal): Promise<Peer | null> {
+  const path = paths.agent(machine);
+  try {
+    const { service, version, phase } = decode(codecs.agent, path, (await registry.get(path, { signal })).data);
+    if (service === undefined || version === undefined) return null;
+    const stat = await registry.exists(paths.registration(service, version, machine), { signal });
+    return { service, phase, registeredAt: stat?.czxid ?? null };
+  } catch (error) {
+    if (isMcpError(error, 'REGISTRY_NO_NODE', 'RECORD_INVALID')) return null;
+    throw error;
+  }
 }

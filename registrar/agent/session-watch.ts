@@ -1,6 +1,6 @@
 /** One registry session of a machine's agent: what it watches, what it reads, and its nodes kept true. */
 import type { Logger } from 'pino';
-import { isMcpError, McpError } from '../../specs/errors.ts';
+import { isMcpError } from '../../specs/errors.ts';
 import type { Clock } from '../clock.ts';
 import { paths } from '../layout.ts';
 import type { RegistryClient, WatchHandle, WatchNotice } from '../registry-client.ts';
@@ -28,7 +28,7 @@ export interface SessionWatch {
 const againMs = 1_000;
 
 /**
- * Resolves when the session is over. Rejects with AGENT_FOREIGN_REGISTRY where the registry is not our cluster's: nothing is
+ * Resolves when the session is over. Rejects with CLUSTER_MISMATCH where the registry is not our cluster's: nothing is
  * written into such a one, and the session is worth nothing.
  */
 export async function followWorld(watch: SessionWatch): Promise<void> {
@@ -50,7 +50,7 @@ export async function followWorld(watch: SessionWatch): Promise<void> {
         prepared = true;
         const world = await readWorld(client, machine, watch.clusterId, signal);
         watch.onWorld(world);
-        if (world.ledger === 'foreign') throw notOurs(watch.clusterId);
+        if (world.ledger === 'foreign') throw world.error;
         if (world.ledger === 'missing') return againMs;
         keeping ??= own.keep(client, signal).catch(onSuperseded);
         if (world.assignment && typeof world.assignment === 'object') {
@@ -59,7 +59,7 @@ export async function followWorld(watch: SessionWatch): Promise<void> {
         }
         return watch.resyncMs;
       })().catch((error: unknown) => {
-        if (isMcpError(error, 'AGENT_FOREIGN_REGISTRY')) throw error;
+        if (isMcpError(error, 'CLUSTER_MISMATCH')) throw error;
         if (!signal.aborted) log.warn({ err: error }, 'the registry could not be read');
         return againMs;
       });
@@ -103,12 +103,4 @@ class ConfigWatch {
     this.#service = service;
     return true;
   }
-}
-
-/** The registry is another cluster's, or was wiped. */
-export function notOurs(clusterId: string): McpError {
-  return new McpError('AGENT_FOREIGN_REGISTRY', `the registry is not that of cluster ${clusterId}`, {
-    hint: 'See that the connect string and its chroot are right and that the registry was not wiped.',
-    retryable: true,
-  });
 }

@@ -1,19 +1,24 @@
 /** What a machine's agent reads of the registry: whole or not at all, so that a failed read never looks like an order. */
-import { isMcpError } from '../../specs/errors.ts';
+import { isMcpError, type McpError } from '../../specs/errors.ts';
 import { paths } from '../layout.ts';
+import { readCluster } from '../recipes/format-registry.ts';
 import type { AssignmentRecord } from '../records.ts';
 import type { RegistryClient, Zxid } from '../registry-client.ts';
 import { type Codec, codecs, decode } from '../store/codecs.ts';
 import type { ConfigValues } from './service-config.ts';
 
-export interface AgentWorld {
-  /** `missing`: our cluster's registry, without this machine. `foreign`: not our cluster's registry, or a wiped one. */
-  ledger: 'here' | 'missing' | 'foreign';
-  /** A string says what is wrong with the assignment that is there. */
-  assignment: AssignmentRecord | string | null;
-  /** Of the assigned service; where none was ever published, it is empty. */
-  config: { values: ConfigValues; since: Zxid } | null;
-}
+export type AgentWorld =
+  | {
+      ledger: 'here';
+      /** A string says what is wrong with the assignment that is there. */
+      assignment: AssignmentRecord | string | null;
+      /** Of the assigned service; where none was ever published, it is empty. */
+      config: { values: ConfigValues; since: Zxid } | null;
+    }
+  /** Our cluster's registry, without this machine. */
+  | { ledger: 'missing' }
+  /** Not our cluster's registry, or a wiped one. */
+  | { ledger: 'foreign'; error: McpError };
 
 /** Rejects where anything could not be read. A damaged configuration counts as unreadable: the last good one stays. */
 export async function readWorld(
@@ -22,10 +27,13 @@ export async function readWorld(
   clusterId: string,
   signal: AbortSignal,
 ): Promise<AgentWorld> {
-  const nothing = { assignment: null, config: null };
-  const cluster = await read(client, codecs.cluster, paths.cluster, signal);
-  if (cluster === null || cluster.value.id !== clusterId) return { ledger: 'foreign', ...nothing };
-  if ((await client.exists(paths.machine(machine), { signal })) === null) return { ledger: 'missing', ...nothing };
+  try {
+    await readCluster(client, { clusterId, signal });
+  } catch (error) {
+    if (isMcpError(error, 'CLUSTER_MISMATCH')) return { ledger: 'foreign', error };
+    throw error;
+  }
+  if ((await client.exists(paths.machine(machine), { signal })) === null) return { ledger: 'missing' };
   const assignment = await readAssignment(client, paths.assignment(machine), signal);
   if (assignment === null || typeof assignment === 'string') return { ledger: 'here', assignment, config: null };
   const config = await read(client, codecs.config, paths.config(assignment.service), signal);

@@ -16,7 +16,7 @@ export interface LoggedEvent extends EventRecord {
 }
 
 /** Events kept. */
-export const eventsKept = 1000;
+const eventsKept = 1000;
 const prefix = `${paths.events}/e_`;
 const parallel = 64;
 /** A follower that got no watch event for this long, in ms, looks by itself. */

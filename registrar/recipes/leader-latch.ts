@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import { paths } from '../layout.ts';
 import type { RegistryClient, WatchEvent } from '../registry-client.ts';
 import { codecs, decode, encode } from '../store/codecs.ts';
+import { required } from './format-registry.ts';
 import { decideLatch, latchQueue } from './latch-decision.ts';
 import { isOver, orAborted, stateSignal } from './state-signal.ts';
 
@@ -43,7 +44,8 @@ export class LeaderLatch {
   /**
    * Stands for leadership until `signal` aborts, then leaves the queue and resolves. Each time it leads, `lead` is called and
    * must settle soon after its term's signal aborted: nothing else is done before. If `lead` ends by itself the latch goes to
-   * the end of the queue. Rejects with the session's end (make a new session and latch), or with what `lead` threw.
+   * the end of the queue. Rejects with the session's end (make a new session and latch), with CLUSTER_MISMATCH
+   * where the tree was wiped, or with what `lead` threw.
    */
   async run(lead: (term: LeaderTerm) => Promise<void>, signal: AbortSignal): Promise<void> {
     const session = stateSignal(this.#client, (state) => !isOver(state), signal);
@@ -66,7 +68,7 @@ export class LeaderLatch {
 
   /** Looks at the queue once and does what the decision says. */
   async #step(lead: (term: LeaderTerm) => Promise<void>, signal: AbortSignal): Promise<void> {
-    const { children } = await this.#client.children(paths.leader, { signal });
+    const { children } = await required(paths.leader, this.#client.children(paths.leader, { signal }));
     const own = await this.#findOwn(children, signal);
     const step = decideLatch(children, own);
     if (step.act === 'join') await this.#join(signal);
@@ -117,7 +119,7 @@ export class LeaderLatch {
 
   /** Bumps /epoch while our place in the queue is there; one multi, so that a deposed contender cannot depose its successor. */
   async #takeEpoch(own: string, signal: AbortSignal): Promise<number> {
-    const { stat } = await this.#client.get(paths.epoch, { signal });
+    const { stat } = await required(paths.epoch, this.#client.get(paths.epoch, { signal }));
     const data = encode(codecs.epoch, { leader: this.#id, at: this.#clock.now() });
     await this.#client.multi(
       [

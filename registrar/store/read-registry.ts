@@ -61,7 +61,7 @@ export async function readRegistry(client: RegistryClient, options: ReadRegistry
 }
 
 /** Sorts parsed registrations by what the ledger says about their machines; pure. */
-export function believe(
+function believe(
   parsed: readonly { result: ParsedRegistration; mzxid: number }[],
   machines: readonly { record: MachineRecord }[],
 ): { registrations: ObservedRegistration[]; rejected: Rejected[] } {

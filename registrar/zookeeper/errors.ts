@@ -79,11 +79,24 @@ const serverCodes = new Map<number, RegistryErrorCode>([
   [-118, 'REGISTRY_CONNECTION_LOSS'],
   // The connection is read-only or throttled: not done, may be later.
   [-119, 'REGISTRY_CONNECTION_LOSS'],
+  [-122, 'REGISTRY_CONNECTION_LOSS'],
+  [-124, 'REGISTRY_AUTH_FAILED'],
   [-127, 'REGISTRY_CONNECTION_LOSS'],
 ]);
 
-/** The error for a reply's numeric code (never 0). An unknown code is kept in `details.serverCode`. */
+/** The error for a reply's numeric code (never 0), which is kept in `details.serverCode`. Unknown ones are refusals. */
 export function serverError(serverCode: number, path: string, details: Record<string, unknown> = {}): McpError {
-  const code = serverCodes.get(serverCode) ?? 'REGISTRY_PROTOCOL';
+  const code = serverCodes.get(serverCode) ?? 'REGISTRY_BAD_ARGUMENTS';
   return registryError(code, path, { details: { path, serverCode, ...details } });
+}
+
+/** For logs and for who waits for a first connection: why this one ended, or which servers could not be reached. */
+export function brokenConnection(server: string, cause: unknown): McpError {
+  const why = cause instanceof Error ? cause.message : 'the connection ended';
+  return new McpError('REGISTRY_CONNECTION_LOSS', `registry server ${server}: ${why}`, {
+    cause,
+    retryable: true,
+    hint: 'Is ZooKeeper running there, and reachable?',
+    details: { server },
+  });
 }

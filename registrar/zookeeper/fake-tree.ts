@@ -136,7 +136,7 @@ export class FakeTree {
   }
 
   #create(op: TreeOp & { op: 'create' }, context: TreeContext, undo: (() => void)[], events: WatchEvent[]): TreeResult {
-    if (op.path === '/') throw new Failure('REGISTRY_NODE_EXISTS');
+    if (op.path === '/' && !op.mode.includes('sequential')) throw new Failure('REGISTRY_NODE_EXISTS');
     const parentPath = parentOf(op.path);
     const parent = this.#require(parentPath, 'create', context);
     const acl = effectiveAcl(op.acl, context.identities);

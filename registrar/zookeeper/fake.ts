@@ -13,8 +13,6 @@ import { FakeTree } from './fake-tree.ts';
 export interface FakeRegistryOptions {
   /** Stamps ctime and mtime, and ages TTL nodes; without it time stands still at 0. */
   clock?: Pick<Clock, 'now'>;
-  /** Requests a client may have waiting; default 10,000. */
-  queueLimit?: number;
 }
 
 export class FakeRegistry implements FakeServer {
@@ -22,7 +20,6 @@ export class FakeRegistry implements FakeServer {
   readonly #clients = new Set<FakeClient>();
   readonly #everMade = new WeakSet<RegistryClient>();
   readonly #now: () => number;
-  readonly #queueLimit: number;
   readonly #waiting = new Set<() => void>();
   #zxid: Zxid = 0;
   #sessions = 0;
@@ -30,7 +27,6 @@ export class FakeRegistry implements FakeServer {
 
   constructor(options: FakeRegistryOptions = {}) {
     this.#now = () => options.clock?.now() ?? 0;
-    this.#queueLimit = options.queueLimit ?? 10_000;
   }
 
   /** The number of the last transaction. */
@@ -38,14 +34,17 @@ export class FakeRegistry implements FakeServer {
     return this.#zxid;
   }
 
-  /** A client with a new session. While the registry is stopped, waits until it starts or the signal aborts. */
-  readonly connect = async (options: { signal?: AbortSignal } = {}): Promise<RegistryClient> => {
+  /**
+   * A client with a new session. While the registry is stopped, waits until it starts or the signal aborts. `queueLimit`:
+   * requests it may have waiting, default 10,000.
+   */
+  readonly connect = async (options: { signal?: AbortSignal; queueLimit?: number } = {}): Promise<RegistryClient> => {
     options.signal?.throwIfAborted();
     await this.#untilUp(options.signal);
     this.#zxid += 1;
     this.#sessions += 1;
     const sessionId = `0x${(0x1_0000_0000_0000n + BigInt(this.#sessions)).toString(16)}`;
-    const client = new FakeClient(this, sessionId, this.#queueLimit);
+    const client = new FakeClient(this, sessionId, options.queueLimit ?? 10_000);
     this.#clients.add(client);
     this.#everMade.add(client);
     await null;

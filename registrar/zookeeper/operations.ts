@@ -47,9 +47,9 @@ export function checkedOp(op: MultiOp): WriteOp {
   }
 }
 
-/** The contract's form of one result of a multi. */
+/** The contract's form of one result of a multi: servers send no stat for a node created in one. */
 export function multiResult(op: MultiOp['op'], path: string, stat: MultiResult['stat']): MultiResult {
-  if (op === 'create') return { op, path, stat };
+  if (op === 'create') return { op, path };
   return op === 'set' ? { op, stat } : { op };
 }
 

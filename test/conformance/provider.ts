@@ -1,6 +1,6 @@
 /** What every machine provider keeps, whoever it asks for machines: run on the fake and on real ones. */
 import { randomUUID } from 'node:crypto';
-import type { ExecutionContext, TestFn } from 'ava';
+import type { ExecutionContext } from 'ava';
 import type { CreateMachine, MachineProvider, ProviderMachine } from '../../vm-factory/provider.ts';
 import { until } from '../helpers/until.ts';
 
@@ -16,9 +16,9 @@ export interface ProviderBench {
   kill(machine: ProviderMachine): Promise<void>;
 }
 
-/** `make` gives a fresh, empty bench with a quota of 4 machines and registers its own teardown. */
+/** `test` is ava's, or its `test.serial`. `make` gives a fresh, empty bench with a quota of 4 machines and registers its own teardown. */
 export function providerConformance(
-  test: TestFn,
+  test: (title: string, body: (t: ExecutionContext) => Promise<void>) => void,
   name: string,
   make: (t: ExecutionContext) => Promise<ProviderBench>,
 ): void {

@@ -21,7 +21,11 @@ export interface Target {
 }
 
 /** Starts the load; `stop` ends it and gives what was seen. A request fails on any status of 500 and more or a broken connection. */
-export function startLoad(url: string, targets: Target[], { clients = 8, pauseMs = 2 } = {}): { stop(): Promise<LoadResult> } {
+export function startLoad(
+  url: string,
+  targets: Target[],
+  { clients = 8, pauseMs = 2 } = {},
+): { stop(): Promise<LoadResult> } {
   const result: LoadResult = { requests: 0, failures: [] };
   let stopped = false;
   const started = performance.now();
@@ -32,7 +36,8 @@ export function startLoad(url: string, targets: Target[], { clients = 8, pauseMs
       if (!target) break;
       const what = await once(url, agent, target);
       result.requests++;
-      if (what) result.failures.push({ method: target.method, path: target.path, what, atMs: performance.now() - started });
+      if (what)
+        result.failures.push({ method: target.method, path: target.path, what, atMs: performance.now() - started });
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
     agent.destroy();
@@ -49,12 +54,18 @@ export function startLoad(url: string, targets: Target[], { clients = 8, pauseMs
 /** Empty on success, else what went wrong. */
 function once(url: string, agent: Agent, target: Target): Promise<string> {
   return new Promise((resolve) => {
-    const headers = target.body ? { 'content-type': 'application/json', 'content-length': Buffer.byteLength(target.body) } : {};
-    const call = request(`${url}${target.path}`, { agent, method: target.method, headers, timeout: 20_000 }, (response) => {
-      response.resume();
-      response.once('end', () => resolve((response.statusCode ?? 0) >= 500 ? String(response.statusCode) : ''));
-      response.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    });
+    const headers = target.body
+      ? { 'content-type': 'application/json', 'content-length': Buffer.byteLength(target.body) }
+      : {};
+    const call = request(
+      `${url}${target.path}`,
+      { agent, method: target.method, headers, timeout: 20_000 },
+      (response) => {
+        response.resume();
+        response.once('end', () => resolve((response.statusCode ?? 0) >= 500 ? String(response.statusCode) : ''));
+        response.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+      },
+    );
     call.once('timeout', () => call.destroy(new Error('timeout')));
     call.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
     call.end(target.body);

@@ -35,14 +35,22 @@ export function nextMachineState(
     return { kind: 'fail', reason: `the provider says ${provider.state} while it was ${record.state}` };
   }
   if (provider?.state === 'unknown') return { kind: 'wait', why: "the provider can't tell its state" };
-  const next = record.state === 'building' ? whileBuilding(provider) : whileVerifying(record.uuid, agent);
+  const next = nextStep(record, provider, agent);
   const deadline = record.state === 'building' ? deadlines.buildMs : deadlines.verifyMs;
   if (next.kind !== 'wait' || stateAgeMs < deadline) return next;
   return { kind: 'fail', reason: `${next.why}, after ${Math.round(stateAgeMs / 1000)} s of ${record.state}` };
 }
 
-function whileBuilding(provider: Pick<ProviderMachine, 'state' | 'address'> | null): NextMachineState {
+function nextStep(
+  { uuid, state }: Pick<MachineRecord, 'uuid' | 'state'>,
+  provider: Pick<ProviderMachine, 'state' | 'address'> | null,
+  agent: Pick<AgentRecord, 'machine' | 'phase' | 'reason'> | null,
+): NextMachineState {
   if (!provider) return { kind: 'wait', why: 'the provider does not list it' };
+  return state === 'building' ? whileBuilding(provider) : whileVerifying(uuid, agent);
+}
+
+function whileBuilding(provider: Pick<ProviderMachine, 'state' | 'address'>): NextMachineState {
   if (provider.state === 'building') return { kind: 'wait', why: 'the provider is building it' };
   if (provider.address === undefined) return { kind: 'wait', why: 'it runs but has no address' };
   return { kind: 'advance', to: 'verifying', reason: `runs at ${provider.address}` };

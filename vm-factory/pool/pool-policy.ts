@@ -124,9 +124,9 @@ function uselessOnes({ outdatedReady, outdatedUnready, freshReady, wanted }: Sto
   return [...outdatedUnready, ...outdatedReady.slice(0, spare)].map(({ uuid }) => ({ uuid, reason }));
 }
 
-/** Only ready ones: what is on its way may be what the next claim needs. */
-function surplusOnes({ fresh, freshReady, wanted }: Stock, { surplusGraceMs }: PoolPolicy): PoolPlan['retire'] {
-  const over = Math.max(0, fresh.length - wanted);
+/** Counted in ready ones: what is on its way may fail, and may be what the next claim needs. */
+function surplusOnes({ freshReady, wanted }: Stock, { surplusGraceMs }: PoolPolicy): PoolPlan['retire'] {
+  const over = Math.max(0, freshReady.length - wanted);
   return freshReady
     .filter(({ stateAgeMs }) => stateAgeMs >= surplusGraceMs)
     .slice(0, over)

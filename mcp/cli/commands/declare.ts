@@ -1,6 +1,7 @@
 /** `mcp plan`, `mcp apply` and `mcp scale`: what is declared, and what follows from it. */
-import type { RegistryClient } from '../../../registrar/registry-client.ts';
+
 import { readDesired } from '../../../registrar/recipes/desired-document.ts';
+import type { RegistryClient } from '../../../registrar/registry-client.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
 import { compareEnvironments, needsConfirmation } from '../../../specs/compare-environments.ts';
 import { McpError } from '../../../specs/errors.ts';
@@ -34,18 +35,23 @@ export const registerPlan: Register = (program, interrupted) => {
 
 async function plan(context: Context, options: PlanOptions): Promise<number> {
   const environment = await load(context, options);
-  const { registry } = await context.withRegistry((client) => readWorld(client, context.signal));
+  const { registry } = await context.withRegistry((client) => readWorld(client, context.reading()));
   const current = registry.desired?.record;
   const diff = compareEnvironments(current?.environment, environment);
   const preview = previewEnvironment(environment, registry);
   const refusal = needsConfirmation(current?.environment, environment) ?? null;
   const nothing = diff.change === 'same' && isNothing(preview);
-  if (context.json) context.printJson({ generation: current?.generation ?? null, changes: !nothing, refusal, diff, preview });
+  if (context.json)
+    context.printJson({ generation: current?.generation ?? null, changes: !nothing, refusal, diff, preview });
   else {
     context.print(renderDiff(diff, context.color) || 'The declaration is the same.');
     context.print(`\n${renderPreview(preview, context.color)}`);
     if (refusal) context.print(`\n${paint(context.color, 'yellow', `apply will ask for --yes: ${refusal}`)}`);
-    context.print(nothing ? '\nNothing to do.' : `\nTo do it: mcp apply -f ${options.file} --generation ${current?.generation ?? 0}`);
+    context.print(
+      nothing
+        ? '\nNothing to do.'
+        : `\nTo do it: mcp apply -f ${options.file} --generation ${current?.generation ?? 0}`,
+    );
   }
   return nothing ? exitCodes.done : exitCodes.changes;
 }
@@ -67,7 +73,11 @@ export const registerApply: Register = (program, interrupted) => {
     .description('declare the environment of a file')
     .requiredOption('-f, --file <yaml>', 'environment file')
     .option('--allow-empty', 'accept an environment without services')
-    .option('--generation <n>', 'refuse if another generation than this is declared meanwhile', wholeNumber(0, 999_999_999))
+    .option(
+      '--generation <n>',
+      'refuse if another generation than this is declared meanwhile',
+      wholeNumber(0, 999_999_999),
+    )
     .option('--yes', 'take away more than half of a service if that is what the file says')
     .option('--reason <text>', 'why, for the history')
     .option('--no-wait', 'do not wait until desired = live')
@@ -114,7 +124,10 @@ async function scale(context: Context, client: RegistryClient, options: DeclareO
 }
 
 function load(context: Context, options: PlanOptions) {
-  return loadEnvironment(options.file, { artifacts: statePaths(context.stateDir).artifacts, allowEmpty: options.allowEmpty });
+  return loadEnvironment(options.file, {
+    artifacts: statePaths(context.stateDir).artifacts,
+    allowEmpty: options.allowEmpty,
+  });
 }
 
 async function declaration(context: Context, options: DeclareOptions, what: string) {
@@ -127,7 +140,12 @@ async function declaration(context: Context, options: DeclareOptions, what: stri
 }
 
 /** Tells what was declared and, unless told not to, waits until it is true. */
-async function finish(context: Context, client: RegistryClient, applied: Applied, options: DeclareOptions): Promise<number | undefined> {
+async function finish(
+  context: Context,
+  client: RegistryClient,
+  applied: Applied,
+  options: DeclareOptions,
+): Promise<number | undefined> {
   if (!applied.changed) context.note(`Generation ${applied.generation} already says so.`);
   else context.note(`Generation ${applied.generation} declared.\n${renderDiff(applied.diff, context.color)}`);
   const converged = options.wait === false ? null : await waitUntilLive(context, client, options.timeout);
@@ -141,13 +159,17 @@ async function waitUntilLive(context: Context, client: RegistryClient, timeout: 
   const deadline = systemClock.monotonic() + timeout * 1000;
   progress.start('Wait until desired = live');
   for (;;) {
-    const status = await readStatus(client, context.signal);
+    const status = await readStatus(client, context.reading());
     if (isConverged(status)) {
       progress.done();
       return true;
     }
-    const open = status.services.filter(({ live, desired }) => live !== desired).map(({ name, live, desired }) => `${name} ${live}/${desired}`);
-    progress.tell([...open, ...status.waiting.map(({ what, why }) => `${what} waits: ${why}`)].join(', ') || 'draining');
+    const open = status.services
+      .filter(({ live, desired }) => live !== desired)
+      .map(({ name, live, desired }) => `${name} ${live}/${desired}`);
+    progress.tell(
+      [...open, ...status.waiting.map(({ what, why }) => `${what} waits: ${why}`)].join(', ') || 'draining',
+    );
     if (systemClock.monotonic() > deadline) {
       progress.fail();
       context.note(`Not true after ${timeout} s; the controller goes on. See mcp status and mcp why.`);

@@ -16,9 +16,14 @@ export const registerDown: Register = (program, interrupted) => {
 };
 
 async function run(context: Context, options: Options): Promise<undefined> {
-  const report = await down(context.stateDir, (what) => context.note(`stopping ${what}`), { keep: options.keep ?? false });
+  const report = await down(context.stateDir, (what) => context.note(`stopping ${what}`), {
+    keep: options.keep ?? false,
+  });
   if (context.json) context.printJson(report);
   else if (report.stopped.length === 0 && !report.removed) context.print(`Nothing runs in ${context.stateDir}.`);
-  else context.print(`Stopped ${report.stopped.length} daemons and ${report.machines} machines${report.removed ? `, removed ${context.stateDir}` : ''}.`);
+  else
+    context.print(
+      `Stopped ${report.stopped.length} daemons and ${report.machines} machines${report.removed ? `, removed ${context.stateDir}` : ''}.`,
+    );
   return undefined;
 }

@@ -1,6 +1,7 @@
 /** `mcp events` and `mcp history`: who did what, and why. */
-import { followEvents, type LoggedEvent, readEvents } from '../../../registrar/recipes/event-log.ts';
+
 import { listHistory, readHistory } from '../../../registrar/recipes/desired-document.ts';
+import { followEvents, type LoggedEvent, readEvents } from '../../../registrar/recipes/event-log.ts';
 import type { RegistryClient } from '../../../registrar/registry-client.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
 import type { Context } from '../context.ts';
@@ -23,12 +24,17 @@ export const registerEvents: Register = (program, interrupted) => {
     .option('--service <name>', 'only this service')
     .option('--machine <uuid>', 'only machines whose id starts with this')
     .option('--limit <n>', 'at most this many', wholeNumber(1, 1000), 50)
-    .action(action<EventOptions>(interrupted, (context, options) => context.withRegistry((client) => events(context, client, options))));
+    .action(
+      action<EventOptions>(interrupted, (context, options) =>
+        context.withRegistry((client) => events(context, client, options)),
+      ),
+    );
 };
 
 async function events(context: Context, client: RegistryClient, options: EventOptions): Promise<undefined> {
   const wanted = (event: LoggedEvent) =>
-    (!options.service || event.service === options.service) && (!options.machine || (event.machine ?? '').startsWith(options.machine));
+    (!options.service || event.service === options.service) &&
+    (!options.machine || (event.machine ?? '').startsWith(options.machine));
   const all = await readEvents(client, { signal: context.signal });
   const chosen = all.filter(wanted).slice(-options.limit);
   if (!options.follow) {
@@ -36,9 +42,13 @@ async function events(context: Context, client: RegistryClient, options: EventOp
     else context.print(chosen.map((event) => renderEvent(event, context)).join('\n') || 'No events.');
     return undefined;
   }
-  const show = (event: LoggedEvent) => context.print(context.json ? JSON.stringify(event) : renderEvent(event, context));
+  const show = (event: LoggedEvent) =>
+    context.print(context.json ? JSON.stringify(event) : renderEvent(event, context));
   chosen.forEach(show);
-  for await (const event of followEvents(client, systemClock, { signal: context.signal, after: all.at(-1)?.sequence })) {
+  for await (const event of followEvents(client, systemClock, {
+    signal: context.signal,
+    after: all.at(-1)?.sequence,
+  })) {
     if (wanted(event)) show(event);
   }
   return undefined;
@@ -58,14 +68,22 @@ export const registerHistory: Register = (program, interrupted) => {
     .command('history')
     .description('show the declared generations, newest first')
     .option('--limit <n>', 'at most this many', wholeNumber(1, 1000), 20)
-    .action(action<{ limit: number }>(interrupted, (context, { limit }) => context.withRegistry((client) => history(context, client, limit))));
+    .action(
+      action<{ limit: number }>(interrupted, (context, { limit }) =>
+        context.withRegistry((client) => history(context, client, limit)),
+      ),
+    );
 };
 
 async function history(context: Context, client: RegistryClient, limit: number): Promise<undefined> {
   const generations = (await listHistory(client)).slice(-limit).reverse();
-  const records = (await Promise.all(generations.map((generation) => readHistory(client, generation)))).filter((record) => record !== null);
+  const records = (await Promise.all(generations.map((generation) => readHistory(client, generation)))).filter(
+    (record) => record !== null,
+  );
   if (context.json) {
-    context.printJson({ generations: records.map(({ environment, ...rest }) => ({ ...rest, services: environment.services.length })) });
+    context.printJson({
+      generations: records.map(({ environment, ...rest }) => ({ ...rest, services: environment.services.length })),
+    });
     return undefined;
   }
   const rows = records.map((record) => [
@@ -73,8 +91,14 @@ async function history(context: Context, client: RegistryClient, limit: number):
     new Date(record.at).toISOString().slice(0, 19).replace('T', ' '),
     record.author,
     record.reason,
-    record.environment.services.map(({ name, versions }) => `${name} ${versions.map(({ version, count }) => `${version}x${count}`).join('+')}`).join(', '),
+    record.environment.services
+      .map(({ name, versions }) => `${name} ${versions.map(({ version, count }) => `${version}x${count}`).join('+')}`)
+      .join(', '),
   ]);
-  context.print(rows.length === 0 ? 'Nothing was declared yet.' : table([['GENERATION', 'WHEN (UTC)', 'WHO', 'WHY', 'DECLARES'], ...rows], context.color));
+  context.print(
+    rows.length === 0
+      ? 'Nothing was declared yet.'
+      : table([['GENERATION', 'WHEN (UTC)', 'WHO', 'WHY', 'DECLARES'], ...rows], context.color),
+  );
   return undefined;
 }

@@ -1,6 +1,7 @@
 /** `mcp machines` and `mcp pool`: the ledger as people read it. */
-import { readWorld } from '../../control/read-status.ts';
+
 import { systemClock } from '../../../registrar/system-clock.ts';
+import { readWorld } from '../../control/read-status.ts';
 import { type MachineView, machineViews, type PoolView, poolView } from '../../view/machine-view.ts';
 import type { Context } from '../context.ts';
 import { ago, paint, table } from '../output.ts';
@@ -12,7 +13,7 @@ export const registerMachines: Register = (program, interrupted) => {
     .description('list every machine: state, address, what it runs, what its agent says')
     .action(
       action(interrupted, async (context) => {
-        const { registry } = await context.withRegistry((client) => readWorld(client, context.signal));
+        const { registry } = await context.withRegistry((client) => readWorld(client, context.reading()));
         const views = machineViews(registry);
         if (context.json) context.printJson({ machines: views });
         else context.print(renderMachines(views, context));
@@ -27,7 +28,7 @@ export const registerPool: Register = (program, interrupted) => {
     .description('show the pool of ready machines')
     .action(
       action(interrupted, async (context) => {
-        const { registry, controller } = await context.withRegistry((client) => readWorld(client, context.signal));
+        const { registry, controller } = await context.withRegistry((client) => readWorld(client, context.reading()));
         const view = poolView(registry, controller?.waiting ?? []);
         if (context.json) context.printJson(view);
         else context.print(renderPool(view, context));
@@ -65,7 +66,10 @@ function renderPool(view: PoolView, context: Context): string {
   const short = ready < target;
   const lines = [
     `${paint(context.color, short ? 'yellow' : 'green', `${ready} of ${target}`)} ready, ${building} building, ${verifying} verifying  (image ${view.image ?? '-'})`,
-    ...view.machines.map((machine) => `  ${machine.machine}  ${machine.state}  ${machine.address}  for ${ago(systemClock.now() - machine.since)}`),
+    ...view.machines.map(
+      (machine) =>
+        `  ${machine.machine}  ${machine.state}  ${machine.address}  for ${ago(systemClock.now() - machine.since)}`,
+    ),
     ...view.waiting.map(({ why }) => `  waiting: ${why}`),
   ];
   return lines.join('\n');

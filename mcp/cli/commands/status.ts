@@ -1,7 +1,8 @@
 /** `mcp status` and `mcp watch`: what is declared, what is live, what is being waited for. */
-import { readStatus } from '../../control/read-status.ts';
+
 import type { RegistryClient } from '../../../registrar/registry-client.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
+import { readStatus } from '../../control/read-status.ts';
 import { isConverged } from '../../view/status-view.ts';
 import type { Context } from '../context.ts';
 import { wholeNumber } from '../numbers.ts';
@@ -14,7 +15,7 @@ export const registerStatus: Register = (program, interrupted) => {
     .description('show services, versions, instances, pool and gateways')
     .action(
       action(interrupted, async (context) => {
-        const status = await context.withRegistry((client) => readStatus(client, context.signal));
+        const status = await context.withRegistry((client) => readStatus(client, context.reading()));
         if (context.json) context.printJson(status);
         else context.print(renderStatus(status, context.color));
         return undefined;
@@ -33,7 +34,11 @@ export const registerWatch: Register = (program, interrupted) => {
     .description('show the status again at every change until Ctrl-C')
     .option('--until-converged', 'end when desired = live')
     .option('--timeout <seconds>', 'fail when that takes longer', wholeNumber(1, 86_400))
-    .action(action<WatchOptions>(interrupted, (context, options) => context.withRegistry((client) => watch(context, client, options))));
+    .action(
+      action<WatchOptions>(interrupted, (context, options) =>
+        context.withRegistry((client) => watch(context, client, options)),
+      ),
+    );
 };
 
 /** Changes closer together than this are shown as one. */
@@ -48,7 +53,7 @@ async function watch(context: Context, client: RegistryClient, options: WatchOpt
   try {
     for (;;) {
       changed = Promise.withResolvers();
-      const status = await readStatus(client, signal);
+      const status = await readStatus(client, { ...context.reading(), signal });
       const text = context.json ? JSON.stringify(status) : renderStatus(status, context.color);
       if (text !== shown) show(context, text);
       shown = text;
@@ -74,4 +79,3 @@ function show(context: Context, text: string): void {
   else if (process.stdout.isTTY) process.stdout.write(`\x1b[2J\x1b[H${text}\n`);
   else context.print(`${text}\n`);
 }
-

@@ -7,9 +7,9 @@ import { down } from '../../local/down.ts';
 import { readState } from '../../local/state.ts';
 import { type UpOptions, up } from '../../local/up.ts';
 import type { Context } from '../context.ts';
+import { wholeNumber } from '../numbers.ts';
 import { paint } from '../output.ts';
 import { makeProgress } from '../progress.ts';
-import { wholeNumber } from '../numbers.ts';
 import { renderStatus } from '../render-status.ts';
 import { action, type Register } from './run.ts';
 
@@ -30,7 +30,12 @@ export const registerUp: Register = (program, interrupted) => {
     .option('-f, --file <yaml>', 'environment to declare at the first start (default: the hosting example)')
     .option('--port <n>', 'wanted port of the gateway (0: any free one)', wholeNumber(0, 65_535), 8080)
     .option('--controllers <n>', 'controllers to run; one leads, the others stand by', wholeNumber(1, 5), 1)
-    .option('--session-timeout <ms>', 'ZooKeeper session timeout of controllers, gateway and agents', wholeNumber(1000, 60_000), 10_000)
+    .option(
+      '--session-timeout <ms>',
+      'ZooKeeper session timeout of controllers, gateway and agents',
+      wholeNumber(1000, 60_000),
+      10_000,
+    )
     .option('--foreground', 'stay; Ctrl-C stops and removes the environment')
     .action(action<Options>(interrupted, run));
 };
@@ -39,7 +44,8 @@ async function run(context: Context, options: Options): Promise<undefined> {
   const started = performance.now();
   const existed = readState(context.stateDir) !== null;
   const file = resolve(options.file ?? example);
-  if (!existsSync(file)) throw new McpError('USAGE_FILE', `there is no file ${file}`, { hint: 'Name an environment with --file.' });
+  if (!existsSync(file))
+    throw new McpError('USAGE_FILE', `there is no file ${file}`, { hint: 'Name an environment with --file.' });
   const settings: UpOptions = {
     dir: context.stateDir,
     file,
@@ -55,8 +61,17 @@ async function run(context: Context, options: Options): Promise<undefined> {
     progress.done();
     const url = `http://${state.gateway.address}:${state.gateway.port}`;
     const seconds = Number(((performance.now() - started) / 1000).toFixed(1));
-    if (context.json) context.printJson({ url, document: `${url}/openapi.json`, docs: `${url}/docs/`, seconds, state: context.stateDir, status });
-    else context.print(welcome(context, url, renderStatus(status, context.color), seconds, existed));
+    if (context.json)
+      context.printJson({
+        url,
+        document: `${url}/openapi.json`,
+        docs: `${url}/docs/`,
+        seconds,
+        state: context.stateDir,
+        status,
+      });
+    else
+      context.print(welcome(context, url, renderStatus({ ...status, waiting: [] }, context.color), seconds, existed));
   } catch (error) {
     progress.fail();
     // A first start that was cut off leaves nothing; one that failed stays, so that its logs can be read.
@@ -69,7 +84,11 @@ async function run(context: Context, options: Options): Promise<undefined> {
 
 /** What a newcomer needs next. */
 function welcome(context: Context, url: string, status: string, seconds: number, existed: boolean): string {
-  const title = paint(context.color, ['bold', 'green'], existed ? `Running (checked in ${seconds} s)` : `Up in ${seconds} s`);
+  const title = paint(
+    context.color,
+    ['bold', 'green'],
+    existed ? `Running (checked in ${seconds} s)` : `Up in ${seconds} s`,
+  );
   const mcp = `npx mcp${context.stateDir === join(process.cwd(), '.mcp') ? '' : ` --state ${context.stateDir}`}`;
   const link = (text: string) => paint(context.color, 'cyan', text);
   return [

@@ -1,6 +1,7 @@
 /** `mcp why SERVICE`: the first broken link between the declaration and the merged document. */
-import { readWorld } from '../../control/read-status.ts';
+
 import { askDocuments } from '../../control/ask-gateway.ts';
+import { readWorld } from '../../control/read-status.ts';
 import { type Link, type WhyView, whyService } from '../../view/why.ts';
 import type { Context } from '../context.ts';
 import { exitCodes, paint } from '../output.ts';
@@ -9,17 +10,26 @@ import { action, type Register } from './run.ts';
 export const registerWhy: Register = (program, interrupted) => {
   program
     .command('why')
-    .description('walk from declaration to document for a service and name the first broken link (exit 1 if there is one)')
+    .description(
+      'walk from declaration to document for a service and name the first broken link (exit 1 if there is one)',
+    )
     .argument('<service>', 'name of the service')
     .action(action(interrupted, (context, _options, service = '') => why(context, service)));
 };
 
 async function why(context: Context, service: string): Promise<number | undefined> {
-  const { registry, controller, leading } = await context.withRegistry((client) => readWorld(client, context.signal));
-  const documents = await askDocuments(registry.gateways, service, context.signal);
+  const { registry, controller, leading } = await context.withRegistry((client) =>
+    readWorld(client, context.reading()),
+  );
+  const all = await askDocuments(registry.gateways, context.signal);
+  const documents = all?.filter((word) => word.service === service) ?? null;
   const view = whyService(service, {
     registry,
-    controller: { leader: leading ? (controller?.leader ?? null) : null, waiting: controller?.waiting ?? [], alarms: controller?.alarms ?? [] },
+    controller: {
+      leader: leading ? (controller?.leader ?? null) : null,
+      waiting: controller?.waiting ?? [],
+      alarms: controller?.alarms ?? [],
+    },
     documents,
   });
   if (context.json) context.printJson(view);

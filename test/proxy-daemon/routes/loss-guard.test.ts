@@ -4,7 +4,7 @@ import { makeRoutes } from '../../../proxy-daemon/routes/make-routes.ts';
 import type { LiveRegistration, RouteTable } from '../../../proxy-daemon/routes/route-table.ts';
 import { emptyRouteTable } from '../../../proxy-daemon/routes/route-table.ts';
 import type { Environment } from '../../../specs/nouns.ts';
-import { sampleEnvironment, sampleRegistration, sampleService, sampleVersion } from './samples.ts';
+import { sampleEnvironment, sampleRegistration, sampleService, sampleVersion } from '../../helpers/sample-world.ts';
 
 const start = 1_700_000_000_000;
 const four = [1, 2, 3, 4].map((n) => sampleRegistration('dns', '1', n));

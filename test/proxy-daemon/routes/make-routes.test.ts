@@ -4,7 +4,7 @@ import { makeRoutes } from '../../../proxy-daemon/routes/make-routes.ts';
 import type { LiveRegistration, RouteTable } from '../../../proxy-daemon/routes/route-table.ts';
 import { emptyRouteTable } from '../../../proxy-daemon/routes/route-table.ts';
 import type { Environment } from '../../../specs/nouns.ts';
-import { sampleEnvironment, sampleRegistration, sampleService, sampleVersion } from './samples.ts';
+import { sampleEnvironment, sampleRegistration, sampleService, sampleVersion } from '../../helpers/sample-world.ts';
 
 const none: ReadonlySet<string> = new Set();
 const routesOf = (

@@ -8,12 +8,13 @@ import {
   type MembershipState,
 } from '../../../registrar/recipes/membership-state.ts';
 import type { Stat } from '../../../registrar/registry-client.ts';
+import { keepsItsWord, type Moment } from '../../helpers/membership-oracle.ts';
 
 /** A server's tree under /r with all of its past, and one session's stream of events and replies. */
 class Server {
   zxid = 10;
   readonly tree = new Map<string, { czxid: number; mzxid: number }>([['/r', { czxid: 1, mzxid: 1 }]]);
-  readonly past: { zxid: number; tree: Map<string, number> }[] = [];
+  readonly past: Moment[] = [{ zxid: 10, tree: new Map([['/r', 1]]) }];
   /** Events sent, not yet seen by the session. */
   readonly events: string[] = [];
 
@@ -30,19 +31,6 @@ class Server {
     const node = this.tree.get(path);
     return node ? { data: Buffer.alloc(0), stat: node as Stat } : 'absent';
   }
-}
-
-/** What changed after `asOf` may or may not be there; all else must be as it was at `asOf`. */
-function reflects(server: Server, state: MembershipState): boolean {
-  const { asOf, nodes } = state.value;
-  const at = server.past.findLast((moment) => moment.zxid <= asOf)?.tree ?? new Map([['/r', 1]]);
-  const later = new Set<string>();
-  for (const moment of server.past.filter((one) => one.zxid > asOf)) {
-    for (const [path, mzxid] of moment.tree) if (mzxid > asOf) later.add(path);
-    for (const path of at.keys()) if (!moment.tree.has(path)) later.add(path);
-  }
-  const paths = new Set([...at.keys(), ...nodes.keys()]);
-  return [...paths].every((path) => later.has(path) || nodes.get(path)?.stat.mzxid === at.get(path));
 }
 
 const leaf = fc.constantFrom('/r/a', '/r/b', '/r/c');
@@ -81,7 +69,7 @@ test('whatever changes between the reads, everything up to asOf is reflected, an
           full || state === null
             ? afterFullRead(state, new Map([...found].filter(([, one]) => one !== 'absent')), replied)
             : afterBatch(state, found, replied, dirty.size > 0);
-        if (!reflects(server, state) || state.value.asOf < floor) return false;
+        if (!keepsItsWord(server.past, state.value) || state.value.asOf < floor) return false;
       }
       return true;
     }),

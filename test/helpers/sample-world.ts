@@ -1,6 +1,6 @@
 /** Makers of small worlds for the tests of the gateway. */
-import type { LiveRegistration } from '../../../proxy-daemon/routes/route-table.ts';
-import type { Environment, Service, Version } from '../../../specs/nouns.ts';
+import type { LiveRegistration } from '../../proxy-daemon/routes/route-table.ts';
+import type { Environment, Service, Version } from '../../specs/nouns.ts';
 
 export function sampleVersion(version: string, count: number, weight?: number): Version {
   return {

@@ -1,0 +1,32 @@
+/** Every command of `mcp`, in the order of `mcp --help`. */
+import { registerResume, registerSuspend } from './brake.ts';
+import { registerAgent, registerController, registerGateway, registerSupervisor } from './daemons.ts';
+import { registerApply, registerPlan, registerScale } from './declare.ts';
+import { registerDown } from './down.ts';
+import { registerEvents, registerHistory } from './log.ts';
+import { registerMachines, registerPool } from './machines.ts';
+import type { Register } from './run.ts';
+import { registerStatus, registerWatch } from './status.ts';
+import { registerUp } from './up.ts';
+import { registerWhy } from './why.ts';
+
+export const commands: Register[] = [
+  registerUp,
+  registerDown,
+  registerPlan,
+  registerApply,
+  registerStatus,
+  registerWatch,
+  registerScale,
+  registerWhy,
+  registerMachines,
+  registerPool,
+  registerSuspend,
+  registerResume,
+  registerEvents,
+  registerHistory,
+  registerController,
+  registerGateway,
+  registerAgent,
+  registerSupervisor,
+];

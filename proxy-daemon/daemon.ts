@@ -1,0 +1,345 @@
+/**
+ * The proxy daemon: registry -> routes -> nginx and document, one generation -> acknowledgement.
+ *
+ * One loop, level-based: whatever happened (a registration, a document, a probe, a tick) only wakes it to look again. nginx
+ * is a process of its own and goes on when this one ends.
+ */
+import type { Logger } from 'pino';
+import type { Clock } from '../registrar/clock.ts';
+import type { GatewayRecord } from '../registrar/records.ts';
+import type { ConnectRegistry } from '../registrar/registry-client.ts';
+import { isMcpError } from '../specs/errors.ts';
+import { Acknowledger } from './acknowledger.ts';
+import type { DocumentSource, DocumentTarget, MergedDocument } from './document-source.ts';
+import type { GatewayBackend, Publication } from './gateway-backend.ts';
+import { drainedMark, type Marks, pruned, servedMark, withMark } from './gateway-marks.ts';
+import { loadLastGood, saveLastGood } from './last-good.ts';
+import { LossProbe } from './loss-probe.ts';
+import { type GatewayPaths, gatewayPaths } from './nginx/paths.ts';
+import { RegistryReader, type RegistryReading } from './registry-reader.ts';
+import { makeRoutes } from './routes/make-routes.ts';
+import type { Rejected, RouteTable } from './routes/route-table.ts';
+import type { PublicationReport, StatusReport } from './status-report.ts';
+import { StatusWriter } from './status-writer.ts';
+
+export interface GatewayOptions {
+  /** Stable name of this gateway, [a-z0-9-]. */
+  id: string;
+  connect: ConnectRegistry;
+  /** Absolute path of its state directory. */
+  dir: string;
+  listen: { address: string; port: number };
+  /** How others reach it, e.g. `http://127.0.0.1:8080`. */
+  url: string;
+  clock: Clock;
+  log: Logger;
+  /** Ends the daemon; nginx goes on. */
+  signal: AbortSignal;
+  backend: GatewayBackend;
+  documents: DocumentSource;
+  /** True for the local environment, whose machines have loopback addresses. */
+  allowLoopback: boolean;
+  /** The first change goes out at once; after it at most one reload in this time, ms. */
+  minReloadIntervalMs?: number;
+}
+
+const defaultReloadIntervalMs = 1000;
+/** Between two looks at things that send no event: nginx, old workers, missing instances. */
+const tickMs = 250;
+/** After a publication that failed, ms. */
+const retryMs = 5000;
+const defaultDrainMs = 30_000;
+/** The longest that a restarted gateway waits for documents to be read again, ms. */
+const documentGraceMs = 5000;
+
+/** Runs until `signal` aborts. Rejects only where no retry can help (wrong registry credentials). */
+export async function runGatewayDaemon(options: GatewayOptions): Promise<void> {
+  await new GatewayDaemon(options).run();
+}
+
+class GatewayDaemon {
+  readonly #options: GatewayOptions;
+  readonly #paths: GatewayPaths;
+  readonly #acknowledger: Acknowledger;
+  readonly #status: StatusWriter;
+  readonly #probe: LossProbe;
+  #wake = Promise.withResolvers<void>();
+  #reading: RegistryReading | null = null;
+  #registry: StatusReport['registry'];
+  #table: RouteTable;
+  #rejected: Rejected[] = [];
+  #generation = 0;
+  #marks: Marks = [];
+  /** Monotonic time of the oldest event not looked at yet; null where there is none. */
+  #eventAt: number | null = null;
+  /** Monotonic: no reload before. */
+  #notBefore = 0;
+  /** True where what should be served is not. */
+  #behind = false;
+  /** Monotonic time since when a change waits for the reload interval; null where none does. */
+  #waitingSince: number | null = null;
+  #problem = '';
+  /** Served when this daemon started; null where none was, or it has been superseded. */
+  #lastDocument: MergedDocument | null = null;
+  #lastDocumentUntil: number | null = null;
+  #publications: PublicationReport[] = [];
+  #revivals = 0;
+  readonly #startedAt: number;
+
+  constructor(options: GatewayOptions) {
+    const { clock, dir } = options;
+    this.#options = options;
+    this.#paths = gatewayPaths(dir);
+    this.#acknowledger = new Acknowledger(clock);
+    this.#status = new StatusWriter(this.#paths, clock);
+    this.#probe = new LossProbe(clock);
+    this.#startedAt = clock.now();
+    this.#registry = { connected: false, since: this.#startedAt, reason: 'not connected yet' };
+    this.#table = loadLastGood(this.#paths);
+  }
+
+  async run(): Promise<void> {
+    const { connect, clock, allowLoopback, signal } = this.#options;
+    await this.#coldStart();
+    const reader = new RegistryReader({
+      connect,
+      clock,
+      allowLoopback,
+      onReading: (reading) => this.#onReading(reading),
+      onSession: (client, session) => this.#acknowledger.run(client, session),
+      onTrouble: (reason) => this.#onTrouble(reason),
+    });
+    const stopListening = this.#options.documents.onChange(() => this.#look());
+    const wakeToEnd = () => this.#wake.resolve();
+    signal.addEventListener('abort', wakeToEnd, { once: true });
+    try {
+      const reading = reader.run(signal);
+      await Promise.race([this.#loop(), reading.then(() => new Promise<never>(() => {}))]);
+      await reading;
+    } finally {
+      stopListening();
+      signal.removeEventListener('abort', wakeToEnd);
+    }
+  }
+
+  /** Serves the last good configuration before anything else, registry or not (P10). */
+  async #coldStart(): Promise<void> {
+    const { backend, log } = this.#options;
+    try {
+      this.#generation = await backend.start();
+      if (this.#generation > 0) this.#lastDocument = backend.lastDocument();
+      if (this.#generation > 0) log.info({ generation: this.#generation }, 'serving the last good configuration');
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#report();
+  }
+
+  async #loop(): Promise<void> {
+    const { clock, signal } = this.#options;
+    while (!signal.aborted) {
+      const tick = new AbortController();
+      await Promise.race([this.#wake.promise, clock.sleep(tickMs, tick.signal).catch(() => {})]);
+      tick.abort();
+      if (signal.aborted) break;
+      try {
+        if (this.#eventAt === null) await this.#revive();
+        await this.#step();
+      } catch (error) {
+        this.#fail(error);
+      }
+      this.#report();
+    }
+  }
+
+  #look(): void {
+    this.#eventAt ??= this.#options.clock.monotonic();
+    this.#wake.resolve();
+  }
+
+  #onReading(reading: RegistryReading): void {
+    this.#reading = reading;
+    this.#look();
+  }
+
+  #onTrouble(reason: string): void {
+    const connected = reason === '';
+    if (connected === this.#registry.connected && reason === this.#registry.reason) return;
+    const { clock, log } = this.#options;
+    const since = connected === this.#registry.connected ? this.#registry.since : clock.now();
+    this.#registry = { connected, since, reason };
+    if (connected) log.info('the registry can be read');
+    else log.warn({ reason }, 'the registry can not be read: the last good configuration stays');
+    this.#look();
+  }
+
+  async #revive(): Promise<void> {
+    if (!(await this.#options.backend.revive())) return;
+    this.#revivals += 1;
+    this.#problem = '';
+    this.#options.log.warn('nginx had died; started again with the last good configuration');
+  }
+
+  /** Looks once: makes the routes, and publishes them if they differ and the reload interval allows it. */
+  async #step(): Promise<void> {
+    const { backend, clock } = this.#options;
+    const reading = this.#reading;
+    const begun = this.#eventAt ?? clock.monotonic();
+    const isUnsettled = this.#table.known.some(({ missingSince }) => missingSince !== null);
+    const isDue = this.#eventAt !== null || this.#behind || isUnsettled;
+    if (this.#eventAt !== null) this.#wake = Promise.withResolvers();
+    this.#eventAt = null;
+    if (reading === null || !isDue || (this.#behind && this.#mustWait(begun))) return;
+
+    this.#table = this.#makeTable(reading);
+    this.#rejected = [...reading.rejected, ...this.#table.rejected];
+    this.#probe.look(this.#table.known, () => this.#look());
+    this.#options.documents.update(documentTargets(this.#table), documentInfo(reading));
+    const publication: Publication = {
+      table: this.#table,
+      document: this.#document(),
+      drainTimeoutMs: drainTimeout(reading),
+    };
+    this.#behind = !backend.serves(publication);
+    if (!this.#behind) {
+      this.#problem = '';
+      this.#marks = withMark(this.#marks, this.#generation, reading.asOf);
+      return;
+    }
+    if (!this.#mustWait(begun)) await this.#publish(publication, reading, begun);
+  }
+
+  /**
+   * The document to publish. After a restart that is the one already served, until each instance's has been read again: a
+   * gateway that starts must not show an emptier document than the one before it did.
+   */
+  #document(): MergedDocument {
+    const { documents, clock, signal } = this.#options;
+    const current = documents.current();
+    if (this.#lastDocument === null) return current;
+    if (this.#lastDocumentUntil === null) {
+      this.#lastDocumentUntil = clock.monotonic() + documentGraceMs;
+      const look = () => this.#look();
+      void clock.sleep(documentGraceMs, signal).then(look, () => {});
+    }
+    const isRead = current.sources.length > 0 && current.sources.every(({ state }) => state !== 'missing');
+    if (!isRead && clock.monotonic() < this.#lastDocumentUntil) return this.#lastDocument;
+    this.#lastDocument = null;
+    return current;
+  }
+
+  /** True while the reload interval has not passed; when it has, what is to be served is worked out anew. */
+  #mustWait(begun: number): boolean {
+    const { clock, signal } = this.#options;
+    const wait = this.#notBefore - clock.monotonic();
+    if (wait <= 0) return false;
+    if (this.#waitingSince === null) {
+      this.#waitingSince = begun;
+      const again = () => this.#look();
+      void clock.sleep(wait, signal).then(again, () => {});
+    }
+    return true;
+  }
+
+  async #publish(publication: Publication, reading: RegistryReading, begun: number): Promise<void> {
+    const { backend, clock, log, minReloadIntervalMs = defaultReloadIntervalMs } = this.#options;
+    const generation = this.#generation + 1;
+    const started = clock.monotonic();
+    const waitedMs = this.#waitingSince === null ? 0 : begun - this.#waitingSince;
+    this.#waitingSince = null;
+    this.#notBefore = started + Math.max(minReloadIntervalMs, retryMs);
+    const times = await backend.publish(generation, publication);
+    this.#notBefore = started + minReloadIntervalMs;
+    this.#generation = generation;
+    this.#behind = false;
+    this.#problem = '';
+    this.#marks = withMark(this.#marks, generation, reading.asOf);
+    const ownMs = started - begun + times.ownMs;
+    const { testMs, switchMs } = times;
+    const report: PublicationReport = { generation, at: clock.now(), ownMs, testMs, switchMs, waitedMs };
+    this.#publications = [...this.#publications, report].slice(-20);
+    log.info(report, 'a new generation is served');
+    saveLastGood(this.#paths, publication.table);
+  }
+
+  #makeTable(reading: RegistryReading): RouteTable {
+    const table = makeRoutes({
+      desired: reading.desired?.environment ?? null,
+      registrations: reading.registrations,
+      previous: this.#table,
+      dead: this.#probe.dead(),
+      now: this.#options.clock.now(),
+    });
+    if (table.holding !== '' && table.holding !== this.#table.holding) {
+      this.#options.log.warn({ holding: table.holding }, 'instances vanished unannounced: kept while they answer');
+    }
+    return table;
+  }
+
+  /** The configuration before stays in place; said once, tried again later. */
+  #fail(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    const hint = isMcpError(error) && error.hint !== '' ? ` ${error.hint}` : '';
+    if (this.#problem !== `${message}${hint}`) this.#options.log.error({ err: error }, 'what should be served is not');
+    this.#problem = `${message}${hint}`;
+  }
+
+  #report(): void {
+    const { backend, id, url, clock } = this.#options;
+    const oldest = backend.oldestInFlight();
+    this.#marks = pruned(this.#marks, oldest);
+    const served = servedMark(this.#marks) ?? { generation: this.#generation, asOf: 0 };
+    const drained = drainedMark(this.#marks, oldest);
+    const at = clock.now();
+    const rejected = this.#rejected;
+    const holding = this.#registry.connected
+      ? this.#table.holding
+      : `since ${new Date(this.#registry.since).toISOString()}: ${this.#registry.reason}`;
+    const instances = this.#table.routes.flatMap((route) => route.instances.filter(({ weight }) => weight > 0)).length;
+    const common = { url, pid: process.pid, mode: backend.mode, served, drained, holding, at };
+    const record: GatewayRecord = {
+      id,
+      ...common,
+      routes: this.#table.routes.length,
+      instances,
+      rejected: rejected.slice(0, 20),
+    };
+    // Before the first reading nothing is known that the registry should hear.
+    if (this.#marks.length > 0) this.#acknowledger.say(record);
+    const { digest, operations, sources } = this.#options.documents.current();
+    const desired = this.#reading?.desired ?? null;
+    this.#status.write({
+      gateway: id,
+      ...common,
+      startedAt: this.#startedAt,
+      environment: desired && { name: desired.environment.name, generation: desired.generation },
+      registry: this.#registry,
+      problem: this.#problem,
+      routes: this.#table.routes,
+      rejected,
+      document: { digest, operations, sources },
+      publications: this.#publications,
+      revivals: this.#revivals,
+    });
+  }
+}
+
+function documentTargets(table: RouteTable): DocumentTarget[] {
+  return table.routes.flatMap(({ document, prefix, service, instances }) =>
+    document === null
+      ? []
+      : instances
+          .filter(({ weight }) => weight > 0)
+          .map(({ version, address, port }) => ({ service, version, address, port, path: document, route: prefix })),
+  );
+}
+
+function documentInfo(reading: RegistryReading): { title: string; description: string } {
+  return reading.desired?.environment.gateway ?? { title: 'APIs', description: '' };
+}
+
+/** The longest that any service asks for. */
+function drainTimeout(reading: RegistryReading): number {
+  const services = reading.desired?.environment.services ?? [];
+  return services.length === 0 ? defaultDrainMs : Math.max(...services.map(({ drainTimeoutMs }) => drainTimeoutMs));
+}

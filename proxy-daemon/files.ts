@@ -1,0 +1,26 @@
+/** Files that are whole or not there: written aside, then renamed. */
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+/** Replaces `path` in one step; on failure (a full disk) the old file stays. Readable by the proxy's workers. */
+export function replaceFile(path: string, content: string | Uint8Array): void {
+  const aside = `${path}.new`;
+  try {
+    writeFileSync(aside, content, { mode: 0o644 });
+    renameSync(aside, path);
+  } catch (error) {
+    rmSync(aside, { force: true });
+    throw error;
+  }
+}
+
+/** Makes a directory that the proxy's workers can read, with its parents. */
+export function makeDirectory(path: string): void {
+  mkdirSync(path, { recursive: true, mode: 0o755 });
+}
+
+/** Writes a file and its directory. */
+export function writeInto(path: string, content: string | Uint8Array): void {
+  makeDirectory(dirname(path));
+  writeFileSync(path, content, { mode: 0o644 });
+}

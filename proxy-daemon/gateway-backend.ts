@@ -1,0 +1,46 @@
+/**
+ * The seam between the daemon, which knows what should be served, and the way nginx is made to serve it: plain mode
+ * (generated files and reloads) behind nginx/plain-backend.ts.
+ */
+import type { MergedDocument } from './document-source.ts';
+import type { RouteTable } from './routes/route-table.ts';
+
+/** Everything that a generation consists of. */
+export interface Publication {
+  table: RouteTable;
+  document: MergedDocument;
+  /** Requests in flight on the generation before it are ended after this long, ms. */
+  drainTimeoutMs: number;
+}
+
+/** How long the parts of one publication took, ms. */
+export interface PublicationTimes {
+  /** Rendering and writing, until nginx was told; without `testMs`. */
+  ownMs: number;
+  /** The proxy's own check of the candidate. */
+  testMs: number;
+  /** From telling nginx until nothing of an older generation takes new requests. */
+  switchMs: number;
+}
+
+export interface GatewayBackend {
+  readonly mode: 'plain' | 'dynamic';
+  /**
+   * Adopts the running proxy, or starts it with the last good configuration there is. Resolves with the generation served,
+   * 0 where there is none yet: then nothing is listening until the first `publish`.
+   */
+  start(): Promise<number>;
+  /** The document served with the last good configuration, as found on disk at start; null where there is none. */
+  lastDocument(): MergedDocument | null;
+  /** True where publishing this would change nothing. */
+  serves(publication: Publication): boolean;
+  /**
+   * Makes `generation` what is served; resolves when no new request goes to an older one. Rejects with an McpError if that
+   * failed; then the generation before it stays served and on disk (P9). Not to be called again before it settled.
+   */
+  publish(generation: number, publication: Publication): Promise<PublicationTimes>;
+  /** The oldest generation that may still have a request in flight. */
+  oldestInFlight(): number;
+  /** Starts the proxy again with the last good configuration if it died. Resolves true if it had to. */
+  revive(): Promise<boolean>;
+}

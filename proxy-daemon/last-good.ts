@@ -1,0 +1,54 @@
+/** The table last served, kept on disk: a restarted daemon can tell a loss from a leaving, and shows what is served. */
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { replaceFile } from './files.ts';
+import type { GatewayPaths } from './nginx/paths.ts';
+import { emptyRouteTable, type RouteTable } from './routes/route-table.ts';
+
+const instance = { path: z.string(), machine: z.string(), version: z.string(), address: z.string(), port: z.int() };
+const nullableText = z.string().nullable();
+
+const tableSchema: z.ZodType<RouteTable> = z.object({
+  routes: z.array(
+    z.object({
+      prefix: z.string(),
+      service: z.string(),
+      declared: z.boolean(),
+      document: nullableText,
+      versions: z.array(z.object({ version: z.string(), weight: z.number().nullable(), share: z.number() })),
+      instances: z.array(
+        z.object({
+          ...instance,
+          state: z.enum(['routed', 'held', 'lost', 'draining', 'idle']),
+          weight: z.number(),
+        }),
+      ),
+      holding: z.string(),
+    }),
+  ),
+  rejected: z.array(z.object({ path: z.string(), reason: z.string() })),
+  holding: z.string(),
+  known: z.array(
+    z.object({
+      ...instance,
+      service: z.string(),
+      document: nullableText,
+      declared: z.boolean(),
+      missingSince: z.number().nullable(),
+    }),
+  ),
+});
+
+/** An empty table where there is none or it can't be read: then nothing is known, and nothing is lost by it. */
+export function loadLastGood(paths: GatewayPaths): RouteTable {
+  try {
+    return tableSchema.parse(JSON.parse(readFileSync(paths.memory, 'utf8')));
+  } catch {
+    return emptyRouteTable;
+  }
+}
+
+/** Throws where the disk is full; the file before it stays. */
+export function saveLastGood(paths: GatewayPaths, table: RouteTable): void {
+  replaceFile(paths.memory, JSON.stringify(table));
+}

@@ -1,0 +1,99 @@
+/**
+ * nginx configuration text from values. The only place that writes it.
+ *
+ * nginx has no escape for `$`, so text from outside and text with variables are different types: a plain string is literal
+ * and must not hold a `$` or a control character (GATEWAY_UNSAFE_VALUE); variables come only from the `nginxText` template,
+ * whose fixed parts are this program's own and whose inserted values are literals again. Order is kept, everything that is
+ * not plainly safe is quoted.
+ */
+import { McpError } from '../../specs/errors.ts';
+
+/** Text that may hold nginx variables. Made by `nginxText` alone. */
+export interface NginxText {
+  readonly expression: string;
+}
+
+export type Argument = string | number | NginxText;
+
+export interface Directive {
+  /** A directive's name, or the key of a `map` entry. */
+  name: string | NginxText;
+  args: Argument[];
+  block?: Directive[];
+}
+
+/** A directive: `directive('listen', '127.0.0.1:80')` is `listen 127.0.0.1:80;`. */
+export function directive(name: string, ...args: Argument[]): Directive {
+  return { name, args };
+}
+
+/** A directive with a block: `block('location', ['=', '/healthz'], [...])`. */
+export function block(name: string, args: Argument[], body: Directive[]): Directive {
+  return { name, args, block: body };
+}
+
+/** An entry of a `map` block. A literal key never reads as a regular expression or a keyword of `map`. */
+export function entry(key: string | NginxText, value: Argument): Directive {
+  if (typeof key !== 'string') return { name: key, args: [value] };
+  const isSpecial = /^[~\\]/.test(key) || ['default', 'hostnames', 'volatile', 'include'].includes(key);
+  return { name: isSpecial ? `\\${key}` : key, args: [value] };
+}
+
+/** Text with nginx variables: `` nginxText`http://$mcp_upstream` ``. Inserted values must be literals. */
+export function nginxText(fixed: TemplateStringsArray, ...values: (string | number)[]): NginxText {
+  const parts = fixed.raw.map((part, index) => part + (index < values.length ? literal(values[index] ?? '') : ''));
+  return { expression: parts.join('') };
+}
+
+/** The whole tree as text, two spaces a level. Throws GATEWAY_UNSAFE_VALUE. */
+export function emit(directives: readonly Directive[]): string {
+  const lines: string[] = [];
+  emitInto(lines, directives, '');
+  return `${lines.join('\n')}\n`;
+}
+
+function emitInto(lines: string[], directives: readonly Directive[], indent: string): void {
+  for (const { name, args, block: body } of directives) {
+    const words = [name, ...args].map(emitArgument).join(' ');
+    if (!body) {
+      lines.push(`${indent}${words};`);
+      continue;
+    }
+    lines.push(`${indent}${words} {`);
+    emitInto(lines, body, `${indent}  `);
+    lines.push(`${indent}}`);
+  }
+}
+
+function emitArgument(argument: Argument): string {
+  const text = typeof argument === 'object' ? printable(argument.expression) : literal(argument);
+  return /^(?:[A-Za-z0-9_./:=@%$[\]~^!-]+|[()])$/.test(text) ? text : quoted(text);
+}
+
+function quoted(text: string): string {
+  return `"${text.replace(/["\\]/g, '\\$&')}"`;
+}
+
+/** nginx reads a token into a buffer of 4096 bytes. */
+const longestToken = 4000;
+
+function literal(value: string | number): string {
+  const text = String(value);
+  if (text.includes('$')) throw unsafe(text, 'holds a $, which nginx would take for a variable');
+  return printable(text);
+}
+
+function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not pass
+  if (/[\u0000-\u001f\u007f\u2028\u2029]/.test(text)) throw unsafe(text, 'holds a control character');
+  if (Buffer.byteLength(text) > longestToken) throw unsafe(text, `is longer than ${longestToken} bytes`);
+  if (!text.isWellFormed()) throw unsafe(text, 'is not well-formed Unicode');
+  return text;
+}
+
+function unsafe(text: string, problem: string): McpError {
+  const shown = JSON.stringify(text.slice(0, 80));
+  return new McpError('GATEWAY_UNSAFE_VALUE', `${shown} ${problem}: it must not reach the nginx configuration`, {
+    hint: 'Change the name or path in the environment or in the registration.',
+  });
+}

@@ -1,0 +1,55 @@
+/** Where the gateway keeps its files: everything under one state directory. */
+import { join } from 'node:path';
+
+export interface GatewayPaths {
+  dir: string;
+  /** What nginx reads; replaced only by rename. */
+  config: string;
+  /** The next one, while it is tested. */
+  candidate: string;
+  pid: string;
+  errorLog: string;
+  temp: string;
+  /** Pages and the status document. */
+  www: string;
+  statusJson: string;
+  generations: string;
+  /** What the daemon remembers over a restart. */
+  memory: string;
+  generation(generation: number): GenerationPaths;
+}
+
+/** Files that change with a generation: written under its own directory, switched by the configuration that names them. */
+export interface GenerationPaths {
+  dir: string;
+  documentJson: string;
+  documentYaml: string;
+  /** Body of the 404 answer: the routes there are. */
+  notFound: string;
+}
+
+/** `dir` should be absolute: nginx resolves others against its own prefix. */
+export function gatewayPaths(dir: string): GatewayPaths {
+  const generations = join(dir, 'generations');
+  return {
+    dir,
+    config: join(dir, 'nginx.conf'),
+    candidate: join(dir, 'nginx.conf.candidate'),
+    pid: join(dir, 'nginx.pid'),
+    errorLog: join(dir, 'logs', 'error.log'),
+    temp: join(dir, 'temp'),
+    www: join(dir, 'www'),
+    statusJson: join(dir, 'www', 'status.json'),
+    generations,
+    memory: join(dir, 'last-good.json'),
+    generation: (generation) => {
+      const own = join(generations, String(generation));
+      return {
+        dir: own,
+        documentJson: join(own, 'openapi.json'),
+        documentYaml: join(own, 'openapi.yaml'),
+        notFound: join(own, 'not-found.json'),
+      };
+    },
+  };
+}

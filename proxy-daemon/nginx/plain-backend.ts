@@ -1,0 +1,161 @@
+/**
+ * Plain mode: each generation is a configuration file of its own. Candidate written, checked by `nginx -t`, renamed into
+ * place, SIGHUP, then waited for until the new workers alone answer.
+ */
+import { readFileSync } from 'node:fs';
+import type { Clock } from '../../registrar/clock.ts';
+import { McpError } from '../../specs/errors.ts';
+import type { MergedDocument } from '../document-source.ts';
+import { replaceFile } from '../files.ts';
+import type { GatewayBackend, Publication, PublicationTimes } from '../gateway-backend.ts';
+import { makeNginxConfig } from './config.ts';
+import { emit } from './emit.ts';
+import { readGenerationDocument, removeGenerationsBefore, writeGenerationFiles } from './generation-files.ts';
+import { NginxProcess } from './nginx-process.ts';
+import { type GatewayPaths, gatewayPaths } from './paths.ts';
+import { installStaticFiles } from './static-files.ts';
+import { workerUser } from './worker-user.ts';
+
+export interface PlainBackendOptions {
+  /** Absolute. Made if missing. */
+  dir: string;
+  listen: { address: string; port: number };
+  clock: Clock;
+  workers: number;
+}
+
+/** Bounds of `worker_shutdown_timeout`, ms: old workers cost memory, one a reload. */
+const drainBounds = { min: 1000, max: 300_000 };
+
+export class PlainBackend implements GatewayBackend {
+  readonly mode = 'plain';
+  readonly #options: PlainBackendOptions;
+  readonly #paths: GatewayPaths;
+  readonly #nginx: NginxProcess;
+  readonly #user: string | null;
+  /** Of the configuration in place; 0: there is none. */
+  #generation: number;
+  /** What tells two publications apart, of the one in place. */
+  #served: { config: string; document: string };
+
+  constructor(options: PlainBackendOptions) {
+    this.#options = options;
+    this.#paths = gatewayPaths(options.dir);
+    installStaticFiles(this.#paths);
+    this.#user = workerUser(options.dir);
+    this.#nginx = new NginxProcess({ paths: this.#paths, listen: options.listen, clock: options.clock });
+    const text = readOrEmpty(this.#paths.config);
+    const header = /^# generation (\d+), document ([0-9a-f]*)\n/.exec(text);
+    this.#generation = Number(header?.[1] ?? 0);
+    this.#served = { config: withoutHeader(text), document: header?.[2] ?? '' };
+  }
+
+  async start(): Promise<number> {
+    if (this.#generation === 0) return 0;
+    if (this.#nginx.master() === null) await this.#nginx.start(this.#generation);
+    else this.#nginx.adopt(this.#generation);
+    return this.#generation;
+  }
+
+  lastDocument(): MergedDocument | null {
+    return readGenerationDocument(this.#paths, this.#generation, this.#served.document);
+  }
+
+  serves(publication: Publication): boolean {
+    if (this.#generation === 0 || this.#served.document !== publication.document.digest) return false;
+    return this.#served.config === this.#render(this.#generation, publication);
+  }
+
+  async publish(generation: number, publication: Publication): Promise<PublicationTimes> {
+    const { clock } = this.#options;
+    const started = clock.monotonic();
+    const config = this.#render(generation, publication);
+    const text = `${header(generation, publication.document)}${config}`;
+    const previous = readOrEmpty(this.#paths.config);
+    try {
+      replaceFile(this.#paths.candidate, text);
+    } catch (error) {
+      throw diskError(error);
+    }
+    // The check does not look into the files that the configuration names, so they are written meanwhile.
+    const files = writeGenerationFiles(this.#paths, generation, publication.table, publication.document);
+    const [test, written] = await Promise.all([
+      this.#nginx.test(this.#paths.candidate),
+      files.then(
+        () => null,
+        (error: unknown) => error,
+      ),
+    ]);
+    if (written !== null) throw diskError(written);
+    if (!test.ok) throw rejected(test.output);
+
+    const old = this.#nginx.workers();
+    replaceFile(this.#paths.config, text);
+    const signalled = this.#nginx.reload();
+    const told = clock.monotonic();
+    try {
+      if (signalled) await this.#nginx.awaitReload(generation, old);
+      else await this.#nginx.start(generation);
+    } catch (error) {
+      // What nginx refused must not be what it starts with next time.
+      if (previous !== '') replaceFile(this.#paths.config, previous);
+      throw error;
+    }
+    this.#generation = generation;
+    this.#served = { config, document: publication.document.digest };
+    await removeGenerationsBefore(this.#paths, this.oldestInFlight());
+    return { ownMs: told - started - test.ms, testMs: test.ms, switchMs: clock.monotonic() - told };
+  }
+
+  oldestInFlight(): number {
+    return this.#nginx.oldestInFlight(this.#generation);
+  }
+
+  async revive(): Promise<boolean> {
+    if (this.#generation === 0 || this.#nginx.master() !== null) return false;
+    await this.#nginx.start(this.#generation);
+    return true;
+  }
+
+  #render(generation: number, publication: Publication): string {
+    const { listen, workers } = this.#options;
+    const shutdownTimeoutMs = Math.min(drainBounds.max, Math.max(drainBounds.min, publication.drainTimeoutMs));
+    const settings = { listen, paths: this.#paths, user: this.#user, workers, shutdownTimeoutMs };
+    return emit(makeNginxConfig(publication.table, generation, settings));
+  }
+}
+
+/** Says what the file is, for people and for the next daemon. */
+function header(generation: number, document: MergedDocument): string {
+  return `# generation ${generation}, document ${document.digest}\n# Written by the gateway: changes made here are lost.\n`;
+}
+
+function withoutHeader(text: string): string {
+  return text
+    .split('\n')
+    .filter((line) => !line.startsWith('#'))
+    .join('\n');
+}
+
+function rejected(output: string): McpError {
+  return new McpError('GATEWAY_CONFIG_REJECTED', `nginx refuses the new configuration: ${output}`, {
+    hint: 'The last good one stays. The refused one is nginx.conf.candidate in the gateway directory.',
+  });
+}
+
+function diskError(error: unknown): McpError {
+  const said = error instanceof Error ? error.message : String(error);
+  return new McpError('GATEWAY_DISK', `the new configuration can't be written: ${said}`, {
+    cause: error,
+    retryable: true,
+    hint: 'The last good one stays. Is the disk full?',
+  });
+}
+
+function readOrEmpty(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

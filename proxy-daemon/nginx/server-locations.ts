@@ -1,0 +1,130 @@
+/** What the gateway answers itself, what it proxies, and how it words its errors. Pure. */
+import type { Argument, Directive, NginxText } from './emit.ts';
+import { block, directive, nginxText } from './emit.ts';
+import type { GatewayPaths } from './paths.ts';
+
+/** A page may load from the gateway alone. Swagger UI styles itself inline and draws icons from data: URLs. */
+const pagePolicy =
+  "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'self'";
+
+export function serverLocations(generation: number, paths: GatewayPaths): Directive[] {
+  const files = paths.generation(generation);
+  const ownHeaders = [
+    header('X-MCP-Generation', generation),
+    header('X-Request-Id', nginxText`$mcp_request_id`),
+    header('X-Content-Type-Options', 'nosniff'),
+  ];
+  const page = [...ownHeaders, header('Content-Security-Policy', pagePolicy), directive('gzip', 'on'), gzipTypes];
+  const document = (file: string) => [
+    ...ownHeaders,
+    header('Cache-Control', 'no-cache'),
+    header('Access-Control-Allow-Origin', '*'),
+    directive('gzip', 'on'),
+    gzipTypes,
+    directive('alias', file),
+  ];
+  return [
+    ...ownHeaders,
+    directive('error_page', 404, '/_mcp/not-found'),
+    ...gatewayErrors.map(({ status }) => directive('error_page', status, `@mcp_${status}`)),
+    exact('/healthz', [
+      directive('default_type', 'application/json'),
+      directive('return', 200, `{"status":"ok","generation":${generation}}`),
+    ]),
+    exact('/openapi.json', document(files.documentJson)),
+    exact('/openapi.yaml', document(files.documentYaml)),
+    exact('/docs', [directive('return', 308, '/docs/')]),
+    block(
+      'location',
+      ['^~', '/docs/'],
+      [...page, directive('alias', `${paths.www}/docs/`), directive('index', 'index.html')],
+    ),
+    exact('/status', [
+      ...page,
+      header('Cache-Control', 'no-cache'),
+      directive('default_type', 'text/html'),
+      directive('alias', `${paths.www}/status/index.html`),
+    ]),
+    exact('/status/', [directive('return', 308, '/status')]),
+    block('location', ['^~', '/status/'], [...page, directive('alias', `${paths.www}/status/`)]),
+    exact('/status.json', [...ownHeaders, header('Cache-Control', 'no-store'), directive('alias', paths.statusJson)]),
+    exact('/_mcp/not-found', [
+      directive('internal'),
+      block('types', [], []),
+      directive('default_type', 'application/json'),
+      directive('alias', files.notFound),
+    ]),
+    ...gatewayErrors.map(errorLocation),
+    block('location', ['/'], proxied()),
+  ];
+}
+
+const gzipTypes = directive('gzip_types', 'application/json', 'application/yaml', 'text/css', 'application/javascript');
+
+function proxied(): Directive[] {
+  const refuse = (left: NginxText, operator: '=' | '!=', right: Argument, status: number) =>
+    block('if', ['(', left, operator, right, ')'], [directive('return', status)]);
+  return [
+    // Alone here, so that what a backend answers is not marked as the gateway's own.
+    header('X-Request-Id', nginxText`$mcp_request_id`),
+    refuse(nginxText`$mcp_odd_path`, '!=', '', 400),
+    refuse(nginxText`$mcp_service`, '=', '', 404),
+    // Maps compare without case; routes don't.
+    refuse(nginxText`$mcp_key`, '!=', nginxText`$mcp_prefix`, 404),
+    refuse(nginxText`$mcp_rest`, '=', '', 400),
+    refuse(nginxText`$mcp_upstream`, '=', '', 503),
+    directive('proxy_pass', nginxText`http://$mcp_upstream$mcp_rest`),
+  ];
+}
+
+interface GatewayError {
+  status: number;
+  code: string;
+  message: string;
+  hint: string;
+}
+
+const gatewayErrors: GatewayError[] = [
+  {
+    status: 400,
+    code: 'BAD_REQUEST',
+    message: 'The gateway refused the request',
+    hint: 'Send the path without dot segments, and the route without percent-encoding.',
+  },
+  { status: 413, code: 'BODY_TOO_LARGE', message: 'The request body is too large', hint: 'Send at most 16 MB.' },
+  { status: 500, code: 'GATEWAY_ERROR', message: 'The gateway failed', hint: 'Look into its error log.' },
+  {
+    status: 502,
+    code: 'BACKEND_UNREACHABLE',
+    message: 'No instance of the service gave an answer',
+    hint: 'Try again; see /status.',
+  },
+  {
+    status: 503,
+    code: 'NO_LIVE_INSTANCE',
+    message: 'The service has no live instance',
+    hint: 'See /status, or run: mcp why SERVICE',
+  },
+  { status: 504, code: 'BACKEND_TIMEOUT', message: 'The service did not answer in time', hint: 'See /status.' },
+];
+
+function errorLocation({ status, code, message, hint }: GatewayError): Directive {
+  const body = JSON.stringify({ code, message, service: 'SERVICE', hint, requestId: 'REQUEST' });
+  const [before = '', middle = '', after = ''] = body.split(/"SERVICE"|"REQUEST"/);
+  return block(
+    'location',
+    [`@mcp_${status}`],
+    [
+      directive('default_type', 'application/json'),
+      directive('return', status, nginxText`{"error":${before}"$mcp_service"${middle}"$mcp_request_id"${after}}`),
+    ],
+  );
+}
+
+function exact(path: string, body: Directive[]): Directive {
+  return block('location', ['=', path], body);
+}
+
+function header(name: string, value: Argument): Directive {
+  return directive('add_header', name, value, 'always');
+}

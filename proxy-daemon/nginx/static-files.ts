@@ -1,0 +1,32 @@
+/**
+ * The gateway's pages, copied into its directory: nginx goes on serving them whatever becomes of the project's own folder.
+ */
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { makeDirectory, replaceFile } from '../files.ts';
+import type { GatewayPaths } from './paths.ts';
+
+const pages = fileURLToPath(new URL('../pages/', import.meta.url));
+const swaggerUi = dirname(fileURLToPath(import.meta.resolve('swagger-ui-dist/package.json')));
+
+const copies: { from: string; to: string }[] = [
+  ...['index.html', 'docs.css', 'docs.js'].map((name) => ({ from: join(pages, 'docs', name), to: `docs/${name}` })),
+  ...['index.html', 'status.css', 'status.js'].map((name) => ({
+    from: join(pages, 'status', name),
+    to: `status/${name}`,
+  })),
+  ...['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png', 'LICENSE', 'NOTICE'].map((name) => ({
+    from: join(swaggerUi, name),
+    to: `docs/${name}`,
+  })),
+];
+
+export function installStaticFiles(paths: GatewayPaths): void {
+  for (const directory of [paths.dir, dirname(paths.errorLog), paths.temp, paths.generations]) makeDirectory(directory);
+  for (const { from, to } of copies) {
+    const target = join(paths.www, to);
+    makeDirectory(dirname(target));
+    replaceFile(target, readFileSync(from));
+  }
+}

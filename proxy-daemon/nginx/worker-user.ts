@@ -1,0 +1,30 @@
+/** Which user nginx's workers should be. */
+import { readFileSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+const unprivileged = 'www-data';
+
+/**
+ * As root: `www-data`, provided that it exists and can reach `dir` (a project below /root it can't); else root itself, named
+ * outright, since nginx would otherwise take `nobody`. As anyone else: null, since nginx can't change its user then.
+ */
+export function workerUser(dir: string): string | null {
+  if (process.getuid?.() !== 0) return null;
+  return userExists(unprivileged) && isOpenToAll(dir) ? unprivileged : 'root';
+}
+
+function userExists(name: string): boolean {
+  try {
+    return readFileSync('/etc/passwd', 'utf8')
+      .split('\n')
+      .some((line) => line.startsWith(`${name}:`));
+  } catch {
+    return false;
+  }
+}
+
+/** Every directory from the root down to `dir` can be entered by others. */
+function isOpenToAll(dir: string): boolean {
+  const mayEnter = (statSync(dir).mode & 0o001) !== 0;
+  return mayEnter && (dirname(dir) === dir || isOpenToAll(dirname(dir)));
+}

@@ -1,0 +1,152 @@
+/**
+ * What the gateway reads of the registry, kept current: all registrations and the declared environment, as one value that
+ * is complete or not there. While the registry can't be read the last value stands (P9, P10).
+ */
+
+import type { Clock } from '../registrar/clock.ts';
+import { parseRegistration } from '../registrar/dialects/native.ts';
+import { paths } from '../registrar/layout.ts';
+import { readDesired } from '../registrar/recipes/desired-document.ts';
+import { MembershipCache } from '../registrar/recipes/membership-cache.ts';
+import type { Membership, MembershipNode } from '../registrar/recipes/membership-state.ts';
+import { SessionKeeper } from '../registrar/recipes/session-keeper.ts';
+import type { DesiredRecord } from '../registrar/records.ts';
+import type { ConnectRegistry, RegistryClient } from '../registrar/registry-client.ts';
+import { isMcpError } from '../specs/errors.ts';
+import type { LiveRegistration, Rejected } from './routes/route-table.ts';
+
+export interface RegistryReading {
+  registrations: LiveRegistration[];
+  /** Nodes that are no valid registration. */
+  rejected: Rejected[];
+  /** Null where nothing was ever declared. */
+  desired: DesiredRecord | null;
+  /** Every registration change up to this zxid is in here. */
+  asOf: number;
+}
+
+export interface RegistryReaderOptions {
+  connect: ConnectRegistry;
+  clock: Clock;
+  allowLoopback: boolean;
+  onReading: (reading: RegistryReading) => void;
+  /** While a session lives; `signal` aborts with it. Must settle soon after. */
+  onSession: (client: RegistryClient, signal: AbortSignal) => Promise<void>;
+  /** Why the registry can't be read just now; empty once it can again. */
+  onTrouble: (reason: string) => void;
+}
+
+/** Levels below /services: service, version, machine. */
+const registrationDepth = 3;
+const rereadDelayMs = 1000;
+
+export class RegistryReader {
+  readonly #options: RegistryReaderOptions;
+  /** A node object stands for one version of one znode, so each is judged once. */
+  readonly #judged = new WeakMap<MembershipNode, LiveRegistration | Rejected>();
+  #membership: Membership | null = null;
+  /** Undefined until read once. */
+  #desired: DesiredRecord | null | undefined;
+
+  constructor(options: RegistryReaderOptions) {
+    this.#options = options;
+  }
+
+  /** Runs until `signal` aborts. Rejects only where no retry can help (wrong credentials). */
+  async run(signal: AbortSignal): Promise<void> {
+    const { connect, clock, onTrouble } = this.#options;
+    const keeper = new SessionKeeper({
+      connect,
+      clock,
+      onSession: (client, session) => this.#live(client, session),
+      onLost: (reason) => onTrouble(messageOf(reason)),
+    });
+    await keeper.run(signal);
+  }
+
+  async #live(client: RegistryClient, signal: AbortSignal): Promise<void> {
+    const { clock, onTrouble } = this.#options;
+    const stopLooking = client.onState((state) => onTrouble(state === 'connected' ? '' : `the registry is ${state}`));
+    try {
+      this.#membership = null;
+      const cache = new MembershipCache({ client, clock, root: paths.services, depth: registrationDepth });
+      cache.onChange((membership) => {
+        this.#membership = membership;
+        this.#tell();
+      });
+      const work = this.#options.onSession(client, signal);
+      await Promise.all([cache.start(signal), this.#followDesired(client, signal)]);
+      onTrouble('');
+      await work;
+    } finally {
+      stopLooking();
+    }
+  }
+
+  /** Resolves after the first reading; then reads again after each change until the signal aborts. */
+  async #followDesired(client: RegistryClient, signal: AbortSignal): Promise<void> {
+    let changed = Promise.withResolvers<void>();
+    await client.addWatch(paths.desired, 'persistent', () => changed.resolve(), { signal });
+    await this.#readDesired(client, signal);
+    const again = async () => {
+      while (!signal.aborted) {
+        await changed.promise;
+        changed = Promise.withResolvers();
+        await this.#readDesired(client, signal);
+      }
+    };
+    const stop = () => changed.resolve();
+    signal.addEventListener('abort', stop, { once: true });
+    void again().catch(() => {});
+  }
+
+  /** Retries until read. A document that is not valid is not believed: the one before it stays in force. */
+  async #readDesired(client: RegistryClient, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        this.#desired = (await readDesired(client, { signal }))?.record ?? null;
+        this.#tell();
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#options.onTrouble(`${paths.desired} can't be read: ${messageOf(error)}`);
+        if (!isMcpError(error) || !error.retryable) {
+          this.#desired ??= null;
+          this.#tell();
+          return;
+        }
+        await this.#options.clock.sleep(rereadDelayMs, signal).catch(() => {});
+      }
+    }
+  }
+
+  #tell(): void {
+    if (this.#membership === null || this.#desired === undefined) return;
+    const registrations: LiveRegistration[] = [];
+    const rejected: Rejected[] = [];
+    for (const path of this.#membership.unreadable) rejected.push({ path, reason: 'the gateway may not read it' });
+    for (const [path, node] of this.#membership.nodes) {
+      if (path.split('/').length !== registrationDepth + 2) continue;
+      const judged = this.#judge(path, node);
+      if ('record' in judged) registrations.push(judged);
+      else rejected.push(judged);
+    }
+    this.#options.onReading({ registrations, rejected, desired: this.#desired, asOf: this.#membership.asOf });
+  }
+
+  #judge(path: string, node: MembershipNode): LiveRegistration | Rejected {
+    const known = this.#judged.get(node);
+    if (known) return known;
+    const { allowLoopback } = this.#options;
+    const parsed = parseRegistration(path, node.data, node.stat, { allowLoopback });
+    const judged = parsed.ok
+      ? { path, record: parsed.record, mzxid: node.stat.mzxid }
+      : { path, reason: parsed.reason };
+    this.#judged.set(node, judged);
+    return judged;
+  }
+}
+
+function messageOf(reason: unknown): string {
+  return reason instanceof Error ? reason.message : String(reason);
+}

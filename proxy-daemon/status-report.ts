@@ -1,0 +1,43 @@
+/** What /status.json says and /status shows. Plain JSON. */
+import type { GatewayMark } from '../registrar/records.ts';
+import type { DocumentSourceState } from './document-source.ts';
+import type { Rejected, Route } from './routes/route-table.ts';
+
+/** One publication, for people and for `bench route`. All in ms. */
+export interface PublicationReport {
+  generation: number;
+  /** ms since the Unix epoch. */
+  at: number;
+  /** From the event to the signal to nginx, without waiting for the reload interval and without nginx's own check. */
+  ownMs: number;
+  testMs: number;
+  switchMs: number;
+  /** Waited because the last reload was less than the reload interval ago. */
+  waitedMs: number;
+}
+
+export interface StatusReport {
+  gateway: string;
+  url: string;
+  mode: 'plain' | 'dynamic';
+  pid: number;
+  /** ms since the Unix epoch: when this was written, and since when the daemon runs. */
+  at: number;
+  startedAt: number;
+  served: GatewayMark;
+  drained: GatewayMark;
+  /** Of the environment that the routes were made from; null where nothing is declared. */
+  environment: { name: string; generation: number } | null;
+  registry: { connected: boolean; since: number; reason: string };
+  /** Why the routes are not what the registry says (P9); empty where they are. */
+  holding: string;
+  /** Why what should be served is not; empty where it is. */
+  problem: string;
+  routes: Route[];
+  rejected: Rejected[];
+  document: { digest: string; operations: number; sources: DocumentSourceState[] };
+  /** The newest last, at most 20. */
+  publications: PublicationReport[];
+  /** Times that nginx had died and was started again. */
+  revivals: number;
+}

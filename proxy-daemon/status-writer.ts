@@ -1,0 +1,39 @@
+/** Keeps /status.json current: written when something changed, and now and then as a sign of life. */
+import type { Clock } from '../registrar/clock.ts';
+import { replaceFile } from './files.ts';
+import type { GatewayPaths } from './nginx/paths.ts';
+import type { StatusReport } from './status-report.ts';
+
+/** The page calls a status older than three of these stale. */
+const heartbeatMs = 5000;
+
+export class StatusWriter {
+  readonly #path: string;
+  readonly #clock: Clock;
+  #parts: unknown[] = [];
+  #due = 0;
+
+  constructor(paths: GatewayPaths, clock: Clock) {
+    this.#path = paths.statusJson;
+    this.#clock = clock;
+  }
+
+  /** Never throws: with a full disk the status is old, the traffic goes on. */
+  write(report: StatusReport): void {
+    const parts = Object.entries(report).flatMap(([key, value]) => (key === 'at' ? [] : partsOf(value)));
+    const isSame = parts.length === this.#parts.length && parts.every((part, index) => part === this.#parts[index]);
+    if (isSame && this.#clock.monotonic() < this.#due) return;
+    try {
+      replaceFile(this.#path, JSON.stringify(report));
+      this.#parts = parts;
+      this.#due = this.#clock.monotonic() + heartbeatMs;
+    } catch {
+      this.#due = 0;
+    }
+  }
+}
+
+/** What a value is told by: arrays are made anew when they change, so they count by identity. */
+function partsOf(value: unknown): unknown[] {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.values(value) : [value];
+}

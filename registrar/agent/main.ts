@@ -1,0 +1,108 @@
+/** The agent's entrances for the command line. */
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import { type Logger, pino } from 'pino';
+import { z } from 'zod';
+import { McpError } from '../../specs/errors.ts';
+import type { HealthCheck } from '../../specs/nouns.ts';
+import type { Clock } from '../clock.ts';
+import type { ConnectRegistry } from '../registry-client.ts';
+import { systemClock } from '../system-clock.ts';
+import { connectZooKeeper } from '../zookeeper/client.ts';
+import { runAgent } from './agent.ts';
+import { RotatingLog } from './rotating-log.ts';
+import { runStandalone } from './standalone.ts';
+
+/** Long enough for a loaded machine, short enough that a dead one is noticed. */
+const defaultSessionTimeoutMs = 10_000;
+
+const machineConfig = z.object({
+  uuid: z.string().regex(/^[0-9a-zA-Z-]{1,64}$/),
+  address: z.union([z.ipv4(), z.ipv6()]),
+  /** Connect string with chroot. */
+  registry: z.string().min(1),
+  clusterId: z.string().min(1),
+  /** The machine's directory. */
+  dir: z.string().startsWith('/'),
+  sessionTimeoutMs: z.int().min(1_000).max(300_000).optional(),
+});
+
+/**
+ * Runs a machine's agent as its configuration file says (JSON: uuid, address, registry, clusterId, dir, and optionally
+ * sessionTimeoutMs) until the signal aborts. It logs to `<dir>/agent.log`, JSON lines.
+ * Errors: AGENT_BAD_CONFIG, and those of `runAgent`.
+ */
+export async function runMachineAgent(configFile: string, signal: AbortSignal): Promise<void> {
+  const { registry, sessionTimeoutMs, ...config } = await readConfig(configFile);
+  const file = new RotatingLog(join(config.dir, 'agent.log'));
+  const log = pino({ base: { machine: config.uuid } }, file);
+  const connect = connector(registry, sessionTimeoutMs, log);
+  try {
+    await runAgent({ config, connect, clock: systemClock, log, signal });
+  } catch (error) {
+    log.fatal({ err: error }, 'agent failed');
+    throw error;
+  } finally {
+    await file.flush();
+  }
+}
+
+export interface StandaloneAgentOptions {
+  connect: ConnectRegistry;
+  service: string;
+  version: string;
+  port: number;
+  /** IP address of the process. */
+  address: string;
+  /** GET this path for its health; absent: connect to the port. */
+  healthPath?: string;
+  /** Path of its OpenAPI document. */
+  document?: string;
+  /** The longest wait for requests in flight, ms. */
+  drainTimeoutMs: number;
+  clock: Clock;
+  log: Logger;
+}
+
+const standaloneHealth = { intervalMs: 1_000, timeoutMs: 1_000, rise: 1, fall: 3 };
+
+/**
+ * Registers a process that someone else runs, under a new random id, until the signal aborts and it has drained.
+ * Errors: AGENT_BAD_CONFIG, and those of `runStandalone`.
+ */
+export async function runStandaloneAgent(options: StandaloneAgentOptions, signal: AbortSignal): Promise<void> {
+  const { healthPath, ...rest } = options;
+  const { service, version, port, address } = rest;
+  if (isIP(address) === 0) throw badConfig(`${address} is not an IP address`);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw badConfig(`${port} is not a port`);
+  for (const name of [service, version])
+    if (!/^[a-zA-Z0-9][a-zA-Z0-9._+-]{0,63}$/.test(name)) throw badConfig(`${JSON.stringify(name)} is not a name`);
+  const health: HealthCheck =
+    healthPath === undefined
+      ? { kind: 'tcp', ...standaloneHealth }
+      : { kind: 'http', path: healthPath, ...standaloneHealth };
+  await runStandalone({ ...rest, uuid: randomUUID(), health, signal });
+}
+
+function connector(registry: string, sessionTimeoutMs = defaultSessionTimeoutMs, log: Logger): ConnectRegistry {
+  const onTrouble = (error: unknown) => log.warn({ err: error }, 'registry connection');
+  return (options) => connectZooKeeper(registry, { ...options, sessionTimeoutMs, onTrouble });
+}
+
+async function readConfig(path: string) {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw badConfig(`${path} can't be read`, error);
+  });
+  try {
+    return machineConfig.parse(JSON.parse(text));
+  } catch (error) {
+    const why = error instanceof z.ZodError ? z.prettifyError(error) : 'it is not JSON';
+    throw badConfig(`${path}: ${why}`, error);
+  }
+}
+
+function badConfig(message: string, cause?: unknown): McpError {
+  return new McpError('AGENT_BAD_CONFIG', message, { cause, hint: "Correct the agent's configuration." });
+}

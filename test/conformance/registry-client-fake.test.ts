@@ -1,0 +1,17 @@
+import test from 'ava';
+import { FakeRegistry } from '../../registrar/zookeeper/fake.ts';
+import { registryClientConformance } from './registry-client.ts';
+
+registryClientConformance(test, async () => {
+  const registry = new FakeRegistry({ clock: Date });
+  return {
+    connect: registry.connect,
+    interrupt: async (client) => registry.suspend(client),
+    restore: async (client) => registry.resume(client),
+    expire: async (client) => registry.expire(client),
+    losingTheReply: (client, call) => {
+      registry.dropNextReply(client);
+      return call();
+    },
+  };
+});

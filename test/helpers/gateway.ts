@@ -1,0 +1,128 @@
+/** A gateway of a test's own: real nginx, registry in memory, everything ended with the test. */
+import { rm } from 'node:fs/promises';
+import type { ExecutionContext } from 'ava';
+import { pino } from 'pino';
+import type { DocumentSource } from '../../proxy-daemon/document-source.ts';
+import { runGateway, stopNginx } from '../../proxy-daemon/main.ts';
+import type { LiveRegistration } from '../../proxy-daemon/routes/route-table.ts';
+import type { StatusReport } from '../../proxy-daemon/status-report.ts';
+import type { DesiredRecord, GatewayRecord } from '../../registrar/records.ts';
+import type { RegistryClient } from '../../registrar/registry-client.ts';
+import { systemClock } from '../../registrar/system-clock.ts';
+import { FakeRegistry } from '../../registrar/zookeeper/fake.ts';
+import type { Environment } from '../../specs/nouns.ts';
+import { eventually } from './eventually.ts';
+import { fixedDocuments } from './fixed-documents.ts';
+import { freePort } from './free-port.ts';
+import { tempDir } from './temp-dir.ts';
+
+export interface TestGateway {
+  dir: string;
+  url: string;
+  port: number;
+  registry: FakeRegistry;
+  /** A session for the test itself. */
+  client: RegistryClient;
+  start(options?: { documents?: DocumentSource; minReloadIntervalMs?: number }): void;
+  /** Ends the daemon, not nginx. */
+  end(): Promise<void>;
+  register(registration: LiveRegistration): Promise<number>;
+  declare(environment: Environment, generation: number): Promise<void>;
+  ask(path: string, init?: RequestInit): Promise<{ status: number; body: string; headers: Headers }>;
+  status(): Promise<StatusReport>;
+  record(): Promise<GatewayRecord>;
+  /** Waits until the gateway's word covers everything in the registry. */
+  settled(): Promise<GatewayRecord>;
+}
+
+/** Makes the registry and the directory; `start` runs the daemon. */
+export async function testGateway(t: ExecutionContext): Promise<TestGateway> {
+  const dir = await tempDir(t);
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const registry = new FakeRegistry();
+  const client = await registry.connect();
+  for (const path of ['/services', '/gateways']) await client.create(path);
+  let running: { controller: AbortController; done: Promise<void> } | null = null;
+
+  const end = async () => {
+    running?.controller.abort();
+    await running?.done;
+    running = null;
+  };
+  t.teardown(async () => {
+    await end();
+    await stopNginx(dir, systemClock, 500);
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  const record = async (): Promise<GatewayRecord> => JSON.parse((await client.get('/gateways/g1')).data.toString());
+  const ask: TestGateway['ask'] = async (path, init) => {
+    const response = await fetch(url + path, { ...init, redirect: 'manual' });
+    return { status: response.status, body: await response.text(), headers: response.headers };
+  };
+  return {
+    dir,
+    url,
+    port,
+    registry,
+    client,
+    end,
+    ask,
+    record,
+    start(options = {}) {
+      const controller = new AbortController();
+      const done = runGateway({
+        id: 'g1',
+        connect: registry.connect,
+        dir,
+        listen: { address: '127.0.0.1', port },
+        clock: systemClock,
+        log: pino({ level: 'silent' }),
+        signal: controller.signal,
+        minReloadIntervalMs: 20,
+        documents: fixedDocuments('fixed').source,
+        ...options,
+      });
+      running = { controller, done };
+    },
+    async register({ path, record: registration }) {
+      const parts = path.split('/');
+      for (let depth = 3; depth < parts.length; depth += 1) {
+        await client.create(parts.slice(0, depth).join('/')).catch(() => {});
+      }
+      const data = JSON.stringify(registration);
+      const found = await client.exists(path);
+      if (found) return (await client.set(path, data)).mzxid;
+      return (await client.create(path, data, { mode: 'ephemeral' })).stat.mzxid;
+    },
+    async declare(environment, generation) {
+      const desired: DesiredRecord = {
+        generation,
+        author: 'test',
+        reason: 'test',
+        at: 0,
+        digest: 'test',
+        allowance: {},
+        environment,
+      };
+      const data = JSON.stringify(desired);
+      if (await client.exists('/desired')) await client.set('/desired', data);
+      else await client.create('/desired', data);
+    },
+    async status() {
+      return JSON.parse((await ask('/status.json')).body);
+    },
+    async settled() {
+      const { stat, zxid } = await client.get('/services');
+      const reached = Math.max(stat.pzxid, zxid);
+      // The gateway learns of changes below /services only; a node written there and removed makes it look.
+      await client.create('/services/touch').catch(() => {});
+      await client.delete('/services/touch').catch(() => {});
+      return eventually('the gateway acknowledged everything', async () => {
+        const said = await record().catch(() => null);
+        return said && said.served.asOf >= reached ? said : null;
+      });
+    },
+  };
+}

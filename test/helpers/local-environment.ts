@@ -1,0 +1,112 @@
+/** A whole local environment in a folder of its own, driven through the command line as a user does. */
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ExecutionContext } from 'ava';
+import type { LocalState } from '../../mcp/local/state.ts';
+import { readState } from '../../mcp/local/state.ts';
+import type { StatusView } from '../../mcp/view/status-view.ts';
+
+const cli = fileURLToPath(new URL('../../mcp/cli/main.ts', import.meta.url));
+export const examples = fileURLToPath(new URL('../../specs/examples/', import.meta.url));
+
+export interface CliResult {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs `mcp WORDS` to its end. */
+export function runMcp(
+  words: string[],
+  { cwd = tmpdir(), env = {} }: { cwd?: string; env?: Record<string, string> } = {},
+) {
+  return new Promise<CliResult>((resolve, reject) => {
+    const child = spawn(process.execPath, [cli, ...words], {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const result: CliResult = { code: -1, stdout: '', stderr: '' };
+    child.stdout.on('data', (chunk) => {
+      result.stdout += chunk;
+    });
+    child.stderr.on('data', (chunk) => {
+      result.stderr += chunk;
+    });
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ ...result, code: code ?? -1 }));
+  });
+}
+
+export interface TestEnvironment {
+  dir: string;
+  state: LocalState;
+  /** The gateway's URL without a slash at its end. */
+  url: string;
+  /** Runs mcp on this environment; fails the test unless the exit code is the expected one. */
+  mcp(...words: string[]): Promise<CliResult>;
+  mcpFails(code: number, ...words: string[]): Promise<CliResult>;
+  status(): Promise<StatusView>;
+  /** Polls until the condition holds; fails with the last status otherwise. */
+  until(what: string, holds: (status: StatusView) => boolean, withinMs?: number): Promise<StatusView>;
+}
+
+/** Brings an environment up and takes it down when the test ends, however it ends. */
+export async function startEnvironment(
+  t: ExecutionContext,
+  { file = join(examples, 'hosting.yaml'), args = [] as string[] } = {},
+): Promise<TestEnvironment> {
+  const parent = await mkdtemp(join(tmpdir(), 'mcp-environment-'));
+  const dir = join(parent, 'state');
+  t.teardown(async () => {
+    const ended = await runMcp(['down', '--state', dir]);
+    if (ended.code !== 0) t.log(ended.stdout, ended.stderr);
+    await rm(parent, { recursive: true, force: true });
+  });
+  const up = await runMcp(['up', '--state', dir, '--file', file, '--port', '0', '--json', ...args]);
+  if (up.code !== 0) throw new Error(`mcp up ended with ${up.code}\n${up.stdout}\n${up.stderr}`);
+  const state = readState(dir);
+  if (!state) throw new Error('mcp up left no state');
+  const run = async (code: number, words: string[]) => {
+    const result = await runMcp([...words, '--state', dir]);
+    t.is(result.code, code, `mcp ${words.join(' ')}\n${result.stdout}\n${result.stderr}`);
+    return result;
+  };
+  const status = async () => JSON.parse((await run(0, ['status', '--json'])).stdout) as StatusView;
+  return {
+    dir,
+    state,
+    url: `http://${state.gateway.address}:${state.gateway.port}`,
+    mcp: (...words) => run(0, words),
+    mcpFails: (code, ...words) => run(code, words),
+    status,
+    async until(what, holds, withinMs = 60_000) {
+      const deadline = performance.now() + withinMs;
+      for (;;) {
+        const now = await status();
+        if (holds(now)) return now;
+        if (performance.now() > deadline)
+          throw new Error(`not within ${withinMs} ms: ${what}\n${JSON.stringify(now, null, 2)}`);
+      }
+    },
+  };
+}
+
+/** True where every version has its count of healthy instances and nothing else. */
+export function settled(status: StatusView): boolean {
+  return status.services.every((service) =>
+    service.versions.every(
+      (version) => version.live === version.desired && version.instances.every(({ state }) => state === 'up'),
+    ),
+  );
+}
+
+/** Instances of a service, over its versions. */
+export function instancesOf(status: StatusView, name: string) {
+  return status.services
+    .filter((service) => service.name === name)
+    .flatMap(({ versions }) => versions.flatMap((version) => version.instances));
+}

@@ -1,0 +1,88 @@
+import test from 'ava';
+import { whyService } from '../../../mcp/view/why.ts';
+import {
+  claimed,
+  environment,
+  gateway,
+  machine,
+  registration,
+  registryPart,
+  service,
+  version,
+} from '../../helpers/world.ts';
+
+const v1 = version('1.0.0', 1);
+const dns = environment(service('dns', [v1]));
+const controller = { leader: 'controller-1', waiting: [], alarms: [] };
+const documents = [{ version: '1.0.0', stale: false, problem: '' }];
+const well = { machines: [claimed('a', 'dns', v1)], registrations: [registration('a', 'dns', v1)] };
+
+function broken(
+  over: Parameters<typeof registryPart>[1],
+  words: Partial<{ controller: typeof controller; documents: typeof documents | null }> = {},
+) {
+  return whyService('dns', { registry: registryPart(dns, { ...well, ...over }), controller, documents, ...words });
+}
+
+test('a service that is as declared has no broken link', (t) => {
+  const view = broken({});
+  t.is(view.broken, null);
+  t.deepEqual(
+    view.links.map(({ link }) => link),
+    ['declaration', 'controller', 'machines', 'agents', 'registrations', 'routes', 'document'],
+  );
+});
+
+test('a service that nobody declared is broken at its declaration, and the declared ones are named', (t) => {
+  const view = whyService('dsn', { registry: registryPart(dns), controller, documents });
+  t.is(view.broken, 'declaration');
+  t.regex(view.links[0]?.evidence[0] ?? '', /it declares dns/);
+});
+
+test('a suspended controller is the first broken link and resume is what to try', (t) => {
+  const suspended = { record: { suspended: true, reason: 'maintenance', by: 'operator:ann', at: 1 }, version: 1 };
+  const view = broken({ suspended, machines: [], registrations: [] });
+  t.is(view.broken, 'controller');
+  t.is(view.links.find(({ link }) => link === 'controller')?.try, 'mcp resume');
+});
+
+test('what the controller waits for is told as its evidence', (t) => {
+  const waiting = [{ what: 'dns@1.0.0', why: 'pool empty: 1 building' }];
+  const view = broken(
+    { machines: [], registrations: [] },
+    { controller: { ...controller, waiting } as typeof controller },
+  );
+  t.is(view.broken, 'controller');
+  t.true(view.links.some(({ evidence }) => evidence.includes('dns@1.0.0 waits: pool empty: 1 building')));
+});
+
+test('missing machines are the broken link where the controller waits for nothing', (t) => {
+  t.is(broken({ machines: [machine('p')], registrations: [] }).broken, 'machines');
+});
+
+test('an agent that fails is the broken link, with its reason', (t) => {
+  const view = broken({
+    machines: [claimed('a', 'dns', v1, 'failed', 'artifact has a wrong digest')],
+    registrations: [],
+  });
+  t.is(view.broken, 'agents');
+  t.regex(view.links.find(({ link }) => link === 'agents')?.evidence[0] ?? '', /wrong digest/);
+});
+
+test('a registration that was left out is named with its reason', (t) => {
+  const rejected = [{ path: '/services/dns/1.0.0/x', reason: 'port 0' }];
+  const view = broken({ rejected });
+  t.is(view.broken, 'registrations');
+  t.true(view.links.some(({ evidence }) => evidence.includes('left out /services/dns/1.0.0/x: port 0')));
+});
+
+test('a gateway that has not seen the last change is the broken link', (t) => {
+  t.is(broken({ gateways: [gateway({ served: { generation: 2, asOf: 5 } })] }).broken, 'routes');
+  t.is(broken({ gateways: [] }).broken, 'routes');
+  t.is(broken({ gateways: [gateway({ holding: 'the registry is empty' })] }).broken, 'routes');
+});
+
+test('a stale document is the last link that can break', (t) => {
+  t.is(broken({}, { documents: [{ version: '1.0.0', stale: true, problem: 'timeout' }] }).broken, 'document');
+  t.is(broken({}, { documents: null }).broken, 'document');
+});

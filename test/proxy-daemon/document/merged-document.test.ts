@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import test from 'ava';
+import fc from 'fast-check';
+import { parse } from 'yaml';
+import { isReference, visitAll } from '../../../proxy-daemon/document/grammar.ts';
+import { isObject, type JsonObject, objectAt } from '../../../proxy-daemon/document/json.ts';
+import { headOf, joinJson, joinYaml } from '../../../proxy-daemon/document/merge.ts';
+import { rewriteOpenApi3, validateDocument } from '../../../proxy-daemon/document/normalise.ts';
+import { serviceFragment } from '../../../proxy-daemon/document/service-fragment.ts';
+import { writeFragmentJson, writeFragmentYaml, writeYaml } from '../../../proxy-daemon/document/write-fragment.ts';
+import { openApiDocument } from '../../helpers/openapi-arbitrary.ts';
+import { assertSameMeaning, resolveRef } from '../../helpers/openapi-meaning.ts';
+
+const services = ['dns', 'pet', 'error'];
+
+function merged(documents: JsonObject[]): { json: JsonObject; yaml: () => JsonObject } {
+  const fragments = documents.map((document, index) => {
+    const service = services[index] ?? `s${index}`;
+    const versions = [{ version: '1.0.0', document: rewriteOpenApi3(document) }];
+    return { service, fragment: serviceFragment(service, `/${service}`, versions, []) };
+  });
+  const head = { title: 'All', description: '', sources: [], leftOut: [] };
+  const json = joinJson(
+    head,
+    fragments.map(({ service, fragment }) => writeFragmentJson(service, fragment)),
+  );
+  const tail = writeYaml({ 'x-mcp-source': [], 'x-mcp-left-out': [] });
+  const yaml = joinYaml(
+    writeYaml(headOf(head)),
+    tail,
+    fragments.map(({ service, fragment }) => writeFragmentYaml(service, fragment)),
+  );
+  return {
+    json: JSON.parse(Buffer.concat(json).toString()) as JsonObject,
+    yaml: () => parse(Buffer.concat(yaml).toString(), { maxAliasCount: 0 }) as JsonObject,
+  };
+}
+
+const some = {
+  numRuns: Number(process.env.FC_RUNS ?? 60),
+  includeErrorInReport: true,
+  interruptAfterTimeLimit: 60_000,
+};
+
+test('every reference in a merged document leads somewhere, and its names are unique', async (t) => {
+  fc.assert(
+    fc.property(fc.array(openApiDocument, { minLength: 1, maxLength: 3 }), (documents) => {
+      const { json } = merged(documents);
+      const ids: string[] = [];
+      visitAll(json, 'document', (node, kind, at) => {
+        if (isReference(node, kind)) assert.ok(resolveRef(json, node.$ref), `${at}: ${node.$ref}`);
+        if (kind === 'operation' && typeof node.operationId === 'string') ids.push(node.operationId);
+      });
+      t.is(new Set(ids).size, ids.length);
+      const tags = Array.isArray(json.tags) ? json.tags.map((tag) => (isObject(tag) ? tag.name : tag)) : [];
+      t.is(new Set(tags).size, tags.length);
+    }),
+    some,
+  );
+});
+
+test('every operation keeps its own meaning when documents with the same names are merged', async (t) => {
+  fc.assert(
+    fc.property(fc.array(openApiDocument, { minLength: 2, maxLength: 3 }), (documents) => {
+      const { json } = merged(documents);
+      documents.forEach((document, index) => {
+        const route = `/${services[index]}`;
+        const a = { document, original: (place: { path: string; method: string }) => place };
+        const b = {
+          document: json,
+          original: ({ path, method }: { path: string; method: string }) => ({
+            path: path.slice(route.length),
+            method,
+          }),
+        };
+        for (const [path, item] of Object.entries(objectAt(document, 'paths'))) {
+          const other = objectAt(objectAt(json, 'paths'), route + path);
+          for (const [method, operation] of Object.entries(isObject(item) ? item : {})) {
+            const whole = isObject(operation) && { ...operation, security: operation.security ?? document.security };
+            assertSameMeaning(a, b, whole || undefined, other[method], `${method} ${path}`);
+          }
+        }
+      });
+      t.pass();
+    }),
+    some,
+  );
+});
+
+test('the merged document is valid OpenAPI 3.1, and its YAML says the same as its JSON', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(openApiDocument, { maxLength: 3 }), async (documents) => {
+      const { json, yaml } = merged(documents);
+      await validateDocument(json);
+      t.deepEqual(yaml(), json);
+    }),
+    { ...some, numRuns: Math.ceil(some.numRuns / 3) },
+  );
+});

@@ -1,0 +1,180 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import fc from 'fast-check';
+import { NginxParser, type NginxParseTreeNode } from 'nginx-conf/dist/src/parser.js';
+import { makeNginxConfig } from '../../../proxy-daemon/nginx/config.ts';
+import { directive, emit, entry, nginxText } from '../../../proxy-daemon/nginx/emit.ts';
+import { gatewayPaths } from '../../../proxy-daemon/nginx/paths.ts';
+import { makeRoutes } from '../../../proxy-daemon/routes/make-routes.ts';
+import type { LiveRegistration, RouteTable } from '../../../proxy-daemon/routes/route-table.ts';
+import { emptyRouteTable } from '../../../proxy-daemon/routes/route-table.ts';
+import type { Environment } from '../../../specs/nouns.ts';
+import { sampleEnvironment, sampleRegistration, sampleService, sampleVersion } from '../../helpers/sample-world.ts';
+import { tempDir } from '../../helpers/temp-dir.ts';
+
+function configOf(dir: string, table: RouteTable): string {
+  const settings = {
+    listen: { address: '127.0.0.1', port: 1 },
+    paths: gatewayPaths(dir),
+    user: null,
+    workers: 1,
+    shutdownTimeoutMs: 1000,
+  };
+  return emit(makeNginxConfig(table, 7, settings));
+}
+
+function tableOf(desired: Environment | null, registrations: LiveRegistration[]): RouteTable {
+  return makeRoutes({ desired, registrations, previous: emptyRouteTable, dead: new Set(), now: 0 });
+}
+
+/** Every directive's path, `http/server/location/return`; the entries of maps and types are data and count as `*`. */
+function directivesOf(text: string): Set<string> {
+  const found = new Set<string>();
+  const walk = (node: NginxParseTreeNode, path: string, inData: boolean): void => {
+    for (const child of node.children ?? []) {
+      const own = `${path}${inData ? '*' : child.name}`;
+      found.add(own);
+      walk(child, `${own}/`, child.name === 'map' || child.name === 'types');
+    }
+  };
+  new NginxParser().parse(text, (error, tree) => {
+    if (error) throw error;
+    if (tree) walk(tree, '', false);
+  });
+  return found;
+}
+
+/** A syntax error, or empty; as `nginx -t` says it. Listening on port 1 may be refused: that is not about the syntax. */
+function nginxProblem(dir: string, text: string): string {
+  const file = join(dir, 'candidate.conf');
+  for (const name of ['logs', 'temp']) mkdirSync(join(dir, name), { recursive: true });
+  writeFileSync(file, text);
+  const run = spawnSync('/usr/sbin/nginx', ['-t', '-q', '-c', file], { encoding: 'utf8' });
+  return run.status === 0 || /bind\(\).*Permission denied/.test(run.stderr) ? '' : run.stderr;
+}
+
+const dns = (weights: [number, number]) =>
+  sampleEnvironment([
+    sampleService('dns', [sampleVersion('1', 2, weights[0]), sampleVersion('2', 1, weights[1])], { route: '/a/dns' }),
+    sampleService('empty', [sampleVersion('1', 1)]),
+    sampleService('site', [sampleVersion('1', 1)], { route: '/' }),
+  ]);
+const someInstances = [
+  sampleRegistration('dns', '1', 1),
+  sampleRegistration('dns', '1', 2, { address: 'fd00::2' }),
+  sampleRegistration('dns', '2', 3),
+  sampleRegistration('site', '1', 4),
+];
+
+test('upstreams carry the weights, IPv6 in brackets, and a service without instances has none', async (t) => {
+  const text = configOf(await tempDir(t), tableOf(dns([80, 20]), someInstances));
+  t.regex(
+    text,
+    /upstream mcp_dns \{\n {4}server 127\.1\.0\.1:8080 weight=2 .*;\n {4}server \[fd00::2\]:8080 weight=2 /,
+  );
+  t.regex(text, /server 127\.1\.0\.3:8080 weight=1 /);
+  t.notRegex(text, /upstream mcp_empty/);
+});
+
+test('the same table gives the same text', async (t) => {
+  const dir = await tempDir(t);
+  const reversed = [...someInstances].reverse();
+  t.is(configOf(dir, tableOf(dns([80, 20]), someInstances)), configOf(dir, tableOf(dns([80, 20]), reversed)));
+});
+
+test('nginx accepts tables without routes, with a thousand, and with the longest names', async (t) => {
+  const dir = await tempDir(t);
+  const many = Array.from({ length: 1000 }, (_, n) => sampleRegistration(`service-${n}`, '1', n + 1));
+  const longest = `/${Array.from({ length: 5 }, () => 'x'.repeat(40)).join('/')}`;
+  const long = sampleEnvironment([sampleService('y'.repeat(40), [sampleVersion('1', 1)], { route: longest })]);
+  for (const table of [
+    emptyRouteTable,
+    tableOf(null, many),
+    tableOf(long, [sampleRegistration('y'.repeat(40), '1', 1)]),
+  ]) {
+    t.is(nginxProblem(dir, configOf(dir, table)), '');
+  }
+});
+
+test('whatever the registry and the environment say, no directive appears that the template does not have', async (t) => {
+  const dir = await tempDir(t);
+  const allowed = directivesOf(configOf(dir, tableOf(dns([80, 20]), someInstances)));
+  const nasty = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 60 }),
+    fc.constantFrom(
+      'x;',
+      '} server {',
+      'a"b',
+      "a'b",
+      '$uri',
+      '$' + '{a}',
+      '#',
+      '~^/',
+      '\\',
+      'a\nb',
+      '..',
+      '::1',
+      '127.0.0.1; deny all',
+      '/a/b',
+      '/',
+    ),
+    fc.stringMatching(/^[a-z0-9-]{1,10}$/),
+    fc.stringMatching(/^\/[a-z0-9._~/-]{0,20}$/),
+    fc.ipV4(),
+    fc.ipV6(),
+  );
+  const registration = fc
+    .record({
+      service: nasty,
+      version: nasty,
+      machine: nasty,
+      address: nasty,
+      port: fc.oneof(fc.nat(70_000), fc.double()),
+    })
+    .map((fields): LiveRegistration => {
+      const path = `/services/${fields.service}/${fields.version}/${fields.machine}`;
+      return { path, mzxid: 1, record: { schema: 1, state: 'up', at: 0, ...fields } };
+    });
+  const service = fc
+    .record({
+      name: nasty,
+      route: nasty,
+      version: nasty,
+      weight: fc.option(fc.double({ min: 0, max: 100, noNaN: true })),
+    })
+    .map(({ name, route, version, weight }) =>
+      sampleService(name, [sampleVersion(version, 1, weight ?? undefined)], { route }),
+    );
+  const world = fc.record({
+    services: fc.array(service, { maxLength: 4 }),
+    registrations: fc.array(registration, { maxLength: 8 }),
+  });
+  let checked = 0;
+  fc.assert(
+    fc.property(world, ({ services, registrations }) => {
+      const aimed = registrations.map((one, index) => {
+        const name = services[index]?.name;
+        return name === undefined
+          ? one
+          : { ...one, record: { ...one.record, service: name, address: '10.0.0.1', port: 80 } };
+      });
+      const text = configOf(dir, tableOf(sampleEnvironment(services), aimed));
+      for (const name of directivesOf(text)) t.true(allowed.has(name), name);
+      checked += 1;
+      if (checked % 10 === 0) t.is(nginxProblem(dir, text), '');
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('text from outside can hold neither variables nor control characters; all else comes back as it was', (t) => {
+  for (const evil of ['$uri', 'a\nb', 'a\u0000b', 'a\u007fb', 'x'.repeat(5000)]) {
+    t.throws(() => emit([directive('return', 200, `{"${evil}"`)]), { code: 'GATEWAY_UNSAFE_VALUE' });
+    t.throws(() => emit([entry(evil.padEnd(4500, evil), '1')]), { code: 'GATEWAY_UNSAFE_VALUE' });
+    if (evil.startsWith('$')) t.throws(() => nginxText`http://${evil}`, { code: 'GATEWAY_UNSAFE_VALUE' });
+  }
+  t.is(emit([directive('return', 200, 'a "b" \\ ; } # {')]), 'return 200 "a \\"b\\" \\\\ ; } # {";\n');
+  t.is(emit([entry('default', '1'), entry('~^x', '')]), '"\\\\default" 1;\n"\\\\~^x" "";\n');
+});

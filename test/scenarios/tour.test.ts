@@ -1,0 +1,123 @@
+/** The README's tour, line by line, on a real environment of processes. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import test from 'ava';
+import { readStartTime } from '../../registrar/process-identity.ts';
+import { examples, instancesOf, runMcp, settled, startEnvironment } from '../helpers/local-environment.ts';
+
+const execute = promisify(execFile);
+
+async function getJson(url: string): Promise<{ status: number; headers: Headers; body: Record<string, unknown> }> {
+  const response = await fetch(url);
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (await response.json()) as Record<string, unknown>,
+  };
+}
+
+/** Pids of the process group of a machine, found by the uuid in its command line or environment. */
+async function pidOf(uuid: string): Promise<number> {
+  const { stdout } = await execute('pgrep', ['-f', `agent run --machine .*${uuid}`]);
+  return Number(stdout.trim().split('\n')[0]);
+}
+
+test('the tour of the README works on processes', async (t) => {
+  t.timeout(240_000);
+  const env = await startEnvironment(t);
+
+  await t.notThrowsAsync(async () => {
+    for (const path of ['/dns/zones', '/domains/v1/names', '/certificates/issued']) {
+      const { status } = await getJson(env.url + path);
+      t.is(status, 200, path);
+    }
+  }, 'every API is reached through the gateway');
+
+  const document = await getJson(`${env.url}/openapi.json`);
+  const before = Object.keys(document.body.paths as object);
+  for (const prefix of ['/dns/', '/domains/', '/certificates/'])
+    t.true(
+      before.some((path) => path.startsWith(prefix)),
+      prefix,
+    );
+  t.is((await fetch(`${env.url}/docs/`)).status, 200);
+  t.is((await fetch(`${env.url}/status`)).status, 200);
+  t.is((await fetch(`${env.url}/healthz`)).status, 200);
+
+  await env.mcp('scale', 'dns', '4');
+  const four = await env.until('four of dns', (status) => settled(status) && instancesOf(status, 'dns').length === 4);
+
+  const victim = instancesOf(four, 'dns')[0]?.machine ?? '';
+  const pid = await pidOf(victim);
+  process.kill(-pid, 'SIGKILL');
+  const back = await env.until('the killed one replaced', (status) => {
+    const now = instancesOf(status, 'dns').map(({ machine }) => machine);
+    return settled(status) && now.length === 4 && !now.includes(victim);
+  });
+  t.is(readStartTime(pid), null);
+  t.is(instancesOf(back, 'dns').length, 4);
+  const { stdout: log } = await env.mcp('events', '--machine', victim);
+  t.regex(log, /machine\./, 'its story is told');
+
+  await env.mcp('why', 'dns');
+  await env.mcp('machines');
+  await env.mcp('pool');
+  await env.mcp('history');
+
+  const withMailboxes = join(examples, 'hosting-with-mailboxes.yaml');
+  const planned = await env.mcpFails(4, 'plan', '-f', withMailboxes);
+  t.regex(planned.stdout, /mailboxes/);
+  await env.mcp('apply', '-f', withMailboxes, '--yes');
+  await env.until('mailboxes served', (status) => settled(status) && instancesOf(status, 'mailboxes').length > 0);
+  await env.mcpFails(0, 'plan', '-f', withMailboxes);
+  t.is((await fetch(`${env.url}/mailboxes/boxes`)).status, 200);
+  const paths = async () => Object.keys((await getJson(`${env.url}/openapi.json`)).body.paths as object);
+  for (let tries = 0; tries < 100 && !(await paths()).some((path) => path.startsWith('/mailboxes/')); tries++)
+    await env.status();
+  t.true(
+    (await paths()).some((path) => path.startsWith('/mailboxes/')),
+    'its operations appear in the document',
+  );
+
+  await env.mcp('suspend', '--reason', 'tour');
+  t.is((await env.status()).suspended?.reason, 'tour');
+  await env.mcp('resume');
+
+  const ended = await runMcp(['down', '--state', env.dir, '--json']);
+  t.is(ended.code, 0, ended.stderr);
+  t.true((JSON.parse(ended.stdout) as { removed: boolean }).removed);
+  await t.throwsAsync(execute('pgrep', ['-f', env.dir]), undefined, 'no process of the environment is left');
+});
+
+test('bad input changes nothing and is answered with exit code 2', async (t) => {
+  t.timeout(120_000);
+  for (const words of [
+    ['scale', 'dns', '--count=', '3'],
+    ['scale', 'dns', 'three'],
+    ['scale', 'dns'],
+    ['status', '--jsno'],
+    ['plam'],
+    ['apply', '-f', '/nowhere/environment.yaml', '--registry', '127.0.0.1:1/mcp'],
+  ]) {
+    const result = await runMcp(words);
+    t.is(result.code, 2, `mcp ${words.join(' ')}: ${result.stderr}`);
+    t.not(result.stderr, '');
+    t.is(result.stdout, '');
+  }
+});
+
+test('every command has --help and --json', async (t) => {
+  t.timeout(120_000);
+  const { stdout } = await runMcp(['--help']);
+  const names = [...stdout.matchAll(/^ {2}([a-z]+) /gm)]
+    .map((match) => match[1] ?? '')
+    .filter((name) => name !== 'help');
+  t.true(names.length > 14);
+  for (const name of names) {
+    const words = ['controller', 'gateway', 'agent'].includes(name) ? [name, 'run'] : [name];
+    const help = await runMcp([...words, '--help']);
+    t.is(help.code, 0, name);
+    t.regex(help.stdout, /--json/, name);
+  }
+});

@@ -1,0 +1,36 @@
+/** The processes of a machine: its group, and whatever left the group but still carries the machine's mark. */
+import type { Clock } from '../../registrar/clock.ts';
+import {
+  isSameProcess,
+  killGroup,
+  type ProcessIdentity,
+  processesMarked,
+  signalProcess,
+} from '../../registrar/process-identity.ts';
+import { unavailable } from '../provider-errors.ts';
+
+/** How long killed processes may take to end, ms. */
+const dyingMs = 10_000;
+
+/** Environment of a machine's main process: what it starts inherits it, in any group or session. */
+export function machineEnvironment(uuid: string): { MCP_MACHINE: string } {
+  return { MCP_MACHINE: uuid };
+}
+
+/** Kills all processes of the machine that `main` leads or led; returns how many there were. */
+export function killMachine(uuid: string, main: ProcessIdentity): number {
+  const mark = `MCP_MACHINE=${machineEnvironment(uuid).MCP_MACHINE}`;
+  const inGroup = killGroup(main, 'SIGKILL', mark);
+  const escaped = processesMarked(mark).filter((one) => signalProcess(one, 'SIGKILL'));
+  return inGroup + escaped.length;
+}
+
+/** As `killMachine`, until none is left. Errors: PROVIDER_UNAVAILABLE where one does not die. */
+export async function endMachine(uuid: string, main: ProcessIdentity, clock: Clock): Promise<void> {
+  const deadline = clock.monotonic() + dyingMs;
+  while (killMachine(uuid, main) > 0) {
+    if (clock.monotonic() > deadline) throw unavailable(`processes of machine ${uuid} do not end`);
+    do await clock.sleep(5);
+    while (isSameProcess(main) && clock.monotonic() <= deadline);
+  }
+}
