@@ -1,6 +1,6 @@
 /** A registry and a cloud in memory, formatted and declared, for tests of the controller's parts. */
 import type { ExecutionContext } from 'ava';
-import type { ExecuteInput } from '../../../mcp/control/execute.ts';
+import type { ExecuteInput } from '../../../mcp/control/execute-input.ts';
 import { SlowCalls } from '../../../mcp/control/slow-calls.ts';
 import type { CreationResult } from '../../../mcp/plan/remember.ts';
 import { paths } from '../../../registrar/layout.ts';
