@@ -330,7 +330,15 @@ function documentTargets(table: RouteTable): DocumentTarget[] {
       ? []
       : instances
           .filter(({ weight }) => weight > 0)
-          .map(({ version, address, port }) => ({ service, version, address, port, path: document, route: prefix })),
+          .map(({ version, address, port, weight }) => ({
+            service,
+            version,
+            address,
+            port,
+            path: document,
+            route: prefix,
+            weight,
+          })),
   );
 }
 

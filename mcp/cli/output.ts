@@ -1,6 +1,7 @@
 /** What the command line prints: results on stdout, everything else on stderr, so `--json` never mixes with words. */
 import { styleText } from 'node:util';
 import { McpError } from '../../specs/errors.ts';
+import { problemsOf, renderProblems } from '../../specs/problems.ts';
 
 /** Documented exit codes of every command. */
 export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3, changes: 4 } as const;
@@ -26,6 +27,8 @@ export function renderError(error: unknown, color: boolean): string {
   if (!(error instanceof McpError)) {
     return `${head} [INTERNAL] ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
   }
+  const problems = problemsOf(error);
+  if (problems.length > 0) return `${renderProblems(problems, { color })}\n${head} [${error.code}] nothing was changed`;
   const lines = [`${head} [${error.code}] ${error.message}`];
   if (error.hint) lines.push(`  ${paint(color, 'cyan', 'try')}: ${error.hint}`);
   if (error.cause instanceof Error && error.cause.message !== error.message)

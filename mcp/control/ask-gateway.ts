@@ -18,20 +18,27 @@ const statusPage = z.object({
   }),
 });
 
-/** The words of the first gateway that answers; null where none does. */
+/** A service version's document as a gateway sees it. */
+export interface SourceWord extends DocumentWord {
+  service: string;
+}
+
+/** The words of the first gateway that answers, for every service that has a document; null where none answers. */
 export async function askDocuments(
-  gateways: GatewayRecord[],
-  service: string,
+  gateways: Pick<GatewayRecord, 'url'>[],
   signal: AbortSignal,
-): Promise<DocumentWord[] | null> {
+): Promise<SourceWord[] | null> {
   for (const gateway of gateways) {
     try {
       const url = new URL('/status.json', gateway.url);
       const { body } = await request(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(withinMs)]) });
-      const page = statusPage.parse(await body.json());
-      return page.document.sources
-        .filter((source) => source.service === service)
-        .map(({ version, state, problem }) => ({ version, stale: state !== 'fresh', problem }));
+      const { sources } = statusPage.parse(await body.json()).document;
+      return sources.map(({ service, version, state, problem }) => ({
+        service,
+        version,
+        stale: state !== 'fresh',
+        problem,
+      }));
     } catch {
       signal.throwIfAborted();
     }

@@ -14,7 +14,8 @@ import type { Plan } from '../plan/plan.ts';
 import type { Policy } from '../plan/policy.ts';
 import { remember, rememberCreation, rememberDestroy, rememberWrite } from '../plan/remember.ts';
 import { Bell } from './bell.ts';
-import { type ActionOutcome, type ExecuteInput, execute, type Failpoint } from './execute.ts';
+import { type ActionOutcome, execute } from './execute.ts';
+import type { ExecuteInput, Failpoint } from './execute-input.ts';
 import { observe } from './observe.ts';
 import { StatusPublisher } from './publish-status.ts';
 import { SlowCalls } from './slow-calls.ts';
@@ -42,7 +43,8 @@ export interface LeadOptions {
   failpoint?: Failpoint;
   /** Makes UUIDs; a simulation makes its own. */
   newId?: () => string;
-  /** Called after each sweep; a simulation looks over the leader's shoulder. */
+  /** Called with each plan before it is executed, and with what became of it: a simulation looks over the leader's shoulder. */
+  onPlan?: (plan: Plan) => void;
   onSweep?: (plan: Plan, outcomes: ActionOutcome[]) => void;
 }
 
@@ -156,12 +158,13 @@ class Leader {
   }
 
   async #sweep(): Promise<void> {
-    const { clock, policy, newId = randomUUID, onSweep } = this.#options;
+    const { clock, policy, newId = randomUUID, onPlan, onSweep } = this.#options;
     const { signal } = this.#term;
     const snapshot = await observe({ ...this.#options, signal });
     const now = clock.monotonic();
     this.#memory = remember(this.#memory, snapshot, policy, now);
     const plan = makePlan(snapshot, this.#memory, policy, { now, newId });
+    onPlan?.(plan);
     const outcomes = await execute(this.#input, snapshot, plan, {
       quiet: !this.#memory.quietOver,
       mustSee: now - this.#memory.lastWriteAt < policy.unseenWriteMs ? this.#memory.lastWriteZxid : 0,

@@ -4,15 +4,16 @@ import { paths as nodes } from '../../registrar/layout.ts';
 import { formatRegistry } from '../../registrar/recipes/format-registry.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
-import { connectZooKeeper, makeChroot } from '../../registrar/zookeeper/client.ts';
+import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
 import { untilServing, writeServerFiles, zooKeeperServer } from '../../registrar/zookeeper/server.ts';
 import { McpError } from '../../specs/errors.ts';
+import { askDocuments } from '../control/ask-gateway.ts';
 import { readStatus } from '../control/read-status.ts';
 import { applyEnvironment } from '../declare/apply-environment.ts';
 import { loadEnvironment } from '../declare/load-environment.ts';
 import { isConverged, type StatusView } from '../view/status-view.ts';
 import { freeAddressBlock, freePort } from './addresses.ts';
-import { type DaemonSpec, daemonLog, ensureDaemon } from './daemons.ts';
+import { type DaemonSpec, daemonLog, ensureDaemon, findDaemon } from './daemons.ts';
 import { mcpCommand } from './provider.ts';
 import { type LocalState, readState, registryOf, type StatePaths, statePaths, writeState } from './state.ts';
 
@@ -44,11 +45,14 @@ export async function up(options: UpOptions, progress: Progress): Promise<{ stat
   await startZooKeeper(paths, state, progress, options.signal);
   const fresh = await prepareRegistry(state, progress, options.signal);
   progress.start('Start controller and gateway');
-  for (const spec of daemons(options.dir, state)) await ensureDaemon(paths, spec);
+  if (!(await findDaemon(paths, 'supervisor'))) {
+    for (const spec of daemons(options.dir, state)) await ensureDaemon(paths, spec);
+  }
   const client = await connectZooKeeper(registryOf(state), { sessionTimeoutMs: 10_000, signal: options.signal });
   try {
     if (fresh) await declare(client, paths, options, progress);
     const status = await waitUntilServed(client, paths, progress, options.signal);
+    await waitForDocuments(status, progress, options.signal);
     return { state, status };
   } finally {
     await client.close();
@@ -106,7 +110,8 @@ async function startZooKeeper(
   signal: AbortSignal,
 ): Promise<void> {
   progress.start('Start ZooKeeper');
-  await ensureDaemon(paths, await zooKeeperDaemon(paths, state));
+  // A running supervisor starts what is missing by itself; two starters could start one daemon twice.
+  if (!(await findDaemon(paths, 'supervisor'))) await ensureDaemon(paths, await zooKeeperDaemon(paths, state));
   try {
     await untilServing(state.zookeeperPort, { timeoutMs: 60_000, signal });
   } catch (cause) {
@@ -121,7 +126,6 @@ async function startZooKeeper(
 /** Makes our part of the tree; true where nothing has been declared in it yet. */
 async function prepareRegistry(state: LocalState, progress: Progress, signal: AbortSignal): Promise<boolean> {
   progress.start('Prepare the registry');
-  await makeChroot(registryOf(state), { signal });
   const client = await connectZooKeeper(registryOf(state), { sessionTimeoutMs: 10_000, signal });
   try {
     await formatRegistry(client, systemClock, { clusterId: state.clusterId });
@@ -175,7 +179,7 @@ function isServed(status: StatusView): boolean {
     status.services.length > 0 &&
     isConverged(status) &&
     status.gateways.length > 0 &&
-    status.gateways.every((gateway) => gateway.generation > 0 && gateway.holding === '')
+    status.gateways.every(({ generation }) => generation > 0)
   );
 }
 
@@ -183,4 +187,19 @@ function missing(status: StatusView): string {
   const live = status.services.map((service) => `${service.name} ${service.live}/${service.desired}`);
   const { ready, building, target } = status.pool;
   return [...live, `pool ${ready}/${target} ready, ${building} building`].join(', ');
+}
+
+const documentsWithinMs = 15_000;
+
+/** Gives the gateway a moment to read every document; one that can't be read is no reason to fail (`mcp why` names it). */
+async function waitForDocuments({ gateways }: StatusView, progress: Progress, signal: AbortSignal): Promise<void> {
+  progress.start('Merge the documents');
+  const until = systemClock.monotonic() + documentsWithinMs;
+  while (systemClock.monotonic() < until) {
+    const words = await askDocuments(gateways, signal);
+    const open = words?.filter(({ stale }) => stale) ?? [];
+    if (words && open.length === 0) return;
+    progress.tell(open.map(({ service, version, problem }) => `${service}@${version} ${problem}`).join(', '));
+    await systemClock.sleep(100, signal);
+  }
 }

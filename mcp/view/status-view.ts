@@ -31,6 +31,17 @@ export interface ServiceView {
   versions: VersionView[];
 }
 
+export interface GatewayView {
+  id: string;
+  url: string;
+  generation: number;
+  mode: string;
+  /** Why it keeps the last good configuration against the registry; empty where it does not. */
+  holding: string;
+  /** It has acknowledged the last change of every registration. */
+  current: boolean;
+}
+
 export interface StatusView {
   environment: string | null;
   generation: number | null;
@@ -39,7 +50,7 @@ export interface StatusView {
   suspended: Pick<SuspendedRecord, 'reason' | 'by' | 'at'> | null;
   services: ServiceView[];
   pool: { ready: number; building: number; target: number };
-  gateways: { id: string; url: string; generation: number; mode: string; holding: string }[];
+  gateways: GatewayView[];
   waiting: Waiting[];
   alarms: Alarm[];
 }
@@ -63,18 +74,25 @@ export function statusView(registry: RegistryPart, controller: ControllerWords):
     suspended: suspended ? { reason, by, at } : null,
     services: serviceViews(registry, desired?.environment ?? null),
     pool: poolView(registry, desired?.environment ?? null),
-    gateways: registry.gateways.map(gatewayView),
+    gateways: registry.gateways.map((gateway) => gatewayView(gateway, lastChange(registry))),
     waiting: controller.waiting,
     alarms: controller.alarms,
   };
 }
 
-/** True where every version has exactly its count of healthy instances, nothing drains, and nothing undeclared is left. */
+/**
+ * True where every version has exactly its count of healthy instances, nothing drains, nothing undeclared is left, and every
+ * gateway serves that.
+ */
 export function isConverged(status: StatusView): boolean {
-  return status.services.every((service) =>
-    service.versions.every(
-      (version) => version.live === version.desired && version.instances.every((instance) => instance.state === 'up'),
-    ),
+  const served = status.gateways.every(({ current, holding }) => current && holding === '');
+  return (
+    served &&
+    status.services.every((service) =>
+      service.versions.every(
+        (version) => version.live === version.desired && version.instances.every((instance) => instance.state === 'up'),
+      ),
+    )
   );
 }
 
@@ -160,7 +178,12 @@ function poolView(registry: RegistryPart, environment: Environment | null): Stat
   return { ready: count('ready'), building: count('building', 'verifying'), target: environment?.pool.size ?? 0 };
 }
 
-function gatewayView(gateway: GatewayRecord): StatusView['gateways'][number] {
-  const { id, url, mode, holding } = gateway;
-  return { id, url, generation: gateway.served.generation, mode, holding };
+function gatewayView(gateway: GatewayRecord, lastChanged: number): GatewayView {
+  const { id, url, mode, holding, served } = gateway;
+  return { id, url, generation: served.generation, mode, holding, current: served.asOf >= lastChanged };
+}
+
+/** zxid of the newest registration's last change. */
+function lastChange(registry: RegistryPart): number {
+  return registry.registrations.reduce((newest, { mzxid }) => Math.max(newest, mzxid), 0);
 }

@@ -105,7 +105,7 @@ function explain(
     reasons.set(
       service,
       `${missing} of ${missing + (liveOf.get(service) ?? 0)} instances vanished from the registry unannounced since ` +
-        `${new Date(since).toISOString()}; ${kept} kept while they answer`,
+        `${new Date(since).toISOString().slice(0, 19)}Z; ${kept} kept while they answer`,
     );
   }
   return reasons;

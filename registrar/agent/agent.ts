@@ -23,7 +23,7 @@ import { RotatingLog } from './rotating-log.ts';
 import { followWorld } from './session-watch.ts';
 import type { AgentWorld } from './world.ts';
 
-export interface MachineIdentity {
+interface MachineIdentity {
   uuid: string;
   /** The only address that is ever registered. An IP address. */
   address: string;

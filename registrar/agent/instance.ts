@@ -94,10 +94,11 @@ export class Instance {
       await this.#firstConfig(signal);
       const started = this.#options.clock.monotonic();
       const end = await this.#runOnce(dir, signal);
+      const lastedMs = this.#options.clock.monotonic() - started;
       if (end.onPurpose || signal.aborted) continue;
       // A child of the dead may still hold its port.
       await endLeftovers(this.#options.machine.uuid, leftoversPatienceMs, this.#options.clock);
-      const next = nextTry(pace, this.#options.clock.monotonic() - started, this.#retry);
+      const next = nextTry(pace, lastedMs, this.#retry);
       pace = next.pace;
       await this.#pauseAfter(next, 'starting', this.#withOutput(end.reason), signal);
     }

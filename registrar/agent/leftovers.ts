@@ -6,7 +6,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import type { Clock } from '../clock.ts';
 
 /** What the agent sets in the environment of everything it starts; see `serviceEnvironment`. */
-export function marksOf(machine: string): string[] {
+function marksOf(machine: string): string[] {
   return [`MCP_MACHINE=${machine}`, `MCP_STARTED_BY=agent`];
 }
 

@@ -1,5 +1,4 @@
 /** A service's configuration from the registry, as its instances see it: environment variables and a JSON file. */
-import { createHash } from 'node:crypto';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ConfigValue } from '../../specs/nouns.ts';
@@ -18,12 +17,6 @@ function upperSnake(key: string): string {
     .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
     .replace(/[^A-Za-z0-9]+/g, '_')
     .toUpperCase();
-}
-
-/** Equal exactly where the values are, whatever the order of their keys. */
-export function configDigest(values: ConfigValues): string {
-  const sorted = Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1));
-  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex');
 }
 
 /** Writes `config.json` below `dir`, whole or not at all, and gives its path for `MCP_CONFIG_FILE`. */

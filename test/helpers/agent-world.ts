@@ -47,7 +47,7 @@ createServer((request, reply) => (routes[request.url] ?? routes['/healthz'])(rep
   .listen(Number(process.env.PORT), process.env.ADDRESS, () => console.log('listening'));
 `;
 
-export const quickHealth: HealthCheck = {
+const quickHealth: HealthCheck = {
   kind: 'http',
   path: '/healthz',
   intervalMs: 50,
@@ -55,6 +55,9 @@ export const quickHealth: HealthCheck = {
   rise: 1,
   fall: 2,
 };
+
+/** Real processes on a machine that is busy with other tests, ms. */
+const patienceMs = 30_000;
 
 interface Test {
   teardown(fn: () => Promise<void>): void;
@@ -113,7 +116,7 @@ export class AgentWorldForTest {
       clock: systemClock,
       log: pino({ level: process.env.TEST_LOG ?? 'silent' }),
       signal: leaving.signal,
-      timing: { retry: { quickMs: 3_000, firstDelayMs: 20, slowDelayMs: 300, failAfter: 3 }, ...timing },
+      timing: { retry: { quickMs: 60_000, firstDelayMs: 20, slowDelayMs: 300, failAfter: 3 }, ...timing },
     });
     ended.catch(() => {});
     const leave = () => {
@@ -210,21 +213,23 @@ export class AgentWorldForTest {
 
   /** Waits for the phase; the record then. */
   phase(wanted: AgentRecord['phase']): Promise<AgentRecord> {
-    return eventually(`phase ${wanted}`, async () => {
+    const look = async () => {
       const record = await this.agentRecord();
       return record?.phase === wanted && record;
-    });
+    };
+    return eventually(`phase ${wanted}`, look, patienceMs);
   }
 
   registered(state: RegistrationRecord['state'], version?: string) {
-    return eventually(`registered ${state}`, async () => {
+    const look = async () => {
       const found = await this.registration(version);
       return found?.record.state === state && found;
-    });
+    };
+    return eventually(`registered ${state}`, look, patienceMs);
   }
 
   unregistered(version?: string): Promise<true> {
-    return eventually('not registered', async () => (await this.registration(version)) === null);
+    return eventually('not registered', async () => (await this.registration(version)) === null, patienceMs);
   }
 
   /** Asks the running service; rejects where it does not answer. */

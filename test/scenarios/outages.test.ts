@@ -9,7 +9,7 @@ import { instancesOf, runMcp, settled, startEnvironment, type TestEnvironment } 
 const outageMs = 20_000;
 const targets = [
   { method: 'GET', path: '/dns/zones' },
-  { method: 'GET', path: '/domains/domains' },
+  { method: 'GET', path: '/domains/v1/names' },
   { method: 'GET', path: '/certificates/issued' },
 ] as const;
 

@@ -28,7 +28,7 @@ test('the tour of the README works on processes', async (t) => {
   const env = await startEnvironment(t);
 
   await t.notThrowsAsync(async () => {
-    for (const path of ['/dns/zones', '/domains/domains', '/certificates/issued']) {
+    for (const path of ['/dns/zones', '/domains/v1/names', '/certificates/issued']) {
       const { status } = await getJson(env.url + path);
       t.is(status, 200, path);
     }

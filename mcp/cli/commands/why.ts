@@ -21,7 +21,8 @@ async function why(context: Context, service: string): Promise<number | undefine
   const { registry, controller, leading } = await context.withRegistry((client) =>
     readWorld(client, context.reading()),
   );
-  const documents = await askDocuments(registry.gateways, service, context.signal);
+  const all = await askDocuments(registry.gateways, context.signal);
+  const documents = all?.filter((word) => word.service === service) ?? null;
   const view = whyService(service, {
     registry,
     controller: {

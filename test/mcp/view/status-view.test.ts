@@ -1,6 +1,15 @@
 import test from 'ava';
 import { isConverged, statusView } from '../../../mcp/view/status-view.ts';
-import { claimed, environment, machine, registration, registryPart, service, version } from '../../helpers/world.ts';
+import {
+  claimed,
+  environment,
+  gateway,
+  machine,
+  registration,
+  registryPart,
+  service,
+  version,
+} from '../../helpers/world.ts';
 
 const v1 = version('1.0.0', 2);
 const dns = environment(service('dns', [v1]));
@@ -56,4 +65,17 @@ test('the pool counts ready and coming machines, not claimed ones', (t) => {
     claimed('d', 'dns', v1),
   ];
   t.deepEqual(statusView(registryPart(dns, { machines }), quiet).pool, { ready: 1, building: 2, target: 2 });
+});
+
+test('it has not converged while a gateway has not acknowledged the last change, or holds', (t) => {
+  const world = {
+    machines: [claimed('a', 'dns', version('1.0.0', 1))],
+    registrations: [registration('a', 'dns', version('1.0.0', 1))],
+  };
+  const declared = environment(service('dns', [version('1.0.0', 1)]));
+  const converged = (over: Parameters<typeof gateway>[0]) =>
+    isConverged(statusView(registryPart(declared, { ...world, gateways: [gateway(over)] }), quiet));
+  t.true(converged({}));
+  t.false(converged({ served: { generation: 3, asOf: 9 } }));
+  t.false(converged({ holding: 'the registry is empty' }));
 });

@@ -264,3 +264,27 @@ test('a service can not speak for the gateway', (t) => {
   });
   t.deepEqual(document.paths, { '/a': { get: { 'x-own': 2, responses: {} } } });
 });
+
+test('what the validator wrongly refuses is accepted', async (t) => {
+  const document = smallDocument(['/b'], { info: { title: 'a', version: '1', license: { name: 'MIT' } } });
+  const link = { operationId: 'readb', parameters: { limit: 5 }, server: { url: '/' } };
+  const response = { description: 'ok', links: { next: link } };
+  const normalised = await normaliseDocument({
+    ...document,
+    paths: {
+      ...objectAt(document, 'paths'),
+      '/a': { $ref: '#/paths/~1b' },
+      '/c': { get: { responses: { '200': response } } },
+    },
+    components: {
+      ...objectAt(document, 'components'),
+      securitySchemes: { token: { type: 'http', scheme: 'Bearer', bearerFormat: 'JWT' } },
+    },
+  });
+  await validateDocument(normalised);
+  t.deepEqual(Object.keys(objectAt(normalised, 'paths')), ['/b', '/a', '/c']);
+  t.is(objectAt(objectAt(objectAt(normalised, 'components'), 'securitySchemes'), 'token').scheme, 'bearer');
+  await t.throwsAsync(normaliseDocument({ ...document, info: { title: 'a', version: '1', license: {} } }), {
+    code: 'DOCUMENT_INVALID',
+  });
+});

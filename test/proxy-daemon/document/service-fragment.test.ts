@@ -182,6 +182,7 @@ test('of two live versions the first is shown, what only the other has is added,
   }));
   const fragment = serviceFragment('dns', '/dns', versions, []);
   t.deepEqual(Object.keys(fragment.paths), ['/dns/zones/{id}', '/dns/old', '/dns/zones/{zone}/records']);
+  t.is(fragment.tags[0]?.description, 'Small, version 1.0.0 (also live: 1.1.0, 0.9.0).');
   const zones = objectAt(fragment.paths['/dns/zones/{id}'] ?? {}, 'get');
   t.deepEqual(zones['x-mcp-versions'], [
     { version: '1.0.0', state: 'shown' },

@@ -1,11 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import ava, { type ExecutionContext } from 'ava';
 import { leftovers } from '../../../registrar/agent/leftovers.ts';
 import { paths } from '../../../registrar/layout.ts';
 import { FakeRegistry } from '../../../registrar/zookeeper/fake.ts';
 import { AgentWorldForTest } from '../../helpers/agent-world.ts';
 import { eventually } from '../../helpers/eventually.ts';
+
+// One after the other: each starts processes, and a crowd of them would only slow all down.
+const test = ava.serial;
 
 async function makeWorld(t: ExecutionContext) {
   const registry = new FakeRegistry({ clock: { now: () => Date.now() } });
@@ -338,7 +341,7 @@ test('a wiped or foreign registry orders nothing: the service goes on', async (t
   agent.ended.finally(() => {
     ended = true;
   });
-  await world.assign();
+  await world.assign({ drainTimeoutMs: 100 });
   await world.registered('up');
   const pid = await world.ask('/pid');
   await world.admin.set(paths.cluster, JSON.stringify({ id: 'other', format: 1, createdAt: 0 }));

@@ -6,7 +6,7 @@ import test from 'ava';
 import { leftovers } from '../../../registrar/agent/leftovers.ts';
 import { runMachineAgent } from '../../../registrar/agent/main.ts';
 import type { RegistryClient } from '../../../registrar/registry-client.ts';
-import { connectZooKeeper, makeChroot } from '../../../registrar/zookeeper/client.ts';
+import { connectZooKeeper } from '../../../registrar/zookeeper/client.ts';
 import { AgentWorldForTest, clusterId } from '../../helpers/agent-world.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
@@ -18,7 +18,6 @@ let registry: string;
 test.before(async () => {
   server = await startZooKeeper();
   registry = `${server.connectString}/mcp`;
-  await makeChroot(registry);
 });
 
 test.after.always(() => server?.stop());

@@ -9,7 +9,7 @@ import { LeaderLatch } from '../../../registrar/recipes/leader-latch.ts';
 import { MembershipCache } from '../../../registrar/recipes/membership-cache.ts';
 import type { RegistryClient } from '../../../registrar/registry-client.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
-import { connectZooKeeper, makeChroot } from '../../../registrar/zookeeper/client.ts';
+import { connectZooKeeper } from '../../../registrar/zookeeper/client.ts';
 import { testRecipes } from '../../conformance/recipes.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { startZooKeeper, type TestZooKeeper } from '../../helpers/zookeeper.ts';
@@ -31,7 +31,6 @@ async function openRoot(t: ExecutionContext) {
   if (!server) throw new Error('no server');
   roots += 1;
   const connectString = `${server.connectString}/root${roots}`;
-  await makeChroot(connectString);
   const clients: RegistryClient[] = [];
   t.teardown(() => Promise.all(clients.map((client) => client.close())));
   const connect = async () => {

@@ -1,0 +1,426 @@
+/**
+ * A deterministic simulation: real controllers (election, observation, planning, execution) over a registry, a cloud, agents and
+ * a gateway in memory, on one hand-moved clock and one seeded chance. Faults for a while, then all is healed, and the world
+ * must become as declared. After FoundationDB's simulation and TigerBeetle's VOPR.
+ */
+import { publishDesired } from '../../registrar/recipes/desired-document.ts';
+import { formatRegistry } from '../../registrar/recipes/format-registry.ts';
+import { resume, suspend } from '../../registrar/recipes/suspension.ts';
+import type { MachineRecord } from '../../registrar/records.ts';
+import type { RegistryClient } from '../../registrar/registry-client.ts';
+import { FakeRegistry } from '../../registrar/zookeeper/fake.ts';
+import { allowanceFor } from '../../specs/compare-environments.ts';
+import type { Environment, Service, Version } from '../../specs/nouns.ts';
+import { FakeProvider } from '../../vm-factory/fake/fake-provider.ts';
+import { ManualClock } from '../helpers/manual-clock.ts';
+import { brokenMark } from './model-agent.ts';
+import { ModelWorld } from './model-world.ts';
+import { Oracle } from './oracle.ts';
+import { Random } from './random.ts';
+import { type PlantedBug, SimController } from './sim-controller.ts';
+
+export interface SimulationOptions {
+  seed: number;
+  bug?: PlantedBug;
+  /** No chance: only a scale-down, a dead machine, and a kill of the first controller that comes to this failpoint. */
+  killAt?: string;
+  /** ms of simulated time with faults. */
+  chaosMs?: number;
+  /** ms of simulated time to converge in afterwards. */
+  healMs?: number;
+}
+
+export interface SimulationResult {
+  seed: number;
+  violations: string[];
+  /** What is not as declared at the end; empty: all is. */
+  unfinished: string[];
+  trace: string[];
+  /** Whether a controller came to `killAt`. */
+  killed: boolean;
+}
+
+const clusterId = 'sim';
+const stepMs = 500;
+/** Chance of a fault in each step. */
+const faultShare = 0.08;
+
+export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
+  const simulation = new Simulation(options);
+  await simulation.start();
+  if (options.killAt === undefined) await simulation.run(options.chaosMs ?? 240_000, true);
+  else await simulation.play();
+  await simulation.heal();
+  const until = simulation.now + (options.healMs ?? 1_800_000);
+  // Settled for a while, not only at one moment: no flapping.
+  let settled = 0;
+  while (simulation.now < until && settled < 10) {
+    await simulation.run(5_000, false);
+    settled = simulation.unfinished().length === 0 ? settled + 1 : 0;
+  }
+  await simulation.stop();
+  return simulation.result();
+}
+
+class Simulation {
+  readonly #seed: number;
+  readonly #bug: PlantedBug | null;
+  readonly #killAt: string | null;
+  readonly #random: Random;
+  readonly #clock = new ManualClock();
+  readonly #registry: FakeRegistry;
+  readonly #provider: FakeProvider;
+  readonly #world: ModelWorld;
+  readonly #oracle: Oracle;
+  readonly #trace: string[] = [];
+  #controllers: SimController[] = [];
+  #later: { at: number; run: () => void | Promise<void> }[] = [];
+  #operator: RegistryClient | null = null;
+  #environment: Environment;
+  #started = 0;
+  #killed = false;
+
+  constructor({ seed, bug, killAt }: SimulationOptions) {
+    this.#seed = seed;
+    this.#bug = bug ?? null;
+    this.#killAt = killAt ?? null;
+    this.#random = new Random(seed);
+    this.#registry = new FakeRegistry({ clock: this.#clock });
+    this.#provider = new FakeProvider({ clock: this.#clock, clusterId, bootMs: 2_000, destroyMs: 1_000 });
+    this.#world = new ModelWorld(this.#registry, this.#provider, this.#random, () => this.now);
+    this.#oracle = new Oracle(this.#registry, this.#provider, () => this.now);
+    this.#environment = environment([
+      service('dns', [this.#version('1.0.0', 4)]),
+      service('web', [this.#version('1.0.0', 2)]),
+    ]);
+  }
+
+  get now(): number {
+    return this.#clock.monotonic();
+  }
+
+  async start(): Promise<void> {
+    this.#operator = await this.#registry.connect();
+    await formatRegistry(this.#operator, this.#clock, { clusterId });
+    await this.#declare(this.#environment, true);
+    this.#startController();
+    this.#startController();
+  }
+
+  async run(ms: number, faults: boolean): Promise<void> {
+    for (let passed = 0; passed < ms; passed += stepMs) {
+      await this.#clock.advance(stepMs);
+      await this.#runLater();
+      await this.#world.step();
+      this.#oracle.look();
+      if (faults && this.#random.chance(faultShare)) await this.#fault();
+    }
+  }
+
+  /** What brings a controller to every failpoint there is. */
+  async play(): Promise<void> {
+    await this.run(40_000, false);
+    const services = this.#environment.services.map((one) => ({
+      ...one,
+      versions: one.versions.map((version) => ({ ...version, count: 1 })),
+    }));
+    await this.#declare({ ...this.#environment, services }, true);
+    await this.run(40_000, false);
+    this.#provider.kill(this.#ledger().find(({ state }) => state === 'claimed')?.uuid ?? '');
+    await this.run(40_000, false);
+  }
+
+  async heal(): Promise<void> {
+    this.#say('heal');
+    this.#provider.heal();
+    this.#registry.start();
+    for (const { run } of this.#later.splice(0)) await run();
+    for (const controller of this.#controllers) {
+      controller.hear();
+      if (controller.client?.state === 'suspended') this.#registry.resume(controller.client);
+    }
+    while (this.#controllers.length < 2) this.#startController();
+    if (this.#operator) await resume(this.#operator, { reason: 'heal', by: 'operator:sim', at: this.#clock.now() });
+    // A version that cannot start is taken back by its operator.
+    const services = this.#environment.services.map((one) => ({
+      ...one,
+      versions: one.versions.filter(({ env }) => !env[brokenMark]),
+    }));
+    await this.#declare(
+      { ...this.#environment, services: services.filter(({ versions }) => versions.length > 0) },
+      true,
+    );
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#controllers.map((controller) => this.#whileTimePasses(controller.stop())));
+    await this.#provider.close();
+  }
+
+  /** What is not as declared. */
+  unfinished(): string[] {
+    const found: string[] = [];
+    const ledger = this.#ledger();
+    for (const one of this.#environment.services) {
+      const wanted = one.versions.reduce((sum, { count }) => sum + count, 0);
+      const live = this.#oracle.live(one.name).length;
+      if (live !== wanted) found.push(`${one.name}: ${live} live, ${wanted} declared`);
+    }
+    const wanted = this.#environment.services
+      .flatMap(({ versions }) => versions)
+      .reduce((sum, { count }) => sum + count, 0);
+    const states = (state: string) => ledger.filter((machine) => machine.state === state).length;
+    if (states('claimed') !== wanted) found.push(`${states('claimed')} machines claimed, ${wanted} wanted`);
+    if (states('ready') !== this.#environment.pool.size)
+      found.push(`${states('ready')} ready, ${this.#environment.pool.size} wanted`);
+    if (states('deleting') + states('draining') > 0) found.push('machines on their way out');
+    const known = new Set(ledger.map(({ uuid }) => uuid));
+    const truth = this.#provider.truth();
+    const leaked = truth.filter(({ uuid }) => !known.has(uuid)).length;
+    if (leaked > 0) found.push(`${leaked} machines leaked`);
+    if (truth.length !== ledger.length)
+      found.push(`${ledger.length} machines in the ledger, ${truth.length} at the provider`);
+    return found;
+  }
+
+  result(): SimulationResult {
+    return {
+      seed: this.#seed,
+      violations: this.#oracle.violations,
+      unfinished: this.unfinished(),
+      trace: this.#trace,
+      killed: this.#killed,
+    };
+  }
+
+  #ledger(): MachineRecord[] {
+    const { children } = this.#registry.tree.children('/machines', []);
+    return children.map(
+      (uuid) => JSON.parse(this.#registry.tree.get(`/machines/${uuid}`, []).data.toString()) as MachineRecord,
+    );
+  }
+
+  async #fault(): Promise<void> {
+    const faults: Record<string, () => unknown> = {
+      'machine dies': () => this.#provider.kill(this.#someMachine(), this.#random.chance(0.7) ? 'stopped' : 'error'),
+      'machine is deleted by hand': () => this.#provider.remove(this.#someMachine()),
+      'machine cannot be told': () => this.#hide(),
+      'half of the agents are cut off': () => this.#cutAgents(0.5),
+      'agent is cut off': () => this.#cutAgents(0.1),
+      'create reply is lost': () =>
+        this.#provider.inject({ on: 'create', kind: 'reply-lost', landsAfterMs: this.#random.int(0, 90_000) }),
+      'create is refused': () => this.#provider.inject({ on: 'create', kind: 'refused' }),
+      'machine never boots': () => this.#provider.inject({ on: 'create', kind: 'never-runs' }),
+      'machine boots into error': () => this.#provider.inject({ on: 'create', kind: 'turns-error' }),
+      'list fails': () => this.#provider.inject({ on: 'list', kind: 'unavailable' }, 2),
+      'destroy has no effect': () => this.#provider.inject({ on: 'destroy', kind: 'no-effect' }),
+      'hints are lost': () => Object.assign(this.#provider, { eventDelivery: 'lost' }),
+      'controller is killed': () => this.#killController(),
+      'controller is killed in the middle of an act': () => this.#killInAct(),
+      'controller loses its connection': () => this.#cutController(),
+      'controller loses a reply': () => this.#dropReply(),
+      'leader is deposed and does not hear of it': () => this.#depose(),
+      'registry is away': () => this.#stopRegistry(),
+      'operator scales': () => this.#scale(),
+      'operator upgrades': () => this.#upgrade(),
+      'operator suspends': () => this.#suspend(),
+    };
+    const name = this.#random.pick(Object.keys(faults)) ?? '';
+    this.#say(name);
+    await faults[name]?.();
+  }
+
+  #someMachine(): string {
+    return this.#random.pick(this.#provider.truth())?.uuid ?? '';
+  }
+
+  #hide(): void {
+    const uuid = this.#someMachine();
+    this.#provider.hide(uuid);
+    this.#after(20_000, () => this.#provider.hide(uuid, false));
+  }
+
+  #cutAgents(share: number): void {
+    for (const agent of this.#world.agents.values()) if (this.#random.chance(share)) this.#world.loseSession(agent);
+  }
+
+  #startController(): void {
+    this.#started += 1;
+    this.#controllers.push(
+      new SimController({
+        id: `c${this.#started}`,
+        clock: this.#clock,
+        world: this.#world,
+        oracle: this.#oracle,
+        random: this.#random,
+        clusterId,
+        bug: this.#bug,
+        trace: (line) => this.#say(line),
+        onFailpoint: (name, controller) => this.#killAtFailpoint(name, controller),
+      }),
+    );
+  }
+
+  #killController(): void {
+    const victim = this.#random.pick(this.#controllers);
+    if (victim) this.#kill(victim);
+  }
+
+  #kill(victim: SimController): void {
+    this.#controllers = this.#controllers.filter((one) => one !== victim);
+    victim.kill();
+    this.#after(this.#random.int(1_000, 20_000), () => this.#startController());
+  }
+
+  #killInAct(): void {
+    const victim = this.#random.pick(this.#controllers);
+    if (!victim) return;
+    victim.pauseNext = () => {
+      this.#after(0, () => this.#kill(victim));
+      return this.#clock.sleep(1_000).then(() => Promise.reject(new Error('killed')));
+    };
+  }
+
+  /** The controller gets no further than here. */
+  #killAtFailpoint(name: string, controller: SimController): Promise<void> | undefined {
+    if (name !== this.#killAt || this.#killed) return;
+    this.#killed = true;
+    this.#say(`${controller.id} is killed at ${name}`);
+    this.#kill(controller);
+    return Promise.reject(new Error('killed'));
+  }
+
+  #cutController(): void {
+    const { client } = this.#random.pick(this.#controllers) ?? {};
+    if (client?.state !== 'connected') return;
+    this.#registry.suspend(client);
+    const away = this.#random.int(1_000, 20_000);
+    if (away > 10_000) this.#after(10_000, () => this.#registry.expire(client));
+    this.#after(away, () => this.#registry.resume(client));
+  }
+
+  #dropReply(): void {
+    const { client } = this.#random.pick(this.#controllers) ?? {};
+    if (client?.state === 'connected') this.#registry.dropNextReply(client);
+  }
+
+  /** Two leaders: one stands still in the middle of an act, hears nothing, and goes on when another leads. */
+  async #depose(): Promise<void> {
+    const { operator } = this;
+    if (!this.#registry.up) return;
+    const [first] = this.#registry.tree.stat('/leader') ? (await operator.children('/leader')).children : [];
+    if (first === undefined) return;
+    const { id } = JSON.parse((await operator.get(`/leader/${first}`)).data.toString()) as { id: string };
+    const leader = this.#controllers.find((one) => one.id === id);
+    if (!leader) return;
+    leader.deafen();
+    leader.pauseNext = async () => {
+      this.#say(`${id} stands still`);
+      this.#after(15_000, () => leader.hear());
+      await operator.delete(`/leader/${first}`).catch(() => {});
+      await this.#clock.sleep(5_000);
+    };
+    // Something to do, so that it comes to stand still.
+    await this.#scale();
+  }
+
+  #stopRegistry(): void {
+    this.#registry.stop();
+    this.#after(this.#random.int(1_000, 15_000), () => this.#registry.start());
+  }
+
+  get operator(): RegistryClient {
+    if (!this.#operator) throw new Error('the simulation was not started');
+    return this.#operator;
+  }
+
+  async #scale(): Promise<void> {
+    const services = this.#environment.services.map((one) => ({
+      ...one,
+      versions: one.versions.map((version) => ({ ...version, count: this.#random.int(1, 6) })),
+    }));
+    await this.#declare({ ...this.#environment, services }, this.#random.chance(0.5));
+  }
+
+  async #upgrade(): Promise<void> {
+    const services = this.#environment.services.map((one) => {
+      if (!this.#random.chance(0.5)) return one;
+      const count = one.versions.reduce((sum, version) => sum + version.count, 0);
+      return { ...one, versions: [this.#version(`${this.#random.int(1, 9)}.0.0`, count, this.#random.chance(0.3))] };
+    });
+    await this.#declare({ ...this.#environment, services }, this.#random.chance(0.5));
+  }
+
+  async #suspend(): Promise<void> {
+    const words = { reason: 'test', by: 'operator:sim' };
+    if (!this.#registry.up) return;
+    await suspend(this.operator, { ...words, at: this.#clock.now() });
+    this.#after(20_000, async () => {
+      if (this.#registry.up) await resume(this.operator, { ...words, at: this.#clock.now() });
+    });
+  }
+
+  async #declare(next: Environment, givesUp: boolean): Promise<void> {
+    if (!this.#registry.up) return;
+    const allowance = givesUp ? allowanceFor(this.#environment, next) : {};
+    this.#environment = next;
+    const words = { author: 'operator:sim', reason: 'simulated', at: this.#clock.now() };
+    await publishDesired(this.operator, { environment: next, allowance, ...words });
+    this.#say(
+      `declared ${next.services.map((one) => `${one.name}:${one.versions.map((v) => `${v.version}=${v.count}`)}`)}`,
+    );
+  }
+
+  #version(name: string, count: number, broken = false): Version {
+    return {
+      version: name,
+      count,
+      command: ['serve'],
+      port: 8080,
+      env: broken ? { [brokenMark]: 'yes' } : {},
+      health: { kind: 'tcp', intervalMs: 1_000, timeoutMs: 500, rise: 1, fall: 3 },
+      digest: this.#random.hex(64),
+    };
+  }
+
+  #after(ms: number, run: () => void | Promise<void>): void {
+    this.#later.push({ at: this.now + ms, run });
+  }
+
+  async #runLater(): Promise<void> {
+    const due = this.#later.filter(({ at }) => at <= this.now);
+    this.#later = this.#later.filter(({ at }) => at > this.now);
+    for (const { run } of due) await run();
+  }
+
+  /** Waits for something that may itself wait for the clock. */
+  async #whileTimePasses(work: Promise<void>): Promise<void> {
+    let over = false;
+    const end = work.finally(() => {
+      over = true;
+    });
+    for (let tries = 0; !over && tries < 100; tries += 1) await this.#clock.advance(100);
+    if (!over) throw new Error('a controller does not end');
+    await end;
+  }
+
+  #say(line: string): void {
+    this.#trace.push(`${String(this.now).padStart(8)} ${line}`);
+  }
+}
+
+function environment(services: Service[]): Environment {
+  return { name: 'sim', pool: { size: 2, image: 'process' }, gateway: { title: '', description: '' }, services };
+}
+
+function service(name: string, versions: Version[]): Service {
+  return {
+    name,
+    route: `/${name}`,
+    config: {},
+    onConfigChange: 'none',
+    drainTimeoutMs: 10_000,
+    stopTimeoutMs: 5_000,
+    versions,
+  };
+}
