@@ -22,8 +22,8 @@ hostname mcp
 `;
 
 const agent = `#!/bin/sh
-export PATH=/usr/local/bin:/usr/bin:/bin:/sbin LANG=C.UTF-8 HOME=/root
-exec node --disable-warning=ExperimentalWarning ${guestHome}/vm-factory/guest/main.ts
+export PATH=/usr/local/bin:/usr/bin:/bin:/sbin LANG=C.UTF-8 PERL_BADLANG=0 HOME=/root
+exec node ${guestHome}/vm-factory/guest/main.js
 `;
 
 export interface RootFile {

@@ -1,6 +1,6 @@
 /** Which files of this repository and which npm packages a module needs at run time. */
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { builtinModules } from 'node:module';
+import { builtinModules, stripTypeScriptTypes } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { McpError } from '../../specs/errors.ts';
 
@@ -34,11 +34,19 @@ export async function importClosure(root: string, entries: readonly string[]): P
   return { files: [...sources, ...packed.flat()].map((path) => relative(root, path)).sort() };
 }
 
+const fromClause = /^((?:import|export)\s(?!type\s)[^;'"]*?\bfrom\s+['"])([^'"]+)(['"])/gm;
+
 /** Specifiers of a module's static imports and re-exports that exist at run time. */
 export function importsOf(source: string): string[] {
-  const fromClause = /^(?:import|export)\s(?!type\s)[^;'"]*?\bfrom\s+['"]([^'"]+)['"]/gm;
-  const sideEffect = /^import\s+['"]([^'"]+)['"]/gm;
-  return [...source.matchAll(fromClause), ...source.matchAll(sideEffect)].map(([, specifier = '']) => specifier);
+  return [...source.matchAll(fromClause)].map(([, , specifier = '']) => specifier);
+}
+
+/** The module as JavaScript that imports JavaScript: a guest under emulation has no time to strip types. */
+export function asJavaScript(source: string): string {
+  return stripTypeScriptTypes(source).replaceAll(
+    fromClause,
+    (_, before: string, specifier: string, after: string) => `${before}${specifier.replace(/\.ts$/, '.js')}${after}`,
+  );
 }
 
 function packageName(specifier: string): string {

@@ -1,6 +1,6 @@
 /** The minimal image's root: Node with its libraries, busybox, the agent; an ext4 file system made without root. */
 import { execFile } from 'node:child_process';
-import { chmod, copyFile, mkdir, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -8,7 +8,7 @@ import PQueue from 'p-queue';
 import type { BakeStep } from './bake-steps.ts';
 import { fileDigest } from './file-digest.ts';
 import { busyboxNames, guestHome, rootFiles, rootFolders } from './guest-root.ts';
-import { importClosure } from './import-closure.ts';
+import { asJavaScript, importClosure } from './import-closure.ts';
 
 /** This repository's checkout. */
 const checkout = fileURLToPath(new URL('../../', import.meta.url));
@@ -50,7 +50,7 @@ export async function rootDiskStep(busybox: string): Promise<BakeStep> {
   const { files } = await importClosure(checkout, [agentEntry]);
   const sources = [...files, ...agentExtras].map((file) => ({
     from: join(checkout, file),
-    to: `${guestHome}/${file}`,
+    to: `${guestHome}/${file.replace(/\.ts$/, '.js')}`,
     mode: 'file' as const,
   }));
   const placed = [...(await programs(busybox)), ...sources].sort((a, b) => (a.to < b.to ? -1 : 1));
@@ -81,7 +81,8 @@ async function plant(tree: string, placed: readonly Placed[]): Promise<void> {
   const queue = new PQueue({ concurrency: 16 });
   await queue.addAll(
     placed.map(({ from, to, mode }) => async () => {
-      await copyFile(from, join(tree, to));
+      if (from.endsWith('.ts')) await writeFile(join(tree, to), asJavaScript(await readFile(from, 'utf8')));
+      else await copyFile(from, join(tree, to));
       if (mode === 'program') await chmod(join(tree, to), 0o755);
     }),
   );
