@@ -165,6 +165,24 @@ test('dot segments and encoded routes are refused: nginx would match one path an
   }
 });
 
+test('an environment that is not valid is not believed: the one before it stays, and the reason is told', async (t) => {
+  const gateway = await testGateway(t);
+  const backend = await startBackend(t, 'one');
+  await gateway.declare(sampleEnvironment([sampleService('dns', [sampleVersion('1', 1)], { route: '/names' })]), 1);
+  gateway.start();
+  await gateway.register(onLoopback('dns', '1', 1, backend.port));
+  await gateway.settled();
+  await gateway.client.set('/desired', '{"generation":2');
+  const status = await eventually('told', async () => {
+    const said = await gateway.status();
+    return said.registry.reason === '' ? null : said;
+  });
+  t.regex(status.registry.reason, /\/desired can't be read/);
+  t.is((await gateway.ask('/names/x')).status, 200);
+  await gateway.declare(sampleEnvironment([sampleService('dns', [sampleVersion('1', 1)], { route: '/other' })]), 3);
+  await eventually('believed again', async () => (await gateway.ask('/other/x')).status === 200);
+});
+
 test('nginx killed: back with the last good configuration, workers that lost their master included', async (t) => {
   const gateway = await testGateway(t);
   const backend = await startBackend(t, 'one');
