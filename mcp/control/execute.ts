@@ -2,49 +2,19 @@
  * Makes a plan true. Every action is one multi that checks the epoch (P8), the brake (P13), what was observed, and logs itself
  * (P16); what the provider is asked follows, in calls of its own. A kill at any point leaves what the next leader understands.
  */
-import type { Clock } from '../../registrar/clock.ts';
 import { paths } from '../../registrar/layout.ts';
 import { commit } from '../../registrar/recipes/epoch-guard.ts';
 import { eventOp } from '../../registrar/recipes/event-log.ts';
 import { mapBounded } from '../../registrar/recipes/map-bounded.ts';
 import type { MultiOp, MultiResult, RegistryClient } from '../../registrar/registry-client.ts';
 import { isMcpError, McpError } from '../../specs/errors.ts';
-import type { MachineProvider } from '../../vm-factory/provider.ts';
 import { checkPlan, type TermFacts } from '../plan/check-plan.ts';
 import type { Action, Plan } from '../plan/plan.ts';
-import type { CreationResult } from '../plan/remember.ts';
 import type { Snapshot } from '../plan/snapshot.ts';
 import { eventOf } from './action-events.ts';
 import { type WriteFacts, writesOf } from './action-writes.ts';
+import type { ExecuteInput } from './execute-input.ts';
 import { createMachine, destroyMachine } from './provider-calls.ts';
-import type { SlowCalls } from './slow-calls.ts';
-
-/** Called at named points of the execution; a test throws or kills there. */
-export type Failpoint = (name: string) => void | Promise<void>;
-
-/** What the execution tells the leader's memory, as it happens. */
-export interface ExecutionListener {
-  wrote(zxid: number): void;
-  created(result: CreationResult): void;
-  destroyAsked(uuid: string): void;
-}
-
-export interface ExecuteInput {
-  client: RegistryClient;
-  provider: MachineProvider;
-  clock: Clock;
-  epoch: number;
-  clusterId: string;
-  /** `controller:<id>`, for the event log. */
-  actor: string;
-  /** ZooKeeper connect string with chroot, for the agents of new machines. */
-  registry: string;
-  slowCalls: SlowCalls;
-  listener: ExecutionListener;
-  /** The term's. */
-  signal: AbortSignal;
-  failpoint?: Failpoint;
-}
 
 /**
  * `conflict`: something was not as observed, nothing was done, the next look decides. `unknown`: the connection broke, it may

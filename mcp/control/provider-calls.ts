@@ -6,7 +6,7 @@ import { codecs, decode, encode } from '../../registrar/store/codecs.ts';
 import { isMcpError, McpError } from '../../specs/errors.ts';
 import type { ProviderMachine } from '../../vm-factory/provider.ts';
 import type { Action } from '../plan/plan.ts';
-import type { ExecuteInput } from './execute.ts';
+import type { ExecuteInput } from './execute-input.ts';
 import { withDeadline } from './with-deadline.ts';
 
 /** A provider's call that takes longer than this, ms, counts as unknown. */

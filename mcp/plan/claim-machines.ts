@@ -93,7 +93,7 @@ function readyMachines(draft: Draft): Unit[] {
     .sort((a, b) => a.ledger.createdAt - b.ledger.createdAt || (a.uuid < b.uuid ? -1 : 1));
 }
 
-export function isClaimable(unit: Unit): boolean {
+function isClaimable(unit: Unit): boolean {
   const { ledger, observed, provider } = unit;
   return (
     ledger.state === 'ready' &&

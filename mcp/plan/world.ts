@@ -8,7 +8,7 @@ import type { ObservedMachine, ObservedRegistration, Snapshot } from './snapshot
  * What the provider says of a machine in the ledger. `gone`: its complete list lacks it. `stopped`: it is there and runs
  * nothing. A machine whose state the provider can't tell counts as `alive`: absence of knowledge is no evidence.
  */
-export type Condition = 'alive' | 'stopped' | 'gone' | 'awaited';
+type Condition = 'alive' | 'stopped' | 'gone' | 'awaited';
 
 /** One machine of the ledger. */
 export interface Unit {
@@ -24,7 +24,7 @@ export interface Unit {
 }
 
 /** A registration of a machine that is not ours: counts as live, is never a victim. */
-export interface Standalone {
+interface Standalone {
   service: string;
   version: string;
   digest: string | undefined;

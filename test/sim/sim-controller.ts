@@ -22,6 +22,8 @@ export interface SimControllerOptions {
   clusterId: string;
   bug: PlantedBug | null;
   trace: (line: string) => void;
+  /** Called at each failpoint; what it returns is waited for. */
+  onFailpoint: (name: string, controller: SimController) => Promise<void> | undefined;
 }
 
 export class SimController {
@@ -49,11 +51,10 @@ export class SimController {
   }
 
   /** kill -9: nothing it had under way goes on; its session ends when it times out. */
-  async kill(): Promise<void> {
-    if (this.#client?.state === 'connected') this.#options.world.abandon(this.#client);
+  kill(): void {
+    if (this.#client) this.#options.world.abandon(this.#client);
     this.hear();
     this.#end.abort(new Error('killed'));
-    await this.#done;
   }
 
   /** An orderly end. */
@@ -89,10 +90,11 @@ export class SimController {
       allowLoopback: true,
       newId: () => random.uuid(),
       signal: this.#end.signal,
-      failpoint: async () => {
+      failpoint: async (name) => {
         const pause = this.pauseNext;
         this.pauseNext = null;
         await pause?.();
+        await this.#options.onFailpoint(name, this);
       },
       onPlan: (plan) => {
         this.#epoch = plan.epoch;

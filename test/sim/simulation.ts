@@ -22,6 +22,8 @@ import { type PlantedBug, SimController } from './sim-controller.ts';
 export interface SimulationOptions {
   seed: number;
   bug?: PlantedBug;
+  /** No chance: only a scale-down, a dead machine, and a kill of the first controller that comes to this failpoint. */
+  killAt?: string;
   /** ms of simulated time with faults. */
   chaosMs?: number;
   /** ms of simulated time to converge in afterwards. */
@@ -34,6 +36,8 @@ export interface SimulationResult {
   /** What is not as declared at the end; empty: all is. */
   unfinished: string[];
   trace: string[];
+  /** Whether a controller came to `killAt`. */
+  killed: boolean;
 }
 
 const clusterId = 'sim';
@@ -44,7 +48,8 @@ const faultShare = 0.08;
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
   const simulation = new Simulation(options);
   await simulation.start();
-  await simulation.run(options.chaosMs ?? 240_000, true);
+  if (options.killAt === undefined) await simulation.run(options.chaosMs ?? 240_000, true);
+  else await simulation.play();
   await simulation.heal();
   const until = simulation.now + (options.healMs ?? 1_800_000);
   // Settled for a while, not only at one moment: no flapping.
@@ -60,6 +65,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 class Simulation {
   readonly #seed: number;
   readonly #bug: PlantedBug | null;
+  readonly #killAt: string | null;
   readonly #random: Random;
   readonly #clock = new ManualClock();
   readonly #registry: FakeRegistry;
@@ -72,10 +78,12 @@ class Simulation {
   #operator: RegistryClient | null = null;
   #environment: Environment;
   #started = 0;
+  #killed = false;
 
-  constructor({ seed, bug }: SimulationOptions) {
+  constructor({ seed, bug, killAt }: SimulationOptions) {
     this.#seed = seed;
     this.#bug = bug ?? null;
+    this.#killAt = killAt ?? null;
     this.#random = new Random(seed);
     this.#registry = new FakeRegistry({ clock: this.#clock });
     this.#provider = new FakeProvider({ clock: this.#clock, clusterId, bootMs: 2_000, destroyMs: 1_000 });
@@ -107,6 +115,19 @@ class Simulation {
       this.#oracle.look();
       if (faults && this.#random.chance(faultShare)) await this.#fault();
     }
+  }
+
+  /** What brings a controller to every failpoint there is. */
+  async play(): Promise<void> {
+    await this.run(40_000, false);
+    const services = this.#environment.services.map((one) => ({
+      ...one,
+      versions: one.versions.map((version) => ({ ...version, count: 1 })),
+    }));
+    await this.#declare({ ...this.#environment, services }, true);
+    await this.run(40_000, false);
+    this.#provider.kill(this.#ledger().find(({ state }) => state === 'claimed')?.uuid ?? '');
+    await this.run(40_000, false);
   }
 
   async heal(): Promise<void> {
@@ -163,7 +184,13 @@ class Simulation {
   }
 
   result(): SimulationResult {
-    return { seed: this.#seed, violations: this.#oracle.violations, unfinished: this.unfinished(), trace: this.#trace };
+    return {
+      seed: this.#seed,
+      violations: this.#oracle.violations,
+      unfinished: this.unfinished(),
+      trace: this.#trace,
+      killed: this.#killed,
+    };
   }
 
   #ledger(): MachineRecord[] {
@@ -229,18 +256,19 @@ class Simulation {
         clusterId,
         bug: this.#bug,
         trace: (line) => this.#say(line),
+        onFailpoint: (name, controller) => this.#killAtFailpoint(name, controller),
       }),
     );
   }
 
-  async #killController(): Promise<void> {
+  #killController(): void {
     const victim = this.#random.pick(this.#controllers);
-    if (victim) await this.#kill(victim);
+    if (victim) this.#kill(victim);
   }
 
-  async #kill(victim: SimController): Promise<void> {
+  #kill(victim: SimController): void {
     this.#controllers = this.#controllers.filter((one) => one !== victim);
-    await this.#whileTimePasses(victim.kill());
+    victim.kill();
     this.#after(this.#random.int(1_000, 20_000), () => this.#startController());
   }
 
@@ -251,6 +279,15 @@ class Simulation {
       this.#after(0, () => this.#kill(victim));
       return this.#clock.sleep(1_000).then(() => Promise.reject(new Error('killed')));
     };
+  }
+
+  /** The controller gets no further than here. */
+  #killAtFailpoint(name: string, controller: SimController): Promise<void> | undefined {
+    if (name !== this.#killAt || this.#killed) return;
+    this.#killed = true;
+    this.#say(`${controller.id} is killed at ${name}`);
+    this.#kill(controller);
+    return Promise.reject(new Error('killed'));
   }
 
   #cutController(): void {
@@ -362,7 +399,7 @@ class Simulation {
     const end = work.finally(() => {
       over = true;
     });
-    for (let tries = 0; !over && tries < 200; tries += 1) await this.#clock.advance(over ? 0 : 10);
+    for (let tries = 0; !over && tries < 100; tries += 1) await this.#clock.advance(100);
     if (!over) throw new Error('a controller does not end');
     await end;
   }
