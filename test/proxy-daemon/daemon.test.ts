@@ -72,6 +72,22 @@ test('traffic is split exactly by the declared weights', async (t) => {
   t.true(Math.abs((counts.get('2') ?? 0) - 40) <= 8, JSON.stringify([...counts]));
 });
 
+test('once a generation is acknowledged, no older one answers any more', async (t) => {
+  const gateway = await testGateway(t);
+  const backend = await startBackend(t, 'one');
+  gateway.start();
+  await gateway.settled();
+  for (let n = 1; n <= 4; n += 1) {
+    const mzxid = await gateway.register(onLoopback(`service-${n}`, '1', n, backend.port));
+    const { served } = await eventually('acknowledged', async () => {
+      const said = await gateway.record();
+      return said.served.asOf >= mzxid ? said : null;
+    });
+    const answers = await Promise.all(Array.from({ length: 40 }, () => gateway.ask('/healthz')));
+    for (const { headers } of answers) t.true(Number(headers['x-mcp-generation']) >= served.generation);
+  }
+});
+
 test('a draining instance gets no new request once acknowledged, and is drained when its last one has ended', async (t) => {
   const gateway = await testGateway(t);
   let release = () => {};
