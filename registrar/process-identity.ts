@@ -11,11 +11,8 @@ export interface ProcessIdentity {
 }
 
 interface ProcessStat {
-  pid: number;
   /** `Z` (zombie) and `X` are dead: nothing of theirs runs. */
   state: string;
-  /** Process group. */
-  group: number;
   startTime: number;
 }
 
@@ -30,35 +27,25 @@ export function isSameProcess(identity: ProcessIdentity): boolean {
   return readStartTime(identity.pid) === identity.startTime;
 }
 
-/** Living processes of a group, the leader included. */
-export function groupMembers(group: number): ProcessIdentity[] {
-  return allProcesses().filter((stat) => stat.group === group && isAlive(stat));
-}
-
 /**
  * Living processes whose environment has this `NAME=value`: it follows a process into any group or session, and only what
- * wipes its environment escapes it.
+ * wipes its environment escapes it. `since`: the start time of the first that can have it, which spares reading the older.
  */
-export function processesMarked(mark: string): ProcessIdentity[] {
-  return allProcesses().filter((stat) => stat.pid !== process.pid && isAlive(stat) && environmentHas(stat.pid, mark));
+export function processesMarked(mark: string, since = 0): ProcessIdentity[] {
+  return readdirSync('/proc').flatMap((name) => {
+    const pid = Number(name);
+    if (!/^\d+$/.test(name) || pid === process.pid) return [];
+    const startTime = readStartTime(pid);
+    return startTime !== null && startTime >= since && environmentHas(pid, mark) ? { pid, startTime } : [];
+  });
 }
 
 /**
- * Signals the whole group that `leader` leads or led. `mark` (`NAME=value`, in the environment of all its members) tells the
- * group's orphans from a new group that took the leader's number after it died; without it orphans of a dead leader are
- * left alone. Returns how many processes the group still had.
+ * Signals the whole group of a leader that lives, or that is a zombie: until it is reaped nobody else can have its number.
+ * After that the number may be another group's, so nothing is done; what it left is found by a mark.
  */
-export function killGroup(leader: ProcessIdentity, signal: NodeJS.Signals, mark?: string): number {
-  const members = groupMembers(leader.pid);
-  if (members.length === 0) return 0;
-  // While the leader lives, or is a zombie, nobody else can have its number.
-  if (readStat(leader.pid)?.startTime === leader.startTime) {
-    trySignal(-leader.pid, signal);
-    return members.length;
-  }
-  const orphans = mark === undefined ? [] : members.filter(({ pid }) => environmentHas(pid, mark));
-  for (const orphan of orphans) signalProcess(orphan, signal);
-  return orphans.length;
+export function killGroup(leader: ProcessIdentity, signal: NodeJS.Signals): boolean {
+  return readStat(leader.pid)?.startTime === leader.startTime && trySignal(-leader.pid, signal);
 }
 
 /** Signals this process if it is still the same; false if it is gone. */
@@ -82,10 +69,6 @@ function environmentHas(pid: number, mark: string): boolean {
   return (readProc(pid, 'environ') ?? '').split('\0').includes(mark);
 }
 
-function allProcesses(): ProcessStat[] {
-  return readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? (readStat(Number(name)) ?? []) : []));
-}
-
 function isAlive(stat: ProcessStat): boolean {
   return stat.state !== 'Z' && stat.state !== 'X';
 }
@@ -95,7 +78,7 @@ function readStat(pid: number): ProcessStat | null {
   if (text === null) return null;
   // The command's name, in brackets, may hold anything: what follows the last bracket is safe to split.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return { pid, state: fields[0] ?? 'X', group: Number(fields[2]), startTime: Number(fields[19]) };
+  return { state: fields[0] ?? 'X', startTime: Number(fields[19]) };
 }
 
 function readProc(pid: number, file: string): string | null {

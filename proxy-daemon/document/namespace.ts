@@ -32,6 +32,8 @@ export interface Naming {
   route: string;
   /** What names begin with, without the `_`; see prefix.ts. */
   prefix: string;
+  /** Other versions that are live beside this one. */
+  alsoLive?: readonly string[];
   /** Routes of other services inside this one: they take the requests, so such operations can't be called here. */
   nested: readonly string[];
   /** Tells which operations to keep; absent: all. */
@@ -246,12 +248,13 @@ function tagName(service: string, tag: string): string {
 }
 
 /** One tag for the service, then its own ones, declared or only used. */
-function namespacedTags(document: JsonObject, { service, version }: Naming): JsonObject[] {
+function namespacedTags(document: JsonObject, { service, version, alsoLive = [] }: Naming): JsonObject[] {
   const info = objectAt(document, 'info');
   const title = typeof info.title === 'string' && info.title !== '' ? info.title : service;
+  const live = alsoLive.length === 0 ? '' : ` (also live: ${alsoLive.join(', ')})`;
   const about = typeof info.description === 'string' ? `\n\n${info.description}` : '';
   const tags = new Map<string, JsonObject>([
-    [service, { name: service, 'x-displayName': title, description: `${title}, version ${version}.${about}` }],
+    [service, { name: service, 'x-displayName': title, description: `${title}, version ${version}${live}.${about}` }],
   ]);
   for (const tag of Array.isArray(document.tags) ? document.tags : []) {
     if (!isObject(tag) || typeof tag.name !== 'string') continue;

@@ -3,9 +3,10 @@ import type { OpenAPI, OpenAPIV2 } from 'openapi-types';
 import { convertObj } from 'swagger2openapi';
 import { isMcpError, McpError } from '../../specs/errors.ts';
 import { spellOutDiscriminators } from './discriminators.ts';
-import { transform } from './grammar.ts';
+import { type Kind, transform } from './grammar.ts';
 import { entriesOf, type JsonObject } from './json.ts';
 import { localiseRefs, placePathItems } from './local-refs.ts';
+import { withoutSchemaFaults } from './schema-faults.ts';
 import { shieldData, unshieldData } from './shield-data.ts';
 import { upgradeTo31 } from './upgrade-to-31.ts';
 
@@ -18,7 +19,6 @@ import { upgradeTo31 } from './upgrade-to-31.ts';
  */
 export async function normaliseDocument(document: JsonObject): Promise<JsonObject> {
   refuseUnknownVersion(document);
-  // The published 3.1 schema that the validator brings knows no `$ref` in a path item, though the specification does.
   const placed = document.swagger === undefined ? placePathItems(document) : document;
   await validateDocument(placed);
   const openapi3 = document.swagger === undefined ? placed : await convertSwagger2(document);
@@ -30,15 +30,18 @@ export async function normaliseDocument(document: JsonObject): Promise<JsonObjec
 
 /** The pure part, after conversion and validation: OpenAPI 3.0 or 3.1 to 3.1.0 with local references. Throws DOCUMENT_*_REF*. */
 export function rewriteOpenApi3(document: JsonObject): JsonObject {
-  const own = transform(document, 'document', withoutOurExtensions);
+  const own = transform(document, 'document', cleaned);
   return spellOutDiscriminators(upgradeTo31(localiseRefs(own)));
 }
 
-/** What begins with `x-mcp-` is said by the gateway only. */
-function withoutOurExtensions(node: JsonObject): JsonObject {
-  return Object.keys(node).some((key) => key.startsWith('x-mcp-'))
+/** What begins with `x-mcp-` is said by the gateway only. Authentication schemes are named without regard to case (RFC 9110, 11.1). */
+function cleaned(node: JsonObject, kind: Kind): JsonObject {
+  const own = Object.keys(node).some((key) => key.startsWith('x-mcp-'))
     ? Object.fromEntries(entriesOf(node).filter(([key]) => !key.startsWith('x-mcp-')))
     : node;
+  return kind === 'securityScheme' && typeof own.scheme === 'string'
+    ? { ...own, scheme: own.scheme.toLowerCase() }
+    : own;
 }
 
 /**
@@ -47,7 +50,7 @@ function withoutOurExtensions(node: JsonObject): JsonObject {
  */
 export async function validateDocument(document: JsonObject): Promise<void> {
   try {
-    await SwaggerParser.validate(structuredClone(document) as unknown as OpenAPI.Document, {
+    await SwaggerParser.validate(structuredClone(withoutSchemaFaults(document)) as unknown as OpenAPI.Document, {
       resolve: { external: false, file: false, http: false },
       dereference: { circular: 'ignore', excludedPathMatcher: () => true },
       validate: { spec: false },

@@ -10,7 +10,7 @@ export interface PlannedVersion {
   service: string;
   version: string;
   route: string;
-  /** Where its document can be read, in the order of the targets. */
+  /** Where its document can be read. */
   places: { address: string; port: number; path: string }[];
 }
 
@@ -66,7 +66,12 @@ function plannedVersions(service: string, route: string, targets: readonly Docum
   }
   return [...versions.values()]
     .sort((a, b) => b.weight - a.weight || compareVersions(b.version, a.version))
-    .map(({ weight, ...planned }) => planned);
+    .map(({ weight, places, ...planned }) => ({ ...planned, places: places.sort(byPlace) }));
+}
+
+/** Targets in another order are the same places. */
+function byPlace(a: PlannedVersion['places'][number], b: PlannedVersion['places'][number]): number {
+  return a.address === b.address ? a.port - b.port : a.address < b.address ? -1 : 1;
 }
 
 /** Negative where `a` is older. Numbers compare as numbers; a pre-release (`1.0.0-rc.1`) is older than its release. */

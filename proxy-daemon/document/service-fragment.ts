@@ -25,7 +25,10 @@ export function serviceFragment(
   const aligned = withAlignedPaths(versions);
   const index = indexVersions(aligned, route);
   const fragments = aligned.map(({ version, document }) => {
-    if (version === main.version) return namespaceDocument(annotate(document, version, index, false), naming);
+    if (version === main.version) {
+      const alsoLive = others.map((other) => other.version);
+      return namespaceDocument(annotate(document, version, index, false), { ...naming, alsoLive });
+    }
     const keep = (method: Method, path: string) => index.owner(version, method, path) === version;
     const fragment = namespaceDocument(annotate(document, version, index, true), {
       ...naming,

@@ -1,5 +1,6 @@
 /**
- * The nginx configuration of one generation, as a tree. Pure.
+ * The nginx configuration of one generation, as a tree in which `generationMark` stands for the generation's number: so two
+ * generations are equal exactly if their texts are. Pure.
  *
  * The services are data, not locations: hash maps lead from the path to the service and its upstream, and one catch-all
  * location proxies. So a request costs the same with ten services as with ten thousand, and so does each line of nginx's
@@ -23,7 +24,7 @@ export interface NginxSettings {
   shutdownTimeoutMs: number;
 }
 
-export function makeNginxConfig(table: RouteTable, generation: number, settings: NginxSettings): Directive[] {
+export function makeNginxConfig(table: RouteTable, settings: NginxSettings): Directive[] {
   const { paths, user, workers } = settings;
   return [
     ...(user === null ? [] : [directive('user', user)]),
@@ -34,16 +35,16 @@ export function makeNginxConfig(table: RouteTable, generation: number, settings:
     directive('pid', paths.pid),
     directive('error_log', paths.errorLog, 'warn'),
     block('events', [], [directive('worker_connections', 4096)]),
-    block('http', [], makeHttp(table, generation, settings)),
+    block('http', [], makeHttp(table, settings)),
   ];
 }
 
 /** Routed instances, those that get traffic. A service without any has no upstream: nginx refuses an empty one. */
-export function routedInstances(route: Route): RouteInstance[] {
+function routedInstances(route: Route): RouteInstance[] {
   return route.instances.filter(({ weight }) => weight > 0);
 }
 
-function makeHttp(table: RouteTable, generation: number, settings: NginxSettings): Directive[] {
+function makeHttp(table: RouteTable, settings: NginxSettings): Directive[] {
   const live = table.routes.filter((route) => routedInstances(route).length > 0);
   return [
     ...hashSizes(table.routes.length),
@@ -58,7 +59,7 @@ function makeHttp(table: RouteTable, generation: number, settings: NginxSettings
       [
         directive('listen', endpointOf(settings.listen)),
         directive('server_name', '_'),
-        ...serverLocations(generation, settings.paths),
+        ...serverLocations(settings.paths),
       ],
     ),
   ];

@@ -65,7 +65,11 @@ function emitInto(lines: string[], directives: readonly Directive[], indent: str
   }
 }
 
+/** Nearly every literal is of this kind, and a large configuration has tens of thousands. */
+const plain = /^[A-Za-z0-9_./:=@%[\]~^!-]{1,400}$/;
+
 function emitArgument(argument: Argument): string {
+  if (typeof argument === 'string' && plain.test(argument)) return argument;
   const text = typeof argument === 'object' ? printable(argument.expression) : literal(argument);
   return /^(?:[A-Za-z0-9_./:=@%$[\]~^!-]+|[()])$/.test(text) ? text : quoted(text);
 }

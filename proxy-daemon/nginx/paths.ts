@@ -1,6 +1,9 @@
 /** Where the gateway keeps its files: everything under one state directory. */
 import { join } from 'node:path';
 
+/** Stands for a generation's number in a configuration before it has one. No name from outside can hold an `@`. */
+export const generationMark = '@generation@';
+
 export interface GatewayPaths {
   dir: string;
   /** What nginx reads; replaced only by rename. */
@@ -16,11 +19,11 @@ export interface GatewayPaths {
   generations: string;
   /** What the daemon remembers over a restart. */
   memory: string;
-  generation(generation: number): GenerationPaths;
+  generation(generation: number | typeof generationMark): GenerationPaths;
 }
 
 /** Files that change with a generation: written under its own directory, switched by the configuration that names them. */
-export interface GenerationPaths {
+interface GenerationPaths {
   dir: string;
   documentJson: string;
   documentYaml: string;

@@ -2,7 +2,7 @@
  * Plain mode: each generation is a configuration file of its own. Candidate written, checked by `nginx -t`, renamed into
  * place, SIGHUP, then waited for until the new workers alone answer.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, renameSync } from 'node:fs';
 import type { Clock } from '../../registrar/clock.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { MergedDocument } from '../document-source.ts';
@@ -12,7 +12,7 @@ import { makeNginxConfig } from './config.ts';
 import { emit } from './emit.ts';
 import { readGenerationDocument, removeGenerationsBefore, writeGenerationFiles } from './generation-files.ts';
 import { NginxProcess } from './nginx-process.ts';
-import { type GatewayPaths, gatewayPaths } from './paths.ts';
+import { type GatewayPaths, gatewayPaths, generationMark } from './paths.ts';
 import { installStaticFiles } from './static-files.ts';
 import { workerUser } from './worker-user.ts';
 
@@ -37,6 +37,8 @@ export class PlainBackend implements GatewayBackend {
   #generation: number;
   /** What tells two publications apart, of the one in place. */
   #served: { config: string; document: string };
+  /** The last one rendered, without a number: `publish` mostly follows `serves`. */
+  #rendered: { publication: Publication; config: string } | null = null;
 
   constructor(options: PlainBackendOptions) {
     this.#options = options;
@@ -63,13 +65,13 @@ export class PlainBackend implements GatewayBackend {
 
   serves(publication: Publication): boolean {
     if (this.#generation === 0 || this.#served.document !== publication.document.digest) return false;
-    return this.#served.config === this.#render(this.#generation, publication);
+    return this.#served.config === numbered(this.#render(publication), this.#generation);
   }
 
   async publish(generation: number, publication: Publication): Promise<PublicationTimes> {
     const { clock } = this.#options;
     const started = clock.monotonic();
-    const config = this.#render(generation, publication);
+    const config = numbered(this.#render(publication), generation);
     const text = `${header(generation, publication.document)}${config}`;
     const previous = readOrEmpty(this.#paths.config);
     try {
@@ -90,7 +92,7 @@ export class PlainBackend implements GatewayBackend {
     if (!test.ok) throw rejected(test.output);
 
     const old = this.#nginx.workers();
-    replaceFile(this.#paths.config, text);
+    renameSync(this.#paths.candidate, this.#paths.config);
     const signalled = this.#nginx.reload();
     const told = clock.monotonic();
     try {
@@ -111,23 +113,35 @@ export class PlainBackend implements GatewayBackend {
     return this.#nginx.oldestInFlight(this.#generation);
   }
 
+  leaving(): number {
+    return this.#nginx.leaving();
+  }
+
   async revive(): Promise<boolean> {
     if (this.#generation === 0 || this.#nginx.master() !== null) return false;
     await this.#nginx.start(this.#generation);
     return true;
   }
 
-  #render(generation: number, publication: Publication): string {
+  #render(publication: Publication): string {
+    if (this.#rendered?.publication === publication) return this.#rendered.config;
     const { listen, workers } = this.#options;
     const shutdownTimeoutMs = Math.min(drainBounds.max, Math.max(drainBounds.min, publication.drainTimeoutMs));
     const settings = { listen, paths: this.#paths, user: this.#user, workers, shutdownTimeoutMs };
-    return emit(makeNginxConfig(publication.table, generation, settings));
+    const config = emit(makeNginxConfig(publication.table, settings));
+    this.#rendered = { publication, config };
+    return config;
   }
 }
 
 /** Says what the file is, for people and for the next daemon. */
 function header(generation: number, document: MergedDocument): string {
   return `# generation ${generation}, document ${document.digest}\n# Written by the gateway: changes made here are lost.\n`;
+}
+
+/** The text of a configuration that has its number. */
+function numbered(config: string, generation: number): string {
+  return config.replaceAll(generationMark, String(generation));
 }
 
 function withoutHeader(text: string): string {

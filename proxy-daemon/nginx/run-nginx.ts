@@ -6,7 +6,7 @@ export interface NginxRun {
   ok: boolean;
   /** What it said, at most the last 4,000 characters. */
   output: string;
-  /** From the start of the process to its end, ms. */
+  /** From starting the process to knowing its end, ms. */
   ms: number;
 }
 
@@ -17,8 +17,8 @@ const longestRunMs = 60_000;
 /** Never rejects: a missing program is a failed run. `cwd` marks the processes as this gateway's. */
 export function runNginx(args: string[], cwd: string): Promise<NginxRun> {
   return new Promise((resolve) => {
-    const child = spawn(program, args, { cwd, detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
     const started = performance.now();
+    const child = spawn(program, args, { cwd, detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
     let output = '';
     const timer = setTimeout(() => child.kill('SIGKILL'), longestRunMs);
     const end = (ok: boolean) => {

@@ -1,16 +1,16 @@
 /** What the gateway answers itself, what it proxies, and how it words its errors. Pure. */
 import type { Argument, Directive, NginxText } from './emit.ts';
 import { block, directive, nginxText } from './emit.ts';
-import type { GatewayPaths } from './paths.ts';
+import { type GatewayPaths, generationMark } from './paths.ts';
 
 /** A page may load from the gateway alone. Swagger UI styles itself inline and draws icons from data: URLs. */
 const pagePolicy =
   "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'self'";
 
-export function serverLocations(generation: number, paths: GatewayPaths): Directive[] {
-  const files = paths.generation(generation);
+export function serverLocations(paths: GatewayPaths): Directive[] {
+  const files = paths.generation(generationMark);
   const ownHeaders = [
-    header('X-MCP-Generation', generation),
+    header('X-MCP-Generation', generationMark),
     header('X-Request-Id', nginxText`$mcp_request_id`),
     header('X-Content-Type-Options', 'nosniff'),
   ];
@@ -29,7 +29,7 @@ export function serverLocations(generation: number, paths: GatewayPaths): Direct
     ...gatewayErrors.map(({ status }) => directive('error_page', status, `@mcp_${status}`)),
     exact('/healthz', [
       directive('default_type', 'application/json'),
-      directive('return', 200, `{"status":"ok","generation":${generation}}`),
+      directive('return', 200, `{"status":"ok","generation":${generationMark}}`),
     ]),
     exact('/openapi.json', document(files.documentJson)),
     exact('/openapi.yaml', document(files.documentYaml)),

@@ -17,9 +17,10 @@ export interface ConnectionHandlers extends FrameHandlers {
 }
 
 export class Connection {
+  /** Chunks that came so far: whether the other side is alive. */
+  received = 0;
   readonly #socket: Socket;
   #corked = false;
-  #lastReceived = performance.now();
   #reason: unknown = null;
 
   constructor(server: Server, tls: RegistryTls | undefined, replyLimitBytes: number, handlers: ConnectionHandlers) {
@@ -28,7 +29,7 @@ export class Connection {
     this.#socket.setNoDelay(true);
     this.#socket.once(tls ? 'secureConnect' : 'connect', () => handlers.open());
     this.#socket.on('data', (chunk) => {
-      this.#lastReceived = performance.now();
+      this.received += 1;
       try {
         if (!this.#socket.destroyed) frames.push(chunk);
       } catch (error) {
@@ -40,11 +41,6 @@ export class Connection {
     });
     this.#socket.on('end', () => this.destroy(new Error('the server closed the connection')));
     this.#socket.on('close', () => handlers.closed(this.#reason));
-  }
-
-  /** ms since anything came. */
-  get silentMs(): number {
-    return performance.now() - this.#lastReceived;
   }
 
   /** Frames sent in one turn of the event loop leave together. */

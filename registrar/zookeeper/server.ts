@@ -45,8 +45,8 @@ export function zooKeeperClassPath(): string {
       hint: 'Install it: apt-get install zookeeper default-jre-headless',
     });
   }
-  // zookeeper.jar names its own dependencies; only the logger's backend is ours to choose.
-  return ['zookeeper.jar', 'slf4j-simple.jar']
+  // zookeeper.jar names its own dependencies, but for the logger's backend and, in Debian, what Netty (TLS) needs besides.
+  return ['zookeeper.jar', 'slf4j-simple.jar', 'netty-codec.jar', 'netty-resolver.jar']
     .map((jar) => join(folder, jar))
     .filter((jar) => existsSync(jar))
     .join(':');
@@ -111,10 +111,11 @@ export async function writeServerFiles(files: ServerCommand['files']): Promise<v
 }
 
 /** Sends one of ZooKeeper's four-letter words and gives the whole answer. Rejects when nothing comes within `timeoutMs`. */
-export function fourLetterWord(word: string, port: number, host = '127.0.0.1', timeoutMs = 2000): Promise<string> {
+function fourLetterWord(word: string, port: number, host = '127.0.0.1', timeoutMs = 2000): Promise<string> {
   return new Promise((resolve, reject) => {
     let answer = '';
-    const socket = connect({ host, port }, () => socket.end(word));
+    // Not half-closed: a server on Netty would drop the connection without an answer.
+    const socket = connect({ host, port }, () => socket.write(word));
     socket.setEncoding('utf8');
     socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`no answer to ${word} from ${host}:${port}`)));
     socket.on('data', (chunk: string) => {

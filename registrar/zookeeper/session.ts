@@ -13,6 +13,9 @@ import type { Request, RequestQueue } from './request-queue.ts';
 import type { ServerList } from './server-list.ts';
 import { deadError, StateBox } from './session-state.ts';
 
+const pingsPerTimeout = 6;
+const maxUnansweredPings = 3;
+
 export interface SessionOptions {
   servers: ServerList;
   queue: RequestQueue;
@@ -217,26 +220,25 @@ export class Session {
   }
 
   /**
-   * Pings six times per session timeout and breaks a connection that was silent for half of it, so that the other half is
-   * left to find a better server.
+   * Pings six times per session timeout and breaks a connection on which three pings in a row brought nothing, so that half
+   * of the timeout is left to find a better server. Pings are counted, not time: after we ourselves stood still, the
+   * server gets its chance to answer.
    */
   #watchSilence(link: Link): void {
     clearTimeout(link.timer);
-    const limit = this.#timeoutMs / 2;
+    let unanswered = 0;
+    let received = link.connection.received;
     const tick = () => {
-      if (this.#link !== link) return;
-      if (link.connection.silentMs < limit) {
-        link.connection.send(protocol.pingFrame());
-        link.timer = setTimeout(tick, this.#timeoutMs / 6);
+      unanswered = link.connection.received === received ? unanswered + 1 : 0;
+      received = link.connection.received;
+      if (unanswered >= maxUnansweredPings) {
+        link.connection.destroy(new Error(`${unanswered} pings without an answer`));
         return;
       }
-      // Perhaps it was we who were busy: let what has arrived be read first.
-      setImmediate(() => {
-        if (link.connection.silentMs < limit) tick();
-        else link.connection.destroy(new Error(`silent for ${Math.round(link.connection.silentMs)} ms`));
-      });
+      link.connection.send(protocol.pingFrame());
+      link.timer = setTimeout(tick, this.#timeoutMs / pingsPerTimeout);
     };
-    link.timer = setTimeout(tick, this.#timeoutMs / 6);
+    link.timer = setTimeout(tick, this.#timeoutMs / pingsPerTimeout);
   }
 
   #sendAuth(link: Link, auth: Auth): void {

@@ -11,6 +11,7 @@ import type { RegistryClient } from '../../registrar/registry-client.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
 import { FakeRegistry } from '../../registrar/zookeeper/fake.ts';
 import type { Environment } from '../../specs/nouns.ts';
+import { type Answer, ask } from './ask.ts';
 import { eventually } from './eventually.ts';
 import { fixedDocuments } from './fixed-documents.ts';
 import { freePort } from './free-port.ts';
@@ -28,7 +29,7 @@ export interface TestGateway {
   end(): Promise<void>;
   register(registration: LiveRegistration): Promise<number>;
   declare(environment: Environment, generation: number): Promise<void>;
-  ask(path: string, init?: RequestInit): Promise<{ status: number; body: string; headers: Headers }>;
+  ask(path: string, headers?: Record<string, string>): Promise<Answer>;
   status(): Promise<StatusReport>;
   record(): Promise<GatewayRecord>;
   /** Waits until the gateway's word covers everything in the registry. */
@@ -57,10 +58,7 @@ export async function testGateway(t: ExecutionContext): Promise<TestGateway> {
   });
 
   const record = async (): Promise<GatewayRecord> => JSON.parse((await client.get('/gateways/g1')).data.toString());
-  const ask: TestGateway['ask'] = async (path, init) => {
-    const response = await fetch(url + path, { ...init, redirect: 'manual' });
-    return { status: response.status, body: await response.text(), headers: response.headers };
-  };
+  const askGateway: TestGateway['ask'] = (path, headers) => ask(url + path, headers);
   return {
     dir,
     url,
@@ -68,7 +66,7 @@ export async function testGateway(t: ExecutionContext): Promise<TestGateway> {
     registry,
     client,
     end,
-    ask,
+    ask: askGateway,
     record,
     start(options = {}) {
       const controller = new AbortController();
@@ -111,7 +109,7 @@ export async function testGateway(t: ExecutionContext): Promise<TestGateway> {
       else await client.create('/desired', data);
     },
     async status() {
-      return JSON.parse((await ask('/status.json')).body);
+      return JSON.parse((await askGateway('/status.json')).body);
     },
     async settled() {
       const { stat, zxid } = await client.get('/services');

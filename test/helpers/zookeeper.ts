@@ -19,6 +19,8 @@ export interface StartOptions {
   tickTime?: number;
   ensemble?: ServerOptions['ensemble'];
   settings?: ServerOptions['settings'];
+  /** For java's own options, e.g. `-Dname=value`. */
+  javaOptions?: string;
 }
 
 export interface TestZooKeeper {
@@ -94,7 +96,7 @@ class Server implements TestZooKeeper {
   }
 
   async start(): Promise<void> {
-    const { tickTime = 500, ensemble, settings } = this.#options;
+    const { tickTime = 500, ensemble, settings, javaOptions = '' } = this.#options;
     const { command, args, env, files } = zooKeeperServer({
       dir: this.dir,
       clientPort: this.port,
@@ -105,7 +107,10 @@ class Server implements TestZooKeeper {
     });
     await writeServerFiles(files);
     this.#log = '';
-    const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, {
+      env: { ...process.env, ...env, JDK_JAVA_OPTIONS: javaOptions },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const collect = (chunk: Buffer) => {
       this.#log = (this.#log + chunk.toString()).slice(-100_000);
     };

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import test from 'ava';
 import {
-  groupMembers,
   isSameProcess,
   killGroup,
   processesMarked,
@@ -24,7 +24,7 @@ test('no process has the numbers that mean everybody, ourselves or nobody', (t) 
   for (const pid of [0, -1, Number.NaN, 1.5, 2 ** 31]) {
     t.is(readStartTime(pid), null);
     t.false(signalProcess({ pid, startTime: 0 }, 'SIGTERM'));
-    t.is(killGroup({ pid, startTime: 0 }, 'SIGTERM'), 0);
+    t.false(killGroup({ pid, startTime: 0 }, 'SIGTERM'));
   }
 });
 
@@ -54,24 +54,27 @@ test('a signal reaches only the very process', async (t) => {
   t.false(signalProcess(sleeper, 'SIGKILL'));
 });
 
-test('a group is killed whole while its leader lives', async (t) => {
-  const { leader } = await startGroup(t, {});
-  t.is(groupMembers(leader.pid).length, 2);
-  t.is(killGroup(leader, 'SIGKILL'), 2);
-  await until('all are dead', () => groupMembers(leader.pid).length === 0);
-  t.is(killGroup(leader, 'SIGKILL'), 0);
+test('a group is killed whole while its leader lives, and also while it is a zombie', async (t) => {
+  for (const leaderDiesFirst of [false, true]) {
+    const group = await startGroup(t);
+    // The shell that waits for the leader is stopped, so that it is not reaped.
+    if (leaderDiesFirst) {
+      process.kill(group.parent, 'SIGSTOP');
+      signalProcess(group.leader, 'SIGKILL');
+      await until('the leader is dead', () => !isSameProcess(group.leader));
+    }
+    t.true(killGroup(group.leader, 'SIGKILL'));
+    await until('all are dead', () => group.living().length === 0);
+  }
 });
 
-test('orphans of a dead leader are killed only if they carry its mark', async (t) => {
-  const mark = `MCP_TEST_MARK=${randomUUID()}`;
-  const { leader, reaped } = await startGroup(t, { MCP_TEST_MARK: mark.split('=')[1] ?? '' });
-  signalProcess(leader, 'SIGKILL');
-  await reaped;
-  t.is(killGroup(leader, 'SIGKILL'), 0);
-  t.is(killGroup(leader, 'SIGKILL', 'MCP_TEST_MARK=another'), 0);
-  t.is(groupMembers(leader.pid).length, 1);
-  t.is(killGroup(leader, 'SIGKILL', mark), 1);
-  await until('the orphan is dead', () => groupMembers(leader.pid).length === 0);
+test('the group of a leader that is gone, or of another one, is left alone; its mark finds what is left', async (t) => {
+  const group = await startGroup(t);
+  t.false(killGroup({ ...group.leader, startTime: group.leader.startTime + 1 }, 'SIGKILL'));
+  signalProcess(group.leader, 'SIGKILL');
+  await until('the leader is reaped', () => !existsSync(`/proc/${group.leader.pid}`));
+  t.false(killGroup(group.leader, 'SIGKILL'));
+  t.is(group.living().length, 1);
 });
 
 test('marked processes are found in any group', (t) => {
@@ -84,23 +87,23 @@ test('marked processes are found in any group', (t) => {
     pids.sort(),
   );
   t.deepEqual(processesMarked(`MCP_TEST_MARK=${value.slice(1)}`), []);
+  const first = readStartTime(pids[0] ?? 0) ?? 0;
+  t.is(processesMarked(`MCP_TEST_MARK=${value}`, first).length, 2);
+  t.is(processesMarked(`MCP_TEST_MARK=${value}`, first + 1e6).length, 0);
 });
 
-/** A leader and one child in a group of their own. */
-async function startGroup(t: { teardown(fn: () => void): void }, env: Record<string, string>) {
-  const child = spawn('/bin/sh', ['-c', 'sleep 1000 & wait'], {
-    detached: true,
-    stdio: 'ignore',
-    env: { PATH: process.env.PATH, ...env },
-  });
-  const reaped = once(child, 'exit');
-  const leader = { pid: child.pid ?? 0, startTime: readStartTime(child.pid ?? 0) ?? 0 };
-  const [first, second] = await until('both run', () => {
-    const members = groupMembers(leader.pid);
-    return members.length === 2 && members;
-  });
+/** A leader and one child in a group of their own, and a parent beyond it that reaps the leader. */
+async function startGroup(t: { teardown(fn: () => void): void }) {
+  const value = randomUUID();
+  const inGroup = 'setsid env MCP_TEST_MARK="$0" /bin/sh -c "sleep 1000 & echo \\$\\$; wait" & wait; exec sleep 1000';
+  const parent = spawn('/bin/sh', ['-c', inGroup, value], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const living = () => processesMarked(`MCP_TEST_MARK=${value}`);
   t.teardown(() => {
-    for (const member of [first, second]) if (member) signalProcess(member, 'SIGKILL');
+    parent.kill('SIGKILL');
+    for (const one of living()) signalProcess(one, 'SIGKILL');
   });
-  return { leader, reaped };
+  const [said] = await once(parent.stdout, 'data');
+  await until('both run', () => living().length === 2);
+  const pid = Number(said);
+  return { leader: { pid, startTime: readStartTime(pid) ?? 0 }, parent: parent.pid ?? 0, living };
 }

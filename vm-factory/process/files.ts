@@ -24,7 +24,7 @@ export async function tidy(folder: string): Promise<void> {
 }
 
 /** True if `error` is a system error with one of the codes. */
-export function hasCode(error: unknown, ...codes: string[]): boolean {
+function hasCode(error: unknown, ...codes: string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }
 

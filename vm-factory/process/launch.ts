@@ -30,9 +30,10 @@ export interface Launch {
 
 /** Resolves when the child has introduced itself or failed to: `identityPath` tells. Errors: PROVIDER_UNAVAILABLE (no process). */
 export async function launch({ folder, identityPath, command, env }: Launch): Promise<ChildProcess> {
-  // Descriptors, not pipes: the machine and its console outlive us.
-  const log = openSync(join(folder, 'console.log'), 'a');
+  let log: number | null = null;
   try {
+    // Descriptors, not pipes: the machine and its console outlive us.
+    log = openSync(join(folder, 'console.log'), 'a');
     const child = spawn('/bin/sh', ['-c', introduceItself, 'machine', identityPath, ...command], {
       cwd: folder,
       detached: true,
@@ -47,7 +48,7 @@ export async function launch({ folder, identityPath, command, env }: Launch): Pr
       cause,
     });
   } finally {
-    closeSync(log);
+    if (log !== null) closeSync(log);
   }
 }
 

@@ -17,20 +17,22 @@ export function machineEnvironment(uuid: string): { MCP_MACHINE: string } {
   return { MCP_MACHINE: uuid };
 }
 
-/** Kills all processes of the machine that `main` leads or led; returns how many there were. */
+/** Kills all processes of the machine that `main` leads or led; returns how many were found alive by their mark. */
 export function killMachine(uuid: string, main: ProcessIdentity): number {
   const mark = `MCP_MACHINE=${machineEnvironment(uuid).MCP_MACHINE}`;
-  const inGroup = killGroup(main, 'SIGKILL', mark);
-  const escaped = processesMarked(mark).filter((one) => signalProcess(one, 'SIGKILL'));
-  return inGroup + escaped.length;
+  killGroup(main, 'SIGKILL');
+  return processesMarked(mark, main.startTime).filter((one) => signalProcess(one, 'SIGKILL')).length;
 }
 
 /** As `killMachine`, until none is left. Errors: PROVIDER_UNAVAILABLE where one does not die. */
 export async function endMachine(uuid: string, main: ProcessIdentity, clock: Clock): Promise<void> {
   const deadline = clock.monotonic() + dyingMs;
-  while (killMachine(uuid, main) > 0) {
+  do {
+    killGroup(main, 'SIGKILL');
+    while (isSameProcess(main)) {
+      if (clock.monotonic() > deadline) throw unavailable(`process ${main.pid} of machine ${uuid} does not end`);
+      await clock.sleep(2);
+    }
     if (clock.monotonic() > deadline) throw unavailable(`processes of machine ${uuid} do not end`);
-    do await clock.sleep(5);
-    while (isSameProcess(main) && clock.monotonic() <= deadline);
-  }
+  } while (killMachine(uuid, main) > 0);
 }

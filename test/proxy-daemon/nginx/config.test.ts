@@ -22,7 +22,7 @@ function configOf(dir: string, table: RouteTable): string {
     workers: 1,
     shutdownTimeoutMs: 1000,
   };
-  return emit(makeNginxConfig(table, 7, settings));
+  return emit(makeNginxConfig(table, settings));
 }
 
 function tableOf(desired: Environment | null, registrations: LiveRegistration[]): RouteTable {

@@ -134,6 +134,16 @@ test.serial('a half-made machine is destroyed like any other', async (t) => {
   t.deepEqual(await provider.list(), []);
 });
 
+test.serial('creations of one machine at once, from two providers, start one process', async (t) => {
+  const { dir, open } = await processBench(t);
+  const providers = [open(), open()];
+  const asked = request();
+  await Promise.all([...providers, ...providers].map((provider) => provider.create(asked)));
+  await until('one process is left', () => pidsOf(asked.uuid).length === 1);
+  t.deepEqual(pidsOf(asked.uuid), [mainPid(dir, asked.uuid)]);
+  t.is(readdirSync(join(dir, 'addresses')).flatMap((name) => readdirSync(join(dir, 'addresses', name))).length, 1);
+});
+
 test.serial('a machine that is destroyed while it starts never runs', async (t) => {
   const { open } = await processBench(t);
   const [maker, destroyer] = [open(), open()];
