@@ -1,7 +1,9 @@
 /** A bake's steps: each has a folder named by the digest of all that goes into it, made once and whole. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execa } from 'execa';
+import { createInterface } from 'node:readline';
 import { digestOf } from '../../specs/digest.ts';
 import { isMcpError, McpError } from '../../specs/errors.ts';
 import { ownName, tidy, unless } from '../process/files.ts';
@@ -23,8 +25,8 @@ export interface BakeContext {
 interface StepRun {
   /** Empty; what is in it afterwards is the step's result. */
   dir: string;
-  /** Runs a command in `dir`; its output is reported. Rejects where it fails. Returns its stdout. */
-  command(program: string, ...args: string[]): Promise<string>;
+  /** Runs a command in `dir`; its output is reported. Rejects where it fails. */
+  command(program: string, ...args: string[]): Promise<void>;
 }
 
 export interface BakeStep {
@@ -75,22 +77,22 @@ export async function runStep(context: BakeContext, step: BakeStep): Promise<str
 }
 
 function commandIn(cwd: string, step: BakeStep, { report, signal }: BakeContext, lines: string[]) {
-  return async (program: string, ...args: string[]): Promise<string> => {
-    const timeout = step.timeoutMs ?? stepTimeoutMs;
-    const running = execa(program, args, {
+  return async (program: string, ...args: string[]): Promise<void> => {
+    const child = spawn(program, args, {
       cwd,
-      cancelSignal: signal,
-      timeout,
-      stdin: 'ignore',
-      all: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      signal: AbortSignal.any([signal, AbortSignal.timeout(step.timeoutMs ?? stepTimeoutMs)]),
+      killSignal: 'SIGKILL',
       // mke2fs is not on every user's PATH.
-      env: { LC_ALL: 'C', PATH: `${process.env.PATH ?? '/usr/bin:/bin'}:/usr/sbin:/sbin` },
+      env: { ...process.env, LC_ALL: 'C', PATH: `${process.env.PATH ?? '/usr/bin:/bin'}:/usr/sbin:/sbin` },
     });
-    for await (const line of running.iterable({ from: 'all' })) {
-      lines.push(line);
-      report.output(line);
-    }
-    return (await running).stdout;
+    for (const input of [child.stdout, child.stderr])
+      createInterface({ input }).on('line', (line) => {
+        lines.push(line);
+        report.output(line);
+      });
+    const [code, ended] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+    if (code !== 0) throw new Error(`${program} ended with ${ended ?? code}`);
   };
 }
 

@@ -54,7 +54,8 @@ export class ImageStore {
   }
 
   async #prepare(): Promise<void> {
-    for (const folder of [this.stepsDir, this.#images, this.#staging, this.#uses]) await mkdir(folder, { recursive: true });
+    for (const folder of [this.stepsDir, this.#images, this.#staging, this.#uses])
+      await mkdir(folder, { recursive: true });
   }
 
   /** Null where there is none of this id. Errors: IMAGE_DAMAGED. */
@@ -66,10 +67,13 @@ export class ImageStore {
     try {
       const record = recordSchema.parse(JSON.parse(text));
       if (record.id !== id) throw new Error(`its record says ${record.id}`);
-      const [record_] = await Promise.all([join(dir, recordFile), image.kernel, image.initramfs, image.root].map((path) => stat(path)));
-      return { ...image, record, bakedAt: mtimeMs ?? 0 };
+      await Promise.all([image.kernel, image.initramfs, image.root].map((path) => stat(path)));
+      return { ...image, record, bakedAt: (await stat(join(dir, recordFile))).mtimeMs };
     } catch (cause) {
-      throw new McpError('IMAGE_DAMAGED', `the image ${id} is damaged`, { cause, hint: 'Remove its folder; it will be baked again.' });
+      throw new McpError('IMAGE_DAMAGED', `the image ${id} is damaged`, {
+        cause,
+        hint: 'Remove its folder; it will be baked again.',
+      });
     }
   }
 
@@ -96,7 +100,12 @@ export class ImageStore {
     await link(parts.initramfs, join(draft, 'initramfs'));
     await link(parts.root, join(draft, 'root.ext4'));
     await writeFile(join(draft, recordFile), `${JSON.stringify(record, null, 2)}\n`);
-    const won = await unless(rename(draft, join(this.#images, record.id)).then(() => true), false, 'ENOTEMPTY', 'EEXIST');
+    const won = await unless(
+      rename(draft, join(this.#images, record.id)).then(() => true),
+      false,
+      'ENOTEMPTY',
+      'EEXIST',
+    );
     if (!won) await rm(draft, { recursive: true });
     const image = await this.byId(record.id);
     if (image) return image;
@@ -147,7 +156,8 @@ export class ImageStore {
     }
     const needed = new Set(kept.flatMap(({ record }) => record.steps.map(({ key }) => key)));
     for (const key of await unless(readdir(this.stepsDir), [], 'ENOENT'))
-      if (/^[0-9a-f]{64}$/.test(key) && !needed.has(key)) await rm(join(this.stepsDir, key), { recursive: true, force: true });
+      if (/^[0-9a-f]{64}$/.test(key) && !needed.has(key))
+        await rm(join(this.stepsDir, key), { recursive: true, force: true });
     return gone;
   }
 }

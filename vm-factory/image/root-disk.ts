@@ -54,7 +54,9 @@ export async function rootDiskStep(busybox: string): Promise<BakeStep> {
     mode: 'file' as const,
   }));
   const placed = [...(await programs(busybox)), ...sources].sort((a, b) => (a.to < b.to ? -1 : 1));
-  const digests = await Promise.all(placed.map(async ({ from, to, mode }) => ({ to, mode, is: await fileDigest(from) })));
+  const digests = await Promise.all(
+    placed.map(async ({ from, to, mode }) => ({ to, mode, is: await fileDigest(from) })),
+  );
   return {
     name: 'root file system',
     inputs: { placed: digests, rootFiles, rootFolders, busyboxNames, diskUuid },
@@ -76,7 +78,12 @@ export async function rootDiskStep(busybox: string): Promise<BakeStep> {
 
 async function plant(tree: string, placed: readonly Placed[]): Promise<void> {
   const files = rootFiles.map(({ path }) => path);
-  const folders = new Set([...rootFolders, ...[...placed.map(({ to }) => to), ...files].map((path) => dirname(path)), 'bin', 'sbin']);
+  const folders = new Set([
+    ...rootFolders,
+    ...[...placed.map(({ to }) => to), ...files].map((path) => dirname(path)),
+    'bin',
+    'sbin',
+  ]);
   for (const folder of folders) await mkdir(join(tree, folder), { recursive: true });
   const queue = new PQueue({ concurrency: 16 });
   await queue.addAll(

@@ -121,13 +121,20 @@ export class MachineStore {
     return join(this.folder(uuid), 'work');
   }
 
-  /** The machine is gone when this resolves; its console is kept for a while. Idempotent. */
-  async remove(uuid: string, createdAt: number): Promise<void> {
+  /**
+   * The machine is gone when this resolves; its console is kept for a while. Idempotent.
+   * @param end.endRemains ends what runs by the folder, which nothing can enter any more
+   */
+  async remove(
+    uuid: string,
+    end: { createdAt: number; consoleFile: string; endRemains: (folder: string) => Promise<void> },
+  ): Promise<void> {
     const trash = join(this.staging, ownName());
     const gone = await unless(rename(this.folder(uuid), trash), 'gone' as const, 'ENOENT');
     if (gone === 'gone') return;
-    const grave = join(this.#graveyard, `${createdAt}-${uuid}.log`);
-    await unless(rename(join(trash, 'console.log'), grave), undefined, 'ENOENT');
+    await end.endRemains(trash);
+    const grave = join(this.#graveyard, `${end.createdAt}-${uuid}.log`);
+    await unless(rename(join(trash, end.consoleFile), grave), undefined, 'ENOENT');
     await this.#pruneGraves();
     await rm(trash, { recursive: true, force: true, maxRetries: 3 });
   }

@@ -73,9 +73,12 @@ export class QmpClient {
 
   #hear(line: string, onGreeting: () => void): void {
     const heard = message.safeParse(safeJson(line));
-    if (!heard.success) return this.#lose(unreachable(`it said ${JSON.stringify(line.slice(0, 200))}`));
-    if ('QMP' in heard.data) return onGreeting();
-    if ('event' in heard.data) return;
+    if (!heard.success) {
+      this.#lose(unreachable(`it said ${JSON.stringify(line.slice(0, 200))}`));
+      return;
+    }
+    if ('QMP' in heard.data) onGreeting();
+    if ('QMP' in heard.data || 'event' in heard.data) return;
     const waiting = this.#waiting.get(heard.data.id ?? -1);
     if ('return' in heard.data) waiting?.resolve(heard.data.return);
     else waiting?.reject(refused(waiting.command, heard.data.error.desc));
