@@ -1,6 +1,6 @@
 /** Stops the refill with an image whose machines fail one after the other (faults 31 and 40). */
 
-export interface ImageFailures {
+interface ImageFailures {
   /** Machines that never joined or failed verification, in a row. */
   inARow: number;
   /** When the last one failed; ms of the same clock as `now` below. */
