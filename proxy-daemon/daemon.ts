@@ -10,12 +10,13 @@ import type { GatewayRecord } from '../registrar/records.ts';
 import type { ConnectRegistry } from '../registrar/registry-client.ts';
 import { isMcpError } from '../specs/errors.ts';
 import { Acknowledger } from './acknowledger.ts';
-import type { DocumentSource, DocumentTarget, MergedDocument } from './document-source.ts';
+import type { DocumentSource, MergedDocument } from './document-source.ts';
 import type { GatewayBackend, Publication } from './gateway-backend.ts';
 import { drainedMark, type Marks, pruned, servedMark, withMark } from './gateway-marks.ts';
 import { loadLastGood, saveLastGood } from './last-good.ts';
 import { LossProbe } from './loss-probe.ts';
 import { type GatewayPaths, gatewayPaths } from './nginx/paths.ts';
+import { documentInfo, documentTargets, drainTimeout } from './publication-parts.ts';
 import { RegistryReader, type RegistryReading } from './registry-reader.ts';
 import { makeRoutes } from './routes/make-routes.ts';
 import type { Rejected, RouteTable } from './routes/route-table.ts';
@@ -46,9 +47,10 @@ export interface GatewayOptions {
 const defaultReloadIntervalMs = 1000;
 /** Between two looks at things that send no event: nginx, old workers, missing instances. */
 const tickMs = 250;
+/** With more old workers than this alive (long requests, WebSockets) reloads become rarer in proportion. */
+const manyLeaving = 16;
 /** After a publication that failed, ms. */
 const retryMs = 5000;
-const defaultDrainMs = 30_000;
 /** The longest that a restarted gateway waits for documents to be read again, ms. */
 const documentGraceMs = 5000;
 
@@ -191,14 +193,15 @@ class GatewayDaemon {
     this.#eventAt = null;
     if (reading === null || !isDue || (this.#behind && this.#mustWait(begun))) return;
 
+    const environment = reading.desired?.environment ?? null;
     this.#table = this.#makeTable(reading);
     this.#rejected = [...reading.rejected, ...this.#table.rejected];
     this.#probe.look(this.#table.known, () => this.#look());
-    this.#options.documents.update(documentTargets(this.#table), documentInfo(reading));
+    this.#options.documents.update(documentTargets(this.#table), documentInfo(environment));
     const publication: Publication = {
       table: this.#table,
       document: this.#document(),
-      drainTimeoutMs: drainTimeout(reading),
+      drainTimeoutMs: drainTimeout(environment),
     };
     this.#behind = !backend.serves(publication);
     if (!this.#behind) {
@@ -249,7 +252,7 @@ class GatewayDaemon {
     this.#waitingSince = null;
     this.#notBefore = started + Math.max(minReloadIntervalMs, retryMs);
     const times = await backend.publish(generation, publication);
-    this.#notBefore = started + minReloadIntervalMs;
+    this.#notBefore = started + minReloadIntervalMs * Math.max(1, backend.leaving() / manyLeaving);
     this.#generation = generation;
     this.#behind = false;
     this.#problem = '';
@@ -322,32 +325,4 @@ class GatewayDaemon {
       revivals: this.#revivals,
     });
   }
-}
-
-function documentTargets(table: RouteTable): DocumentTarget[] {
-  return table.routes.flatMap(({ document, prefix, service, instances }) =>
-    document === null
-      ? []
-      : instances
-          .filter(({ weight }) => weight > 0)
-          .map(({ version, address, port, weight }) => ({
-            service,
-            version,
-            address,
-            port,
-            path: document,
-            route: prefix,
-            weight,
-          })),
-  );
-}
-
-function documentInfo(reading: RegistryReading): { title: string; description: string } {
-  return reading.desired?.environment.gateway ?? { title: 'APIs', description: '' };
-}
-
-/** The longest that any service asks for. */
-function drainTimeout(reading: RegistryReading): number {
-  const services = reading.desired?.environment.services ?? [];
-  return services.length === 0 ? defaultDrainMs : Math.max(...services.map(({ drainTimeoutMs }) => drainTimeoutMs));
 }

@@ -1,6 +1,5 @@
 /** Files that are whole or not there: written aside, then renamed. */
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
 
 /** Replaces `path` in one step; on failure (a full disk) the old file stays. Readable by the proxy's workers. */
 export function replaceFile(path: string, content: string | Uint8Array): void {
@@ -17,10 +16,4 @@ export function replaceFile(path: string, content: string | Uint8Array): void {
 /** Makes a directory that the proxy's workers can read, with its parents. */
 export function makeDirectory(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o755 });
-}
-
-/** Writes a file and its directory. */
-export function writeInto(path: string, content: string | Uint8Array): void {
-  makeDirectory(dirname(path));
-  writeFileSync(path, content, { mode: 0o644 });
 }

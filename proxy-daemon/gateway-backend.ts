@@ -41,6 +41,8 @@ export interface GatewayBackend {
   publish(generation: number, publication: Publication): Promise<PublicationTimes>;
   /** The oldest generation that may still have a request in flight. */
   oldestInFlight(): number;
+  /** Old worker processes that still finish requests: each costs the memory of a configuration. */
+  leaving(): number;
   /** Starts the proxy again with the last good configuration if it died. Resolves true if it had to. */
   revive(): Promise<boolean>;
 }

@@ -47,6 +47,8 @@ export class RegistryReader {
   #membership: Membership | null = null;
   /** Undefined until read once. */
   #desired: DesiredRecord | null | undefined;
+  /** What is wrong, by what it concerns; empty where nothing is. */
+  readonly #troubles = { session: '', desired: '' };
 
   constructor(options: RegistryReaderOptions) {
     this.#options = options;
@@ -54,19 +56,21 @@ export class RegistryReader {
 
   /** Runs until `signal` aborts. Rejects only where no retry can help (wrong credentials). */
   async run(signal: AbortSignal): Promise<void> {
-    const { connect, clock, onTrouble } = this.#options;
+    const { connect, clock } = this.#options;
     const keeper = new SessionKeeper({
       connect,
       clock,
       onSession: (client, session) => this.#live(client, session),
-      onLost: (reason) => onTrouble(messageOf(reason)),
+      onLost: (reason) => this.#trouble('session', messageOf(reason)),
     });
     await keeper.run(signal);
   }
 
   async #live(client: RegistryClient, signal: AbortSignal): Promise<void> {
-    const { clock, onTrouble } = this.#options;
-    const stopLooking = client.onState((state) => onTrouble(state === 'connected' ? '' : `the registry is ${state}`));
+    const { clock } = this.#options;
+    const stopLooking = client.onState((state) => {
+      this.#trouble('session', state === 'connected' ? '' : `the registry is ${state}`);
+    });
     try {
       this.#membership = null;
       const cache = new MembershipCache({ client, clock, root: paths.services, depth: registrationDepth });
@@ -76,7 +80,7 @@ export class RegistryReader {
       });
       const work = this.#options.onSession(client, signal);
       await Promise.all([cache.start(signal), this.#followDesired(client, signal)]);
-      onTrouble('');
+      this.#trouble('session', '');
       await work;
     } finally {
       stopLooking();
@@ -100,24 +104,29 @@ export class RegistryReader {
     void again().catch(() => {});
   }
 
-  /** Retries until read. A document that is not valid is not believed: the one before it stays in force. */
+  /**
+   * Retries until read. A document that is not valid is not believed: the one before it stays in force, and where there is none
+   * the last good configuration does, until the document changes.
+   */
   async #readDesired(client: RegistryClient, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
         this.#desired = (await readDesired(client, { signal }))?.record ?? null;
+        this.#trouble('desired', '');
         this.#tell();
         return;
       } catch (error) {
         if (signal.aborted) return;
-        this.#options.onTrouble(`${paths.desired} can't be read: ${messageOf(error)}`);
-        if (!isMcpError(error) || !error.retryable) {
-          this.#desired ??= null;
-          this.#tell();
-          return;
-        }
+        this.#trouble('desired', `${paths.desired} can't be read: ${messageOf(error)}`);
+        if (!isMcpError(error) || !error.retryable) return;
         await this.#options.clock.sleep(rereadDelayMs, signal).catch(() => {});
       }
     }
+  }
+
+  #trouble(what: 'session' | 'desired', reason: string): void {
+    this.#troubles[what] = reason;
+    this.#options.onTrouble(this.#troubles.session || this.#troubles.desired);
   }
 
   #tell(): void {

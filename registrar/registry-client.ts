@@ -51,7 +51,7 @@ export interface Acl {
   permissions: Permission[];
 }
 
-export type WatchEventType = 'created' | 'deleted' | 'changed' | 'children';
+type WatchEventType = 'created' | 'deleted' | 'changed' | 'children';
 export interface WatchEvent {
   type: WatchEventType;
   path: string;

@@ -7,7 +7,7 @@ import { McpError } from '../../specs/errors.ts';
 import type { ReadOptions } from '../control/read-status.ts';
 import { findStateDir, type LocalState, readState, registryOf, requireState } from '../local/state.ts';
 
-export interface GlobalOptions {
+interface GlobalOptions {
   json?: boolean;
   state?: string;
   registry?: string;

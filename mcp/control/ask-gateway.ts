@@ -13,6 +13,7 @@ const statusPage = z.object({
         version: z.string(),
         state: z.enum(['fresh', 'stale', 'missing']),
         problem: z.string(),
+        digest: z.string().optional(),
       }),
     ),
   }),
@@ -21,6 +22,8 @@ const statusPage = z.object({
 /** A service version's document as a gateway sees it. */
 export interface SourceWord extends DocumentWord {
   service: string;
+  /** sha256 of the document as it was read. */
+  digest?: string;
 }
 
 /** The words of the first gateway that answers, for every service that has a document; null where none answers. */
@@ -33,15 +36,33 @@ export async function askDocuments(
       const url = new URL('/status.json', gateway.url);
       const { body } = await request(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(withinMs)]) });
       const { sources } = statusPage.parse(await body.json()).document;
-      return sources.map(({ service, version, state, problem }) => ({
+      return sources.map(({ service, version, state, problem, digest }) => ({
         service,
         version,
         stale: state !== 'fresh',
         problem,
+        digest,
       }));
     } catch {
       signal.throwIfAborted();
     }
   }
   return null;
+}
+
+/** Whether the gateway's merged document already holds what was read: it is published with the next generation. */
+export async function servesDocuments(
+  gateway: Pick<GatewayRecord, 'url'>,
+  words: SourceWord[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    const url = new URL('/openapi.json', gateway.url);
+    const { body } = await request(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(withinMs)]) });
+    const text = await body.text();
+    return words.every(({ digest }) => digest !== undefined && text.includes(digest));
+  } catch {
+    signal.throwIfAborted();
+    return false;
+  }
 }

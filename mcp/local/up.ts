@@ -1,13 +1,14 @@
 /** `mcp up`: from nothing to desired = live on this machine. Idempotent: what runs already is left as it is. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { paths as nodes } from '../../registrar/layout.ts';
+import { readDesired } from '../../registrar/recipes/desired-document.ts';
 import { formatRegistry } from '../../registrar/recipes/format-registry.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
 import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
 import { untilServing, writeServerFiles, zooKeeperServer } from '../../registrar/zookeeper/server.ts';
 import { McpError } from '../../specs/errors.ts';
-import { askDocuments } from '../control/ask-gateway.ts';
+import { askDocuments, type SourceWord, servesDocuments } from '../control/ask-gateway.ts';
 import { readStatus } from '../control/read-status.ts';
 import { applyEnvironment } from '../declare/apply-environment.ts';
 import { loadEnvironment } from '../declare/load-environment.ts';
@@ -52,7 +53,7 @@ export async function up(options: UpOptions, progress: Progress): Promise<{ stat
   try {
     if (fresh) await declare(client, paths, options, progress);
     const status = await waitUntilServed(client, paths, progress, options.signal);
-    await waitForDocuments(status, progress, options.signal);
+    await waitForDocuments(client, status, progress, options.signal);
     return { state, status };
   } finally {
     await client.close();
@@ -192,14 +193,31 @@ function missing(status: StatusView): string {
 const documentsWithinMs = 15_000;
 
 /** Gives the gateway a moment to read every document; one that can't be read is no reason to fail (`mcp why` names it). */
-async function waitForDocuments({ gateways }: StatusView, progress: Progress, signal: AbortSignal): Promise<void> {
+async function waitForDocuments(
+  client: RegistryClient,
+  { gateways }: StatusView,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
   progress.start('Merge the documents');
+  const declared = (await readDesired(client, { signal }))?.record.environment.services ?? [];
+  const wanted = declared
+    .filter(({ document }) => document !== undefined)
+    .flatMap(({ name, versions }) =>
+      versions.filter(({ count }) => count > 0).map(({ version }) => `${name}@${version}`),
+    );
   const until = systemClock.monotonic() + documentsWithinMs;
   while (systemClock.monotonic() < until) {
-    const words = await askDocuments(gateways, signal);
-    const open = words?.filter(({ stale }) => stale) ?? [];
-    if (words && open.length === 0) return;
-    progress.tell(open.map(({ service, version, problem }) => `${service}@${version} ${problem}`).join(', '));
+    const words = (await askDocuments(gateways, signal)) ?? [];
+    const fresh = new Set(words.filter(({ stale }) => !stale).map(({ service, version }) => `${service}@${version}`));
+    const open = wanted.filter((name) => !fresh.has(name));
+    if (open.length === 0 && (await allServe(gateways, words, signal))) return;
+    progress.tell(open.join(', '));
     await systemClock.sleep(100, signal);
   }
+}
+
+async function allServe(gateways: StatusView['gateways'], words: SourceWord[], signal: AbortSignal): Promise<boolean> {
+  const served = await Promise.all(gateways.map((gateway) => servesDocuments(gateway, words, signal)));
+  return served.every(Boolean);
 }

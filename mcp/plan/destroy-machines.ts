@@ -1,7 +1,7 @@
 /** Tombstoned machines are destroyed once what they ran has stopped, or had its time to. */
 import { quietReason } from './brakes.ts';
 import { act, type Draft, short, wait } from './draft.ts';
-import { ageOf, stateKey } from './memory.ts';
+import { stateAge } from './memory.ts';
 import type { Unit } from './world.ts';
 
 export function destroyMachines(draft: Draft): void {
@@ -34,7 +34,6 @@ function destroyWaitsFor(draft: Draft, unit: Unit): string | null {
   const assignment = unit.observed.assignment?.record;
   const agent = unit.observed.agent;
   if (unit.condition === 'stopped' || !assignment || !agent || agent.phase === 'stopped') return null;
-  const left =
-    assignment.stopTimeoutMs + policy.stopGraceMs - ageOf(memory, 'state', stateKey(unit.uuid, 'deleting'), input.now);
+  const left = assignment.stopTimeoutMs + policy.stopGraceMs - stateAge(memory, unit.ledger, input.now);
   return left > 0 ? `stops its service: at most ${Math.ceil(left / 1000)} s more` : null;
 }

@@ -1,7 +1,7 @@
 /** Whether a draining instance has no request left: every live gateway says so, or it had its time. */
 import type { GatewayRecord } from '../../registrar/records.ts';
 import { short } from './draft.ts';
-import { ageOf, type PlannerMemory, stateKey } from './memory.ts';
+import { type PlannerMemory, stateAge } from './memory.ts';
 import type { Unit } from './world.ts';
 
 /**
@@ -15,7 +15,7 @@ export function drainWaitsFor(
   now: number,
 ): string | null {
   const timeout = unit.observed.assignment?.record.drainTimeoutMs ?? 0;
-  const left = timeout - ageOf(memory, 'state', stateKey(unit.uuid, 'draining'), now);
+  const left = timeout - stateAge(memory, unit.ledger, now);
   if (left <= 0 || unit.observed.agent?.phase === 'stopped') return null;
   const atMost = `at most ${Math.ceil(left / 1000)} s more`;
   const registration = unit.registration;

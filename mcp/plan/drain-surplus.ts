@@ -1,6 +1,7 @@
 /**
  * P4: an instance leaves only where more are live than are declared, whatever its version: the old goes after the new
- * serves. What goes first: versions and digests not declared any more, then what is over a version's count.
+ * serves. What goes first: versions and digests not declared any more, then what is over a version's count. An instance that
+ * the provider does not call running may be dead, its session not yet over: nothing leaves in reliance on it.
  */
 import { serviceBrake } from './brakes.ts';
 import { liveOf } from './count-instances.ts';
@@ -21,16 +22,39 @@ function drainService(draft: Draft, service: ServiceView): void {
   const victims = chooseVictims(service).filter(({ unit }) => !draft.busy.has(unit.uuid));
   if (victims.length === 0) return;
   const { name, live, total } = service;
-  const surplus = Math.max(0, live - total);
   const brake = serviceBrake(draft, service);
   const room = brake ? 0 : Math.max(0, draft.budgets.remaining(name) - leaving(draft, name));
-  const drained = victims.slice(0, Math.min(surplus, room));
+  const spare = withinSurplus(victims, live - total, live - doubtfulCount(draft, name) - total);
+  const drained = spare.slice(0, room);
   for (const { unit, reason } of drained) drain(draft, unit, reason);
   const left = victims.length - drained.length;
   if (left === 0) return;
   const short = `their replacements must serve first: ${live} live, ${total} declared`;
   const spent = `the destruction budget of ${name} is used up for now`;
-  wait(draft, name, `${left} to go: ${brake ?? (surplus <= drained.length ? short : spent)}`);
+  wait(draft, name, `${left} to go: ${brake ?? (drained.length === spare.length ? short : spent)}`);
+}
+
+/** As many victims as may go: of those that surely live no more than surely live in excess, of all no more than seem to. */
+function withinSurplus(victims: readonly Victim[], surplus: number, sureSurplus: number): Victim[] {
+  const spare: Victim[] = [];
+  let sure = 0;
+  for (const victim of victims) {
+    if (spare.length >= surplus) break;
+    if (!isDoubtful(victim.unit)) {
+      if (sure >= sureSurplus) continue;
+      sure += 1;
+    }
+    spare.push(victim);
+  }
+  return spare;
+}
+
+function isDoubtful(unit: Unit): boolean {
+  return unit.provider?.state !== 'running';
+}
+
+function doubtfulCount(draft: Draft, service: string): number {
+  return (draft.world.unitsOf.get(service) ?? []).filter((unit) => unit.serving && isDoubtful(unit)).length;
 }
 
 function chooseVictims(service: ServiceView): Victim[] {

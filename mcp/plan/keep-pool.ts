@@ -4,7 +4,7 @@ import { quietReason } from './brakes.ts';
 import { poolBudgetName } from './budget.ts';
 import { act, alarm, type Draft, short, wait } from './draft.ts';
 import { poolStep } from './machine-health.ts';
-import { ageOf, stateKey } from './memory.ts';
+import { stateAge } from './memory.ts';
 import type { Unit } from './world.ts';
 
 export function keepPool(draft: Draft): void {
@@ -46,7 +46,7 @@ function prove(draft: Draft, unit: Unit): PoolMachine {
   const step = poolStep(unit, memory, policy, input.now);
   if (step.kind === 'advance') act(draft, { kind: 'advance', uuid, to: step.to, reason: step.reason });
   if (step.kind === 'wait') wait(draft, `machine ${short(uuid)}`, `${ledger.state}: ${step.why}`);
-  const age = ageOf(memory, 'state', stateKey(uuid, ledger.state), input.now);
+  const age = stateAge(memory, ledger, input.now);
   const known = { uuid, state: ledger.state, image: ledger.image, stateAgeMs: age, ageMs: age };
   return step.kind === 'fail' ? { ...known, failure: step.reason } : known;
 }

@@ -1,6 +1,6 @@
 /** What may be said of a machine that serves nothing: on its way, lost, or failed. */
 import { type NextMachineState, nextMachineState } from '../../vm-factory/pool/next-machine-state.ts';
-import { ageOf, type PlannerMemory, stateKey } from './memory.ts';
+import { ageOf, type PlannerMemory, stateAge } from './memory.ts';
 import type { Policy } from './policy.ts';
 import type { Unit } from './world.ts';
 
@@ -38,7 +38,7 @@ export function isComing(unit: Unit, memory: PlannerMemory, policy: Policy, now:
 
 /** What a machine that is not claimed becomes next on its way into the pool; a ready one fails if its agent stays away. */
 export function poolStep(unit: Unit, memory: PlannerMemory, policy: Policy, now: number): NextMachineState {
-  const age = ageOf(memory, 'state', stateKey(unit.uuid, unit.ledger.state), now);
+  const age = stateAge(memory, unit.ledger, now);
   const step = nextMachineState(unit.ledger, unit.provider, unit.observed.agent, age, policy.readiness);
   if (unit.ledger.state !== 'ready' || unit.observed.agent) return step;
   const away = ageOf(memory, 'agentless', unit.uuid, now);

@@ -3,12 +3,12 @@
  * registry. Times are ms of a clock that never jumps, counted from when *this* leader first saw a thing, so that a wrong
  * wall clock expires nothing (fault 6); a successor waits anew, which is late but safe.
  */
-import type { DesiredRecord } from '../../registrar/records.ts';
+import type { DesiredRecord, MachineRecord, MachineState } from '../../registrar/records.ts';
 import { closedBreaker, type ImageBreaker } from '../../vm-factory/pool/image-breaker.ts';
 import { freshSlowStart, type SlowStart } from '../../vm-factory/pool/slow-start.ts';
 
 /** Kinds of fact whose age matters; each is kept by key with the time it was first seen true without a break. */
-export type FactKind = 'state' | 'unserved' | 'agentless' | 'orphan' | 'unlisted' | 'destruction';
+export type FactKind = 'unserved' | 'agentless' | 'orphan' | 'unlisted' | 'destruction';
 
 export interface FailedStarts {
   /** In a row. */
@@ -30,6 +30,8 @@ export interface PlannerMemory {
   lastWriteZxid: number;
   lastWriteAt: number;
   since: Readonly<Record<FactKind, ReadonlyMap<string, number>>>;
+  /** By machine: its state in the ledger, and since when it is known to be in it. */
+  states: ReadonlyMap<string, { state: MachineState; since: number }>;
   /** P3: most live instances of each service in each minute of the level's window. */
   levels: ReadonlyMap<string, readonly { minute: number; live: number }[]>;
   /** By version digest. */
@@ -56,7 +58,8 @@ export function freshMemory(input: { clusterId: string; now: number }): PlannerM
     generation: 0,
     lastWriteZxid: 0,
     lastWriteAt: input.now,
-    since: { state: none, unserved: none, agentless: none, orphan: none, unlisted: none, destruction: none },
+    states: new Map(),
+    since: { unserved: none, agentless: none, orphan: none, unlisted: none, destruction: none },
     levels: new Map(),
     starts: new Map(),
     counted: new Set(),
@@ -72,8 +75,10 @@ export function ageOf(memory: PlannerMemory, kind: FactKind, key: string, now: n
   return now - (memory.since[kind].get(key) ?? now);
 }
 
-export function stateKey(uuid: string, state: string): string {
-  return `${uuid}:${state}`;
+/** ms that a machine is known to be in the state that it is in now. */
+export function stateAge(memory: PlannerMemory, { uuid, state }: MachineRecord, now: number): number {
+  const known = memory.states.get(uuid);
+  return known?.state === state ? now - known.since : 0;
 }
 
 /** Whether the registry shows an older declaration than this leader has already seen (fault 20). */

@@ -1,8 +1,9 @@
 /** How a snapshot, and what an execution did, enter a leader's memory. */
+import type { MachineState } from '../../registrar/records.ts';
 import { machineFailed, machineProven } from '../../vm-factory/pool/image-breaker.ts';
 import { nextSlowStart } from '../../vm-factory/pool/slow-start.ts';
 import { poolStep, startFailure } from './machine-health.ts';
-import { destructionKeys, type FactKind, type FailedStarts, type PlannerMemory, stateKey } from './memory.ts';
+import { destructionKeys, type FactKind, type FailedStarts, type PlannerMemory } from './memory.ts';
 import type { Policy } from './policy.ts';
 import type { Snapshot } from './snapshot.ts';
 import { describeWorld, liveCount, serviceNames, type Unit, type World } from './world.ts';
@@ -13,7 +14,8 @@ export function remember(memory: PlannerMemory, snapshot: Snapshot, policy: Poli
   if (!desired) return memory;
   const world = describeWorld(snapshot, desired);
   const since = rememberFacts(memory, world, snapshot, now);
-  const known = { ...memory, since };
+  const states = rememberStates(memory, world, now);
+  const known = { ...memory, since, states };
   return {
     ...known,
     ...rememberView(known, snapshot, policy, now),
@@ -21,7 +23,7 @@ export function remember(memory: PlannerMemory, snapshot: Snapshot, policy: Poli
     generation: Math.max(memory.generation, desired.generation),
     slowStart: now - memory.createdAt > policy.createIdleMs ? { ...memory.slowStart, batch: 1 } : memory.slowStart,
     levels: rememberLevels(memory, world, policy, now),
-    destroyAskedAt: new Map([...memory.destroyAskedAt].filter(([uuid]) => since.state.has(stateKey(uuid, 'deleting')))),
+    destroyAskedAt: new Map([...memory.destroyAskedAt].filter(([uuid]) => states.get(uuid)?.state === 'deleting')),
   };
 }
 
@@ -63,10 +65,6 @@ function rememberFacts(memory: PlannerMemory, world: World, snapshot: Snapshot, 
     return after;
   };
   return {
-    state: keep(
-      'state',
-      world.units.map((unit) => stateKey(unit.uuid, unit.ledger.state)),
-    ),
     unserved: keep('unserved', world.units.filter(isUnserved).map(uuidOf)),
     agentless: keep('agentless', world.units.filter((unit) => unit.observed.agent === null).map(uuidOf)),
     orphan: keep('orphan', world.unknown.map(uuidOf)),
@@ -76,6 +74,15 @@ function rememberFacts(memory: PlannerMemory, world: World, snapshot: Snapshot, 
       Object.entries(snapshot.budgets).flatMap(([name, { record }]) => destructionKeys(name, record.destroyed)),
     ),
   };
+}
+
+function rememberStates(memory: PlannerMemory, world: World, now: number): PlannerMemory['states'] {
+  const states = new Map<string, { state: MachineState; since: number }>();
+  for (const { uuid, ledger } of world.units) {
+    const before = memory.states.get(uuid);
+    states.set(uuid, before?.state === ledger.state ? before : { state: ledger.state, since: now });
+  }
+  return states;
 }
 
 function isUnserved(unit: Unit): boolean {
@@ -146,7 +153,7 @@ function rememberFailures(
   }
   for (const { uuid, ledger, serving } of world.units) {
     if (ledger.claim && serving && !ledger.served) starts.delete(ledger.claim.digest);
-    const isNewlyReady = ledger.state === 'ready' && !before.since.state.has(stateKey(uuid, 'ready'));
+    const isNewlyReady = ledger.state === 'ready' && before.states.get(uuid)?.state !== 'ready';
     if (isNewlyReady && !counted.has(uuid)) images = machineProven(images, ledger.image);
   }
   return { starts, images, counted };

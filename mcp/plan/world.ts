@@ -42,13 +42,13 @@ export interface World {
 
 export function describeWorld(snapshot: Snapshot, desired: DesiredRecord): World {
   const listed = new Map(snapshot.provider.map((machine) => [machine.uuid, machine]));
-  const ours = new Set(snapshot.machines.map((machine) => machine.record.uuid));
-  const registrations = groupBy(snapshot.registrations, (entry) => entry.record.machine);
+  const claims = new Map(snapshot.machines.map(({ record }) => [record.uuid, record.claim]));
+  const registrations = registrationsOfUnits(snapshot, claims);
   const units = snapshot.machines.map((observed) =>
-    describeUnit(observed, listed.get(observed.record.uuid) ?? null, registrations.get(observed.record.uuid) ?? []),
+    describeUnit(observed, listed.get(observed.record.uuid) ?? null, registrations.get(observed.record.uuid) ?? null),
   );
   const standalones = snapshot.registrations
-    .filter(({ record }) => record.state === 'up' && !ours.has(record.machine))
+    .filter(({ record }) => record.state === 'up' && !claims.has(record.machine))
     .map(({ record }) => ({ service: record.service, version: record.version, digest: record.digest }));
   return {
     desired,
@@ -59,20 +59,30 @@ export function describeWorld(snapshot: Snapshot, desired: DesiredRecord): World
       (unit) => unit.ledger.claim?.service ?? '',
     ),
     standalonesOf: groupBy(standalones, (standalone) => standalone.service),
-    unknown: snapshot.provider.filter((machine) => !ours.has(machine.uuid)),
+    unknown: snapshot.provider.filter((machine) => !claims.has(machine.uuid)),
   };
+}
+
+/** By machine, its registration for what it is claimed for. */
+function registrationsOfUnits(
+  snapshot: Snapshot,
+  claims: ReadonlyMap<string, MachineRecord['claim']>,
+): Map<string, ObservedRegistration> {
+  const found = new Map<string, ObservedRegistration>();
+  for (const registration of snapshot.registrations) {
+    const { machine, service, version } = registration.record;
+    const claim = claims.get(machine);
+    if (claim?.service === service && claim.version === version) found.set(machine, registration);
+  }
+  return found;
 }
 
 function describeUnit(
   observed: ObservedMachine,
   provider: ProviderMachine | null,
-  registrations: ObservedRegistration[],
+  registration: ObservedRegistration | null,
 ): Unit {
   const ledger = observed.record;
-  const registration =
-    registrations.find(
-      ({ record }) => record.service === ledger.claim?.service && record.version === ledger.claim.version,
-    ) ?? null;
   const up = registration?.record.state === 'up';
   const condition = conditionOf(ledger, provider, up);
   const stays = ledger.state === 'claimed' && observed.assignment?.record.want === 'run';
@@ -125,9 +135,10 @@ export function serviceNames(world: World): string[] {
 function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
   for (const item of items) {
-    const group = groups.get(key(item));
+    const name = key(item);
+    const group = groups.get(name);
     if (group) group.push(item);
-    else groups.set(key(item), [item]);
+    else groups.set(name, [item]);
   }
   return groups;
 }

@@ -2,7 +2,7 @@
 import type { Environment, Service, Version } from '../../specs/nouns.ts';
 import type { RegistryPart } from './status-view.ts';
 
-export interface PreviewRow {
+interface PreviewRow {
   service: string;
   version: string;
   desired: number;

@@ -8,7 +8,7 @@ import type { ObservedRegistration, Snapshot } from '../plan/snapshot.ts';
 /** The part of the snapshot that needs no provider: what the registry alone tells. */
 export type RegistryPart = Omit<Snapshot, 'provider' | 'limits' | 'at'>;
 
-export interface InstanceView {
+interface InstanceView {
   machine: string;
   address: string;
   port: number;
@@ -23,7 +23,7 @@ export interface VersionView {
   instances: InstanceView[];
 }
 
-export interface ServiceView {
+interface ServiceView {
   name: string;
   route: string;
   desired: number;
@@ -31,7 +31,7 @@ export interface ServiceView {
   versions: VersionView[];
 }
 
-export interface GatewayView {
+interface GatewayView {
   id: string;
   url: string;
   generation: number;

@@ -193,7 +193,7 @@ function documentLink(service: Service, documents: DocumentWord[] | null): Link 
     return { link: 'document', ok: false, evidence: ['no gateway could be asked'], try: 'mcp status' };
   const evidence = documents.map(
     ({ version, stale, problem }) =>
-      `${version}: ${problem || (stale ? 'stale' : 'fresh')}${problem && stale ? ' (last good kept, stale)' : ''}`,
+      `${version}: ${problem || (stale ? 'stale' : 'fresh')}${problem && stale ? ' (no fresh one since)' : ''}`,
   );
   const ok = documents.length > 0 && documents.every(({ stale, problem }) => !stale && problem === '');
   if (ok) return { link: 'document', ok, evidence };

@@ -7,6 +7,7 @@ import type {
   DocumentTarget,
   MergedDocument,
 } from '../document-source.ts';
+import type { GoodDocument } from './document-files.ts';
 import { DocumentReader } from './document-reader.ts';
 import { DocumentThread } from './document-thread.ts';
 import { defaultLimits, type FetchLimits } from './fetch-document.ts';
@@ -174,10 +175,10 @@ class DocumentStore implements DocumentSource {
   }
 
   /** Versions with a document to show, the main one first. */
-  #readable(planned: PlannedService): { version: string; digest: string; document: Uint8Array }[] {
+  #readable(planned: PlannedService): { version: string; good: GoodDocument }[] {
     return planned.versions.flatMap(({ service, version }) => {
       const good = this.#reader.reading(service, version)?.good;
-      return good ? [{ version, digest: good.digest, document: good.document }] : [];
+      return good ? [{ version, good }] : [];
     });
   }
 
@@ -186,16 +187,18 @@ class DocumentStore implements DocumentSource {
     const failed = this.#fragments.problem(service);
     for (const { version } of versions) {
       const reading = this.#reader.reading(service, version);
-      const problem = failed ?? reading?.problem ?? 'not read yet';
-      const good = reading?.good;
-      if (!good) {
+      const problem = failed ?? (reading?.problem || 'not read yet');
+      // What is said of a document is said of the one shown, also while a newer one is being worked on.
+      const good = this.#fragments.get(service)?.madeFrom.get(version);
+      if (!good || !reading) {
         states.push({ service, version, state: 'missing', problem });
         leftOut.push({ service, version, reason: `no document: ${problem}` });
         continue;
       }
       const stale = reading.stale || failed !== undefined;
       const { digest, from, readAt, confirmedAt } = good;
-      states.push({ service, version, state: stale ? 'stale' : 'fresh', digest, readAt, from, problem });
+      const told = stale ? problem : '';
+      states.push({ service, version, state: stale ? 'stale' : 'fresh', digest, readAt, from, problem: told });
       const note: SourceNote = { service, version, route, digest, from, readAt: new Date(readAt).toISOString(), stale };
       notes.push(stale ? { ...note, problem, confirmedAt: new Date(confirmedAt).toISOString() } : note);
     }

@@ -1,4 +1,3 @@
-import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import PQueue from 'p-queue';
 import { McpError } from '../../specs/errors.ts';
@@ -74,8 +73,7 @@ export class DocumentThread {
   }
 
   async #start(): Promise<Worker> {
-    // The extension is that of this file: .ts from the sources, .js in a packaged build.
-    const worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), {
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
       resourceLimits: { maxOldGenerationSizeMb: this.#heapMb },
     });
     this.#worker = worker;

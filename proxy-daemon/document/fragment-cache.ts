@@ -1,14 +1,18 @@
 import { isMcpError } from '../../specs/errors.ts';
+import type { GoodDocument } from './document-files.ts';
 import type { DocumentThread } from './document-thread.ts';
 import type { JobResults } from './jobs.ts';
 import type { PlannedService } from './plan-services.ts';
 
-type WrittenService = JobResults['fragment'];
+type WrittenService = JobResults['fragment'] & {
+  /** The documents that it was made from, by version. */
+  madeFrom: ReadonlyMap<string, GoodDocument>;
+};
 
 export interface WantedFragment {
   planned: PlannedService;
   /** Not empty where the service is to be shown; the first one is the one shown. */
-  versions: { version: string; digest: string; document: Uint8Array }[];
+  versions: { version: string; good: GoodDocument }[];
 }
 
 interface Entry {
@@ -40,7 +44,7 @@ export class FragmentCache {
     for (const service of this.#entries.keys()) if (!services.has(service)) this.#entries.delete(service);
     for (const wanted of shown) {
       const { service, route, nested } = wanted.planned;
-      const key = JSON.stringify([route, nested, wanted.versions.map(({ version, digest }) => [version, digest])]);
+      const key = JSON.stringify([route, nested, wanted.versions.map(({ version, good }) => [version, good.digest])]);
       const entry = this.#entries.get(service) ?? { key: '' };
       if (entry.key === key) continue;
       entry.key = key;
@@ -61,10 +65,10 @@ export class FragmentCache {
   async #make(entry: Entry, key: string, { planned, versions }: WantedFragment): Promise<void> {
     const { service, route, nested } = planned;
     try {
-      const documents = versions.map(({ version, document }) => ({ version, document }));
+      const documents = versions.map(({ version, good }) => ({ version, document: good.document }));
       const made = await this.#thread.run({ kind: 'fragment', service, route, nested, versions: documents });
       if (entry.key !== key) return;
-      entry.fragment = made;
+      entry.fragment = { ...made, madeFrom: new Map(versions.map(({ version, good }) => [version, good])) };
       entry.problem = undefined;
     } catch (error) {
       if (entry.key !== key || isMcpError(error, 'DOCUMENT_CLOSED')) return;

@@ -8,7 +8,7 @@ import type { Fragment, LeftOut } from './namespace.ts';
  */
 
 /** The parts of a document that fragments add to, in the order in which they are written. */
-export const sections = [
+const sections = [
   'tags',
   'x-tagGroups',
   'paths',

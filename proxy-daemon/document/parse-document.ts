@@ -3,9 +3,9 @@ import { McpError } from '../../specs/errors.ts';
 import { isObject, type Json, type JsonObject } from './json.ts';
 
 /** Deepest nesting of objects and arrays. The deepest public documents we know of stay under 60. */
-export const maxDepth = 150;
+const maxDepth = 150;
 /** Most values in a document, counted as they would be written out: an alias bomb counts in full. 2 MB of JSON can't hold more. */
-export const maxValues = 1_000_000;
+const maxValues = 1_000_000;
 
 /**
  * Reads the bytes of a document, JSON or YAML, and bounds what later passes have to walk. Pure.

@@ -40,7 +40,7 @@ export function makeNginxConfig(table: RouteTable, settings: NginxSettings): Dir
 }
 
 /** Routed instances, those that get traffic. A service without any has no upstream: nginx refuses an empty one. */
-export function routedInstances(route: Route): RouteInstance[] {
+function routedInstances(route: Route): RouteInstance[] {
   return route.instances.filter(({ weight }) => weight > 0);
 }
 

@@ -140,7 +140,7 @@ export class NginxProcess {
 }
 
 /** An address at which a listener on `address` can be reached from this machine. */
-export function reachable(address: string): string {
+function reachable(address: string): string {
   return address === '0.0.0.0' ? '127.0.0.1' : address === '::' ? '::1' : address;
 }
 

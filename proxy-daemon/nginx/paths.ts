@@ -23,7 +23,7 @@ export interface GatewayPaths {
 }
 
 /** Files that change with a generation: written under its own directory, switched by the configuration that names them. */
-export interface GenerationPaths {
+interface GenerationPaths {
   dir: string;
   documentJson: string;
   documentYaml: string;

@@ -113,6 +113,10 @@ export class PlainBackend implements GatewayBackend {
     return this.#nginx.oldestInFlight(this.#generation);
   }
 
+  leaving(): number {
+    return this.#nginx.leaving();
+  }
+
   async revive(): Promise<boolean> {
     if (this.#generation === 0 || this.#nginx.master() !== null) return false;
     await this.#nginx.start(this.#generation);

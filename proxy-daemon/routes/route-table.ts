@@ -33,7 +33,7 @@ export interface RouteInstance {
   weight: number;
 }
 
-export interface RouteVersion {
+interface RouteVersion {
   version: string;
   /** As declared; null: none declared, each instance counts alike. */
   weight: number | null;

@@ -5,7 +5,7 @@
 import { addressKind } from '../../registrar/dialects/address.ts';
 
 /** Paths that the gateway answers itself. No service may take one, nor anything below one. */
-export const reservedPrefixes: readonly string[] = [
+const reservedPrefixes: readonly string[] = [
   '/docs',
   '/status',
   '/status.json',

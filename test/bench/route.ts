@@ -18,7 +18,7 @@ import type { StatusReport } from '../../proxy-daemon/status-report.ts';
 import { paths } from '../../registrar/layout.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
-import { connectZooKeeper, makeChroot } from '../../registrar/zookeeper/client.ts';
+import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
 import { ask } from '../helpers/ask.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { freePort } from '../helpers/free-port.ts';
@@ -63,8 +63,11 @@ interface Bench {
 }
 
 async function measure(size: number, zooKeeper: string, backendPort: number): Promise<BenchRow[]> {
-  const registry = `${zooKeeper}/size-${size}`;
-  await makeChroot(registry);
+  const chroot = `/size-${size}`;
+  const maker = await connectZooKeeper(zooKeeper);
+  await maker.create(chroot);
+  await maker.close();
+  const registry = `${zooKeeper}${chroot}`;
   const dir = await mkdtemp(join(tmpdir(), 'mcp-bench-route-'));
   const client = await connectZooKeeper(registry);
   const port = await freePort();

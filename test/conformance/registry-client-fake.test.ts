@@ -5,7 +5,7 @@ import { registryClientConformance } from './registry-client.ts';
 registryClientConformance(test, async () => {
   const registry = new FakeRegistry({ clock: Date });
   return {
-    connect: registry.connect,
+    connect: ({ queueLimit } = {}) => registry.connect({ queueLimit }),
     interrupt: async (client) => registry.suspend(client),
     restore: async (client) => registry.resume(client),
     expire: async (client) => registry.expire(client),

@@ -11,6 +11,8 @@ import type { TestZooKeeper } from './zookeeper.ts';
 
 /** A ping's reply has 20 bytes with its length; every other reply more. */
 const pingBytes = 20;
+/** On a busy machine. */
+const patienceMs = 40_000;
 
 export interface ProxiedRegistry extends RegistryUnderTest {
   connect(options?: ZooKeeperOptions): Promise<RegistryClient>;
@@ -38,7 +40,7 @@ export async function proxiedRegistry(t: ExecutionContext, server: TestZooKeeper
   };
   const restore = async (client: RegistryClient) => {
     proxyOf(client).heal();
-    await eventually('the client to connect again', () => client.state === 'connected');
+    await eventually('the client to connect again', () => client.state === 'connected', patienceMs);
   };
   return {
     proxyOf,
@@ -46,7 +48,7 @@ export async function proxiedRegistry(t: ExecutionContext, server: TestZooKeeper
     connect: async (options = {}) => {
       const proxy = await TcpProxy.start(server.port);
       const connectString = `127.0.0.1:${proxy.port}${chroot}`;
-      const client = await connectZooKeeper(connectString, { sessionTimeoutMs: 3000, ...options }).catch(
+      const client = await connectZooKeeper(connectString, { sessionTimeoutMs: 30_000, ...options }).catch(
         async (error) => {
           await proxy.stop();
           throw error;
@@ -57,24 +59,24 @@ export async function proxiedRegistry(t: ExecutionContext, server: TestZooKeeper
     },
     interrupt: async (client) => {
       proxyOf(client).refuse();
-      await eventually('the client to be suspended', () => client.state === 'suspended');
+      await eventually('the client to be suspended', () => client.state === 'suspended', patienceMs);
     },
     expire: async (client) => {
       const path = `/expires-with-${client.sessionId}`;
       await client.create(path, '', { mode: 'ephemeral' });
       proxyOf(client).refuse();
       const witness = await connectZooKeeper(server.connectString + chroot);
-      await eventually('the session to expire', async () => (await witness.exists(path)) === null);
+      await eventually('the session to expire', async () => (await witness.exists(path)) === null, patienceMs);
       await witness.close();
       proxyOf(client).heal();
-      await eventually('the client to know', () => client.state === 'expired');
+      await eventually('the client to know', () => client.state === 'expired', patienceMs);
     },
     losingTheReply: async (client, call) => {
       const proxy = proxyOf(client);
       proxy.drop('replies');
       const outcome = call();
       outcome.catch(() => {});
-      await eventually('the reply to be swallowed', () => proxy.droppedBytes > 2 * pingBytes);
+      await eventually('the reply to be swallowed', () => proxy.droppedBytes > 2 * pingBytes, patienceMs);
       proxy.cut();
       await restore(client);
       return outcome;

@@ -15,7 +15,7 @@ export interface StartOptions {
   /** Data folder; without it a temporary one, removed by `stop`. */
   dir?: string;
   port?: number;
-  /** ms; default 500, so sessions may be 1 to 10 s long. */
+  /** ms; default 500, so sessions may be as short as 1 s; they may be up to 60 s long. */
   tickTime?: number;
   ensemble?: ServerOptions['ensemble'];
   settings?: ServerOptions['settings'];
@@ -103,7 +103,7 @@ class Server implements TestZooKeeper {
       tickTimeMs: tickTime,
       fsync: false,
       ensemble,
-      settings,
+      settings: { maxSessionTimeout: 60_000, ...settings },
     });
     await writeServerFiles(files);
     this.#log = '';

@@ -72,6 +72,22 @@ test('traffic is split exactly by the declared weights', async (t) => {
   t.true(Math.abs((counts.get('2') ?? 0) - 40) <= 8, JSON.stringify([...counts]));
 });
 
+test('once a generation is acknowledged, no older one answers any more', async (t) => {
+  const gateway = await testGateway(t);
+  const backend = await startBackend(t, 'one');
+  gateway.start();
+  await gateway.settled();
+  for (let n = 1; n <= 4; n += 1) {
+    const mzxid = await gateway.register(onLoopback(`service-${n}`, '1', n, backend.port));
+    const { served } = await eventually('acknowledged', async () => {
+      const said = await gateway.record();
+      return said.served.asOf >= mzxid ? said : null;
+    });
+    const answers = await Promise.all(Array.from({ length: 40 }, () => gateway.ask('/healthz')));
+    for (const { headers } of answers) t.true(Number(headers['x-mcp-generation']) >= served.generation);
+  }
+});
+
 test('a draining instance gets no new request once acknowledged, and is drained when its last one has ended', async (t) => {
   const gateway = await testGateway(t);
   let release = () => {};
@@ -163,6 +179,24 @@ test('dot segments and encoded routes are refused: nginx would match one path an
   for (const path of ['/dns/a..b', '/dns/...', '/dns/x?a=/../b', '/dns//x']) {
     t.is((await gateway.ask(path)).status, 200, path);
   }
+});
+
+test('an environment that is not valid is not believed: the one before it stays, and the reason is told', async (t) => {
+  const gateway = await testGateway(t);
+  const backend = await startBackend(t, 'one');
+  await gateway.declare(sampleEnvironment([sampleService('dns', [sampleVersion('1', 1)], { route: '/names' })]), 1);
+  gateway.start();
+  await gateway.register(onLoopback('dns', '1', 1, backend.port));
+  await gateway.settled();
+  await gateway.client.set('/desired', '{"generation":2');
+  const status = await eventually('told', async () => {
+    const said = await gateway.status();
+    return said.registry.reason === '' ? null : said;
+  });
+  t.regex(status.registry.reason, /\/desired can't be read/);
+  t.is((await gateway.ask('/names/x')).status, 200);
+  await gateway.declare(sampleEnvironment([sampleService('dns', [sampleVersion('1', 1)], { route: '/other' })]), 3);
+  await eventually('believed again', async () => (await gateway.ask('/other/x')).status === 200);
 });
 
 test('nginx killed: back with the last good configuration, workers that lost their master included', async (t) => {

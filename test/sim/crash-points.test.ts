@@ -17,7 +17,7 @@ const kinds = [
 const points = [...kinds.flatMap((kind) => [`${kind}.before`, `${kind}.after`]), 'create.answered'];
 
 for (const killAt of points) {
-  test(`a controller killed at ${killAt} leaves what its successor completes`, async (t) => {
+  test.serial(`a controller killed at ${killAt} leaves what its successor completes`, async (t) => {
     const { violations, unfinished, killed } = await simulate({ seed: 1, killAt, healMs: 300_000 });
     t.true(killed, 'the failpoint was reached');
     t.deepEqual(violations, []);

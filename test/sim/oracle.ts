@@ -186,6 +186,8 @@ export class Oracle {
   #checkDrain(machine: MachineRecord): void {
     const service = machine.claim?.service ?? '';
     this.#checkQuiet(machine, 'drained');
+    // What is dead takes nothing away when it drains.
+    if (this.#truth(machine.uuid)?.state !== 'running') return;
     const moments = this.#moments.get(service) ?? [];
     const before = this.#drains.get(service) ?? 0;
     this.#drains.set(service, before + 1);
@@ -197,7 +199,7 @@ export class Oracle {
 
   /** A machine that the provider calls stopped or broken is no more destroyed: it is dead. */
   #checkRetirement(after: MachineRecord, before: MachineRecord): void {
-    const truth = this.#provider.truth().find((machine) => machine.uuid === after.uuid);
+    const truth = this.#truth(after.uuid);
     if (!truth || truth.state === 'stopped' || truth.state === 'error') return;
     this.#checkQuiet(after, 'retired');
     const service = after.claim?.service;
@@ -236,6 +238,10 @@ export class Oracle {
     if (long && moments.every(({ mass }) => mass)) {
       this.#tell('P3', `machine ${machine.uuid} of ${machine.claim?.service} was ${what} in a mass failure`);
     }
+  }
+
+  #truth(uuid: string) {
+    return this.#provider.truth().find((machine) => machine.uuid === uuid);
   }
 
   #tell(promise: string, message: string): void {

@@ -3,14 +3,14 @@ import type { PlantedBug } from './sim-controller.ts';
 import { simulate } from './simulation.ts';
 
 for (const seed of [1, 2, 3, 5, 8]) {
-  test(`seed ${seed}: faults break no promise, and once they end the world becomes as declared`, async (t) => {
+  test.serial(`seed ${seed}: faults break no promise, and once they end the world becomes as declared`, async (t) => {
     const { violations, unfinished } = await simulate({ seed });
     t.deepEqual(violations, [], `node test/sim/main.ts ${seed}`);
     t.deepEqual(unfinished, [], `node test/sim/main.ts ${seed}`);
   });
 }
 
-test('the same seed gives the same trace, byte for byte', async (t) => {
+test.serial('the same seed gives the same trace, byte for byte', async (t) => {
   const options = { seed: 13, chaosMs: 60_000, healMs: 60_000 };
   const [one, two] = [await simulate(options), await simulate(options)];
   t.true(one.trace.length > 50);
@@ -28,7 +28,7 @@ const bugs: [PlantedBug, string][] = [
 ];
 
 for (const [bug, promise] of bugs) {
-  test(`the planted bug ${bug} is caught as a breach of ${promise}`, async (t) => {
+  test.serial(`the planted bug ${bug} is caught as a breach of ${promise}`, async (t) => {
     for (let seed = 1; seed <= 12; seed += 1) {
       const { violations } = await simulate({ seed, bug, healMs: 0 });
       if (violations.some((violation) => violation.startsWith(`${promise}:`))) {

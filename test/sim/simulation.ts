@@ -3,17 +3,12 @@
  * a gateway in memory, on one hand-moved clock and one seeded chance. Faults for a while, then all is healed, and the world
  * must become as declared. After FoundationDB's simulation and TigerBeetle's VOPR.
  */
-import { publishDesired } from '../../registrar/recipes/desired-document.ts';
 import { formatRegistry } from '../../registrar/recipes/format-registry.ts';
-import { resume, suspend } from '../../registrar/recipes/suspension.ts';
 import type { MachineRecord } from '../../registrar/records.ts';
-import type { RegistryClient } from '../../registrar/registry-client.ts';
 import { FakeRegistry } from '../../registrar/zookeeper/fake.ts';
-import { allowanceFor } from '../../specs/compare-environments.ts';
-import type { Environment, Service, Version } from '../../specs/nouns.ts';
 import { FakeProvider } from '../../vm-factory/fake/fake-provider.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
-import { brokenMark } from './model-agent.ts';
+import { ModelOperator } from './model-operator.ts';
 import { ModelWorld } from './model-world.ts';
 import { Oracle } from './oracle.ts';
 import { Random } from './random.ts';
@@ -75,8 +70,7 @@ class Simulation {
   readonly #trace: string[] = [];
   #controllers: SimController[] = [];
   #later: { at: number; run: () => void | Promise<void> }[] = [];
-  #operator: RegistryClient | null = null;
-  #environment: Environment;
+  #operator: ModelOperator | null = null;
   #started = 0;
   #killed = false;
 
@@ -89,10 +83,6 @@ class Simulation {
     this.#provider = new FakeProvider({ clock: this.#clock, clusterId, bootMs: 2_000, destroyMs: 1_000 });
     this.#world = new ModelWorld(this.#registry, this.#provider, this.#random, () => this.now);
     this.#oracle = new Oracle(this.#registry, this.#provider, () => this.now);
-    this.#environment = environment([
-      service('dns', [this.#version('1.0.0', 4)]),
-      service('web', [this.#version('1.0.0', 2)]),
-    ]);
   }
 
   get now(): number {
@@ -100,9 +90,10 @@ class Simulation {
   }
 
   async start(): Promise<void> {
-    this.#operator = await this.#registry.connect();
-    await formatRegistry(this.#operator, this.#clock, { clusterId });
-    await this.#declare(this.#environment, true);
+    const client = await this.#registry.connect();
+    await formatRegistry(client, this.#clock, { clusterId });
+    this.#operator = new ModelOperator(this.#registry, client, this.#clock, this.#random, (line) => this.#say(line));
+    await this.operator.declare(this.operator.environment.services, true);
     this.#startController();
     this.#startController();
   }
@@ -120,11 +111,7 @@ class Simulation {
   /** What brings a controller to every failpoint there is. */
   async play(): Promise<void> {
     await this.run(40_000, false);
-    const services = this.#environment.services.map((one) => ({
-      ...one,
-      versions: one.versions.map((version) => ({ ...version, count: 1 })),
-    }));
-    await this.#declare({ ...this.#environment, services }, true);
+    await this.operator.scale(() => 1, true);
     await this.run(40_000, false);
     this.#provider.kill(this.#ledger().find(({ state }) => state === 'claimed')?.uuid ?? '');
     await this.run(40_000, false);
@@ -140,16 +127,8 @@ class Simulation {
       if (controller.client?.state === 'suspended') this.#registry.resume(controller.client);
     }
     while (this.#controllers.length < 2) this.#startController();
-    if (this.#operator) await resume(this.#operator, { reason: 'heal', by: 'operator:sim', at: this.#clock.now() });
-    // A version that cannot start is taken back by its operator.
-    const services = this.#environment.services.map((one) => ({
-      ...one,
-      versions: one.versions.filter(({ env }) => !env[brokenMark]),
-    }));
-    await this.#declare(
-      { ...this.#environment, services: services.filter(({ versions }) => versions.length > 0) },
-      true,
-    );
+    await this.operator.resume();
+    await this.operator.withdrawBroken();
   }
 
   async stop(): Promise<void> {
@@ -161,18 +140,16 @@ class Simulation {
   unfinished(): string[] {
     const found: string[] = [];
     const ledger = this.#ledger();
-    for (const one of this.#environment.services) {
+    const { services, pool } = this.operator.environment;
+    for (const one of services) {
       const wanted = one.versions.reduce((sum, { count }) => sum + count, 0);
       const live = this.#oracle.live(one.name).length;
       if (live !== wanted) found.push(`${one.name}: ${live} live, ${wanted} declared`);
     }
-    const wanted = this.#environment.services
-      .flatMap(({ versions }) => versions)
-      .reduce((sum, { count }) => sum + count, 0);
+    const wanted = services.flatMap(({ versions }) => versions).reduce((sum, { count }) => sum + count, 0);
     const states = (state: string) => ledger.filter((machine) => machine.state === state).length;
     if (states('claimed') !== wanted) found.push(`${states('claimed')} machines claimed, ${wanted} wanted`);
-    if (states('ready') !== this.#environment.pool.size)
-      found.push(`${states('ready')} ready, ${this.#environment.pool.size} wanted`);
+    if (states('ready') !== pool.size) found.push(`${states('ready')} ready, ${pool.size} wanted`);
     if (states('deleting') + states('draining') > 0) found.push('machines on their way out');
     const known = new Set(ledger.map(({ uuid }) => uuid));
     const truth = this.#provider.truth();
@@ -222,7 +199,7 @@ class Simulation {
       'leader is deposed and does not hear of it': () => this.#depose(),
       'registry is away': () => this.#stopRegistry(),
       'operator scales': () => this.#scale(),
-      'operator upgrades': () => this.#upgrade(),
+      'operator upgrades': () => this.operator.upgrade(),
       'operator suspends': () => this.#suspend(),
     };
     const name = this.#random.pick(Object.keys(faults)) ?? '';
@@ -308,16 +285,16 @@ class Simulation {
   async #depose(): Promise<void> {
     const { operator } = this;
     if (!this.#registry.up) return;
-    const [first] = this.#registry.tree.stat('/leader') ? (await operator.children('/leader')).children : [];
+    const [first] = this.#registry.tree.stat('/leader') ? (await operator.client.children('/leader')).children : [];
     if (first === undefined) return;
-    const { id } = JSON.parse((await operator.get(`/leader/${first}`)).data.toString()) as { id: string };
+    const { id } = JSON.parse((await operator.client.get(`/leader/${first}`)).data.toString()) as { id: string };
     const leader = this.#controllers.find((one) => one.id === id);
     if (!leader) return;
     leader.deafen();
     leader.pauseNext = async () => {
       this.#say(`${id} stands still`);
       this.#after(15_000, () => leader.hear());
-      await operator.delete(`/leader/${first}`).catch(() => {});
+      await operator.client.delete(`/leader/${first}`).catch(() => {});
       await this.#clock.sleep(5_000);
     };
     // Something to do, so that it comes to stand still.
@@ -329,58 +306,18 @@ class Simulation {
     this.#after(this.#random.int(1_000, 15_000), () => this.#registry.start());
   }
 
-  get operator(): RegistryClient {
+  get operator(): ModelOperator {
     if (!this.#operator) throw new Error('the simulation was not started');
     return this.#operator;
   }
 
-  async #scale(): Promise<void> {
-    const services = this.#environment.services.map((one) => ({
-      ...one,
-      versions: one.versions.map((version) => ({ ...version, count: this.#random.int(1, 6) })),
-    }));
-    await this.#declare({ ...this.#environment, services }, this.#random.chance(0.5));
-  }
-
-  async #upgrade(): Promise<void> {
-    const services = this.#environment.services.map((one) => {
-      if (!this.#random.chance(0.5)) return one;
-      const count = one.versions.reduce((sum, version) => sum + version.count, 0);
-      return { ...one, versions: [this.#version(`${this.#random.int(1, 9)}.0.0`, count, this.#random.chance(0.3))] };
-    });
-    await this.#declare({ ...this.#environment, services }, this.#random.chance(0.5));
+  #scale(): Promise<void> {
+    return this.operator.scale(() => this.#random.int(1, 6), this.#random.chance(0.5));
   }
 
   async #suspend(): Promise<void> {
-    const words = { reason: 'test', by: 'operator:sim' };
-    if (!this.#registry.up) return;
-    await suspend(this.operator, { ...words, at: this.#clock.now() });
-    this.#after(20_000, async () => {
-      if (this.#registry.up) await resume(this.operator, { ...words, at: this.#clock.now() });
-    });
-  }
-
-  async #declare(next: Environment, givesUp: boolean): Promise<void> {
-    if (!this.#registry.up) return;
-    const allowance = givesUp ? allowanceFor(this.#environment, next) : {};
-    this.#environment = next;
-    const words = { author: 'operator:sim', reason: 'simulated', at: this.#clock.now() };
-    await publishDesired(this.operator, { environment: next, allowance, ...words });
-    this.#say(
-      `declared ${next.services.map((one) => `${one.name}:${one.versions.map((v) => `${v.version}=${v.count}`)}`)}`,
-    );
-  }
-
-  #version(name: string, count: number, broken = false): Version {
-    return {
-      version: name,
-      count,
-      command: ['serve'],
-      port: 8080,
-      env: broken ? { [brokenMark]: 'yes' } : {},
-      health: { kind: 'tcp', intervalMs: 1_000, timeoutMs: 500, rise: 1, fall: 3 },
-      digest: this.#random.hex(64),
-    };
+    await this.operator.suspend();
+    this.#after(20_000, () => this.operator.resume());
   }
 
   #after(ms: number, run: () => void | Promise<void>): void {
@@ -407,20 +344,4 @@ class Simulation {
   #say(line: string): void {
     this.#trace.push(`${String(this.now).padStart(8)} ${line}`);
   }
-}
-
-function environment(services: Service[]): Environment {
-  return { name: 'sim', pool: { size: 2, image: 'process' }, gateway: { title: '', description: '' }, services };
-}
-
-function service(name: string, versions: Version[]): Service {
-  return {
-    name,
-    route: `/${name}`,
-    config: {},
-    onConfigChange: 'none',
-    drainTimeoutMs: 10_000,
-    stopTimeoutMs: 5_000,
-    versions,
-  };
 }

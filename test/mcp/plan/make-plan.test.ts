@@ -108,6 +108,15 @@ test('old instances stay until the new ones serve (P4)', (t) => {
   t.is(acts(leader.plan(world, 1000), 'drain').length, 1);
 });
 
+test('nothing leaves in reliance on an instance that the provider does not call running', (t) => {
+  const one = version('1.0.0', 1);
+  const world = new WorldBuilder().declare(dns(one)).serving('a', 'dns', one);
+  world.serving('b', 'dns', one, { provider: 'error', claimedAt: -1 });
+  t.deepEqual(acts(new TestLeader().plan(world), 'drain'), []);
+  world.serving('b', 'dns', one, { provider: 'unknown', claimedAt: 1 });
+  t.deepEqual(acts(new TestLeader().plan(world), 'drain'), ['drain b']);
+});
+
 test('a changed digest of the same version is replaced like a new version', (t) => {
   const changed = version('1.0.0', 1, 'other');
   const world = new WorldBuilder().declare(dns(changed)).serving('a', 'dns', v1).machine('b');

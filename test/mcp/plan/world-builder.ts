@@ -73,6 +73,8 @@ export class WorldBuilder {
     limits: null,
   };
 
+  readonly #known = new Set<string>();
+
   declare(
     services: Service[],
     options: { pool?: number; generation?: number; allowance?: Record<string, number> } = {},
@@ -101,7 +103,8 @@ export class WorldBuilder {
   }
 
   machine(uuid: string, words: MachineWords = {}): this {
-    this.remove(uuid);
+    if (this.#known.has(uuid)) this.remove(uuid);
+    this.#known.add(uuid);
     const state = words.state ?? (words.service ? 'claimed' : 'ready');
     const run = words.version ?? version('1.0.0', 1);
     const claim = words.service

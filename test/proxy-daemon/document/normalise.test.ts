@@ -127,9 +127,8 @@ test('a small document whose references double at each step costs no more than i
           },
     ]),
   );
-  const started = performance.now();
-  await normaliseDocument(withSchemas(schemas));
-  t.true(performance.now() - started < 5_000);
+  // Expanded, it would have 2^59 leaves: the test would not end.
+  t.is(await codeOf(() => normaliseDocument(withSchemas(schemas))), 'no error');
 });
 
 test('references into other places become components, and names of JSON Schema are resolved', (t) => {

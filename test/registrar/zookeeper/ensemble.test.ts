@@ -57,7 +57,7 @@ test.serial(
   'killing the leader under writes loses no acknowledged write, no session and no ephemeral node',
   async (t) => {
     const connectString = servers.map((server) => server.connectString).join(',');
-    const client = await connectZooKeeper(connectString, { sessionTimeoutMs: 8000 });
+    const client = await connectZooKeeper(connectString, { sessionTimeoutMs: 30_000 });
     t.teardown(() => client.close());
     const { sessionId } = client;
     const states: SessionState[] = [];
@@ -67,11 +67,11 @@ test.serial(
 
     const writing = writeSteadily(client, '/killing');
     for (let round = 0; round < 2; round++) {
-      await eventually('some writes', () => writing.acknowledged.length > (round + 1) * 50);
+      await eventually('some writes', () => writing.acknowledged.length > (round + 1) * 50, 40_000);
       const victim = await leader();
       const before = writing.acknowledged.length;
       await victim.kill();
-      await eventually('writes to go on under a new leader', () => writing.acknowledged.length > before + 50, 20_000);
+      await eventually('writes to go on under a new leader', () => writing.acknowledged.length > before + 50, 40_000);
       await victim.restart();
     }
     await writing.stop();
@@ -98,13 +98,13 @@ test.serial('without a quorum requests wait; with it they go on in the same sess
   const [first, second, third] = servers;
   if (!first || !second || !third) throw new Error('three servers');
   const client = await connectZooKeeper(servers.map((server) => server.connectString).join(','), {
-    sessionTimeoutMs: 8000,
+    sessionTimeoutMs: 30_000,
   });
   t.teardown(() => client.close());
   const { sessionId } = client;
   await client.create('/before', '', { mode: 'ephemeral' });
   await Promise.all([first.kill(), second.kill()]);
-  await eventually('the client to be suspended', () => client.state === 'suspended');
+  await eventually('the client to be suspended', () => client.state === 'suspended', 40_000);
   const waiting = createSurely(client, '/after');
   await Promise.all([first.restart(), second.restart()]);
   await waiting;

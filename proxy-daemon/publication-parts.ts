@@ -1,0 +1,36 @@
+/** What a generation needs beside its routes, from the routes and the environment. Pure. */
+import type { Environment } from '../specs/nouns.ts';
+import type { DocumentInfo, DocumentTarget } from './document-source.ts';
+import type { RouteTable } from './routes/route-table.ts';
+
+const defaultDrainMs = 30_000;
+
+/** The live instances that get traffic and have a document. */
+export function documentTargets(table: RouteTable): DocumentTarget[] {
+  return table.routes.flatMap(({ document, prefix, service, instances }) =>
+    document === null
+      ? []
+      : instances
+          .filter(({ weight }) => weight > 0)
+          .map(({ version, address, port, weight }) => ({
+            service,
+            version,
+            address,
+            port,
+            path: document,
+            route: prefix,
+            weight,
+          })),
+  );
+}
+
+/** What the document says of itself. */
+export function documentInfo(environment: Environment | null): DocumentInfo {
+  return environment?.gateway ?? { title: 'APIs', description: '' };
+}
+
+/** How long old workers may finish requests: the longest that any service asks for, ms. */
+export function drainTimeout(environment: Environment | null): number {
+  const services = environment?.services ?? [];
+  return services.length === 0 ? defaultDrainMs : Math.max(...services.map(({ drainTimeoutMs }) => drainTimeoutMs));
+}
