@@ -112,7 +112,8 @@ export class MachineStore {
 
   async writeAgentConfig(uuid: string, config: object): Promise<string> {
     const path = join(this.folder(uuid), 'agent-config.json');
-    await mkdir(this.workFolder(uuid), { recursive: true });
+    // Not recursive: it would bring back the folder of a machine that was destroyed meanwhile.
+    await unless(mkdir(this.workFolder(uuid)), undefined, 'EEXIST');
     await writeWhole(path, `${JSON.stringify(config, null, 2)}\n`);
     return path;
   }
@@ -121,22 +122,19 @@ export class MachineStore {
     return join(this.folder(uuid), 'work');
   }
 
-  /**
-   * The machine is gone when this resolves; its console is kept for a while. Idempotent.
-   * @param end.endRemains ends what runs by the folder, which nothing can enter any more
-   */
-  async remove(
-    uuid: string,
-    end: { createdAt: number; consoleFile: string; endRemains: (folder: string) => Promise<void> },
-  ): Promise<void> {
-    const trash = join(this.staging, ownName());
-    const gone = await unless(rename(this.folder(uuid), trash), 'gone' as const, 'ENOENT');
-    if (gone === 'gone') return;
-    await end.endRemains(trash);
-    const grave = join(this.#graveyard, `${end.createdAt}-${uuid}.log`);
-    await unless(rename(join(trash, end.consoleFile), grave), undefined, 'ENOENT');
+  /** The machine is gone when this resolves. Gives where its remains are, or null if somebody else took them. */
+  async takeAway(uuid: string): Promise<string | null> {
+    const remains = join(this.staging, ownName());
+    const gone = await unless(rename(this.folder(uuid), remains), 'gone' as const, 'ENOENT');
+    return gone === 'gone' ? null : remains;
+  }
+
+  /** Removes remains but for the console, which is kept for a while. */
+  async bury(remains: string, { uuid, createdAt }: StoredMachine, consoleFile: string): Promise<void> {
+    const grave = join(this.#graveyard, `${createdAt}-${uuid}.log`);
+    await unless(rename(join(remains, consoleFile), grave), undefined, 'ENOENT');
     await this.#pruneGraves();
-    await rm(trash, { recursive: true, force: true, maxRetries: 3 });
+    await rm(remains, { recursive: true, force: true, maxRetries: 3 });
   }
 
   async #pruneGraves(): Promise<void> {

@@ -2,7 +2,7 @@
 import { refused } from '../provider-errors.ts';
 import { HostProvider, type HostProviderOptions, type MachineKind } from './host-provider.ts';
 import { launch } from './launch.ts';
-import { machineEnvironment } from './machine-processes.ts';
+import { endMachine, machineEnvironment } from './machine-processes.ts';
 import { MachineStore } from './machine-store.ts';
 
 export interface ProcessProviderOptions extends HostProviderOptions {
@@ -51,6 +51,8 @@ function processMachines(options: ProcessProviderOptions, store: MachineStore): 
       });
     },
     stateOf: async () => 'running',
-    endRemains: async () => {},
+    // A start that had found the folder before it went could still introduce itself there, once what stands in its way is
+    // removed; one that comes later finds nothing.
+    endRemains: (uuid) => endMachine(uuid, null, options.clock),
   };
 }
