@@ -49,6 +49,7 @@ async function receiveGrant(): Promise<Received> {
   // Started before it is needed: a resumed machine has no time to start it.
   const script = fileURLToPath(new URL('renew.pl', import.meta.url));
   const renewer = spawn('perl', [script], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await answerOf(renewer);
   const port = createReadStream(identityPort);
   console.log(waitingWord);
   for await (const line of createInterface({ input: port })) {
@@ -81,12 +82,16 @@ async function become({ grant, renewer }: Received): Promise<KnownIdentity> {
 async function renew(renewer: ChildProcess, grant: Grant): Promise<void> {
   // A machine that was booted for this identity has the time from its host's clock; a clone's stood still.
   const now = Math.max(Date.now(), grant.now);
-  const answer = new Promise<string>((resolve, reject) => {
-    renewer.stdout?.once('data', (chunk: Buffer) => resolve(chunk.toString()));
-    renewer.once('exit', (code) => reject(new Error(`time and randomness could not be renewed (exit code ${code})`)));
-  });
+  const done = answerOf(renewer);
   renewer.stdin?.end(`${Math.floor(now / 1000)} ${(now % 1000) * 1_000_000} ${grant.seed}\n`);
-  await answer;
+  await done;
+}
+
+function answerOf(renewer: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    renewer.stdout?.once('data', () => resolve());
+    renewer.once('exit', (code) => reject(new Error(`time and randomness can't be renewed (exit code ${code})`)));
+  });
 }
 
 async function joinHost({ uuid, token, host }: KnownIdentity, stop: AbortController): Promise<void> {

@@ -1,7 +1,8 @@
-# Makes a resumed machine's time and randomness its own. Reads "SECONDS NANOSECONDS HEX" on its input, answers "done".
+# Makes a resumed machine's time and randomness its own. Reads "SECONDS NANOSECONDS HEX" on its input, answers "done" (and "ready" before).
 # Perl, because this needs system calls that neither Node nor busybox offers, and because a waiting perl is small.
 my ($clock_settime, $clock_realtime, $reseed_crng) = (227, 0, 0x5207);
 $| = 1;
+print "ready\n";
 my $line = <STDIN> // exit 1;
 my ($seconds, $nanoseconds, $seed) = $line =~ /^(\d+) (\d+) ([0-9a-f]{64,})$/ or die "not understood\n";
 my $time = pack('q q', $seconds, $nanoseconds);

@@ -1,6 +1,8 @@
 /** QEMU's command line for a machine. Pure: the same options give the same machine, which a saved state depends on. */
 import { guestAddress, hostService } from '../guest/inside.ts';
 
+export const qemuProgram = 'qemu-system-x86_64';
+
 /** Pinned: a newer QEMU's `q35` is another machine, and a saved state fits one only. */
 export const machineType = 'pc-q35-7.2';
 
@@ -52,8 +54,7 @@ export function qemuArguments(shape: MachineShape, files: GuestFiles, start: Sta
     '-no-user-config',
     ...['-display', 'none'],
     ...['-M', `${machineType}${backend},usb=off,smbus=off,sata=off,vmport=off`],
-    ...['-accel', shape.accelerator === 'kvm' ? 'kvm' : `tcg,tb-size=${translationMb}`],
-    ...['-cpu', shape.accelerator === 'kvm' ? 'host' : 'qemu64,+rdrand'],
+    ...cpuArguments(shape.accelerator),
     ...['-smp', String(shape.cpus)],
     ...['-m', `${shape.memoryMb}M`],
     ...(start.kind === 'boot' ? [] : memoryArguments(shape, start.memoryFile, start.kind === 'template')),
@@ -72,6 +73,12 @@ export function qemuArguments(shape: MachineShape, files: GuestFiles, start: Sta
     ...['-device', 'virtserialport,chardev=identity,nr=1,name=mcp.identity'],
     ...(start.kind === 'clone' ? ['-incoming', 'defer'] : []),
   ];
+}
+
+export function cpuArguments(accelerator: Accelerator): string[] {
+  return accelerator === 'kvm'
+    ? ['-accel', 'kvm', '-cpu', 'host']
+    : ['-accel', `tcg,tb-size=${translationMb}`, '-cpu', 'qemu64,+rdrand'];
 }
 
 function memoryArguments({ memoryMb }: MachineShape, file: string, shared: boolean): string[] {
