@@ -17,8 +17,8 @@ export const guestFolders = {
   work: '/var/lib/mcp',
 };
 
-/** The virtio-serial port that brings the machine its identity. */
-export const identityPort = '/dev/vport0p1';
+/** Name of the virtio-serial port that brings the machine its identity. */
+export const identityPortName = 'mcp.identity';
 
 /** What the agent prints on the console when it has no identity and nothing left to do but wait for one. */
 export const waitingWord = 'mcp: waiting for an identity';

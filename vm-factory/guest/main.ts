@@ -5,8 +5,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { HostSide, type HostSideConfig } from '../../registrar/agent/host-side.ts';
 import { runMachineAgent } from '../../registrar/agent/main.ts';
 import { isMcpError } from '../../specs/errors.ts';
-import { type Grant, guestAddress, guestFolders, hostGateway, hostUrl, identityPort, waitingWord } from './inside.ts';
+import { type Grant, guestAddress, guestFolders, hostGateway, hostUrl, identityPortName, waitingWord } from './inside.ts';
 
 const configFile = join(guestFolders.identity, 'agent.json');
 const retryMs = 500;
@@ -50,13 +51,23 @@ async function receiveGrant(): Promise<Received> {
   const script = fileURLToPath(new URL('renew.pl', import.meta.url));
   const renewer = spawn('perl', [script], { stdio: ['pipe', 'pipe', 'inherit'] });
   await answerOf(renewer);
-  const port = createReadStream(identityPort);
+  const port = createReadStream(await identityPort());
+  await once(port, 'open');
   console.log(waitingWord);
   for await (const line of createInterface({ input: port })) {
     port.destroy();
     return { grant: JSON.parse(line) as Grant, renewer };
   }
   throw new Error('the identity port closed');
+}
+
+/** Ports are numbered by how the kernel found their devices; the name is ours. */
+async function identityPort(): Promise<string> {
+  const ports = '/sys/class/virtio-ports';
+  for (const port of await readdir(ports)) {
+    if ((await readFile(join(ports, port, 'name'), 'utf8')).trim() === identityPortName) return join('/dev', port);
+  }
+  throw new Error(`there is no port ${identityPortName}`);
 }
 
 /** Nothing random is drawn and no time is told before this is done. */

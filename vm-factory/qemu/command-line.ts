@@ -1,5 +1,5 @@
 /** QEMU's command line for a machine. Pure: the same options give the same machine, which a saved state depends on. */
-import { guestAddress, hostService } from '../guest/inside.ts';
+import { guestAddress, hostService, identityPortName } from '../guest/inside.ts';
 
 export const qemuProgram = 'qemu-system-x86_64';
 
@@ -70,7 +70,7 @@ export function qemuArguments(shape: MachineShape, files: GuestFiles, start: Sta
     ...['-device', 'virtio-blk-pci,drive=root'],
     ...['-netdev', network, '-device', 'virtio-net-pci,netdev=n0,romfile='],
     ...['-device', 'virtio-serial-pci', '-chardev', `pipe,id=identity,path=${vmFiles.identity}`],
-    ...['-device', 'virtserialport,chardev=identity,nr=1,name=mcp.identity'],
+    ...['-device', `virtserialport,chardev=identity,nr=1,name=${identityPortName}`],
     ...(start.kind === 'clone' ? ['-incoming', 'defer'] : []),
   ];
 }
