@@ -15,7 +15,15 @@ import { fileURLToPath } from 'node:url';
 import { HostSide, type HostSideConfig } from '../../registrar/agent/host-side.ts';
 import { runMachineAgent } from '../../registrar/agent/main.ts';
 import { isMcpError } from '../../specs/errors.ts';
-import { type Grant, guestAddress, guestFolders, hostGateway, hostUrl, identityPortName, waitingWord } from './inside.ts';
+import {
+  type Grant,
+  guestAddress,
+  guestFolders,
+  hostGateway,
+  hostUrl,
+  identityPortName,
+  waitingWord,
+} from './inside.ts';
 
 const configFile = join(guestFolders.identity, 'agent.json');
 const retryMs = 500;
