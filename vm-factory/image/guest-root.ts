@@ -23,7 +23,7 @@ hostname mcp
 
 const agent = `#!/bin/sh
 export PATH=/usr/local/bin:/usr/bin:/bin:/sbin LANG=C.UTF-8 PERL_BADLANG=0 HOME=/root
-exec node ${guestHome}/vm-factory/guest/main.js
+exec node --no-opt --no-maglev --no-sparkplug --single-threaded-gc ${guestHome}/vm-factory/guest/main.js
 `;
 
 export interface RootFile {

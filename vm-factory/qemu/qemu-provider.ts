@@ -5,12 +5,11 @@
 import { randomBytes } from 'node:crypto';
 import { link, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { McpError } from '../../specs/errors.ts';
 import type { Image, ImageStore } from '../image/image-store.ts';
 import { ownName, readIfThere, readWord, unless } from '../process/files.ts';
 import { HostProvider, type HostProviderOptions, type MachineKind } from '../process/host-provider.ts';
 import { MachineStore, type StoredMachine } from '../process/machine-store.ts';
-import { refused } from '../provider-errors.ts';
+import { refused, unavailable } from '../provider-errors.ts';
 import type { QemuFacts } from './accelerator.ts';
 import type { MachineShape } from './command-line.ts';
 import { guestGrant, type HostGrant, hostFiles, parseHostGrant, seenFromGuest, tokenExpiry } from './grant.ts';
@@ -104,8 +103,7 @@ function virtualMachines(options: QemuProviderOptions, store: MachineStore, stoc
       const folder = folderOf(uuid);
       const taken = (await unless(stat(folder), null, 'ENOENT')) ? null : await stock.take(image, folder);
       const identity = taken?.identity ?? (await vmIdentity(folder));
-      if (!identity)
-        throw new McpError('PROVIDER_UNAVAILABLE', `machine ${uuid} lost its virtual machine`, { retryable: true });
+      if (!identity) throw unavailable(`machine ${uuid} lost its virtual machine`);
       const grant = await giveGrant(folder, newGrant(machine, address, options));
       const kept = await store.fixIdentity(uuid, identity);
       if (kept === 'nobody') {
