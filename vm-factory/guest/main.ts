@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { HostSide, type HostSideConfig } from '../../registrar/agent/host-side.ts';
 import { runMachineAgent } from '../../registrar/agent/main.ts';
+import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
 import { isMcpError } from '../../specs/errors.ts';
 import {
   type Grant,
@@ -27,6 +28,7 @@ import {
 
 const configFile = join(guestFolders.identity, 'agent.json');
 const retryMs = 500;
+const rehearsalMs = 2_000;
 
 /** What `runMachineAgent` reads, and the token that the host wants to see first. */
 interface KnownIdentity {
@@ -59,6 +61,7 @@ async function receiveGrant(): Promise<Received> {
   const script = fileURLToPath(new URL('renew.pl', import.meta.url));
   const renewer = spawn('perl', [script], { stdio: ['pipe', 'pipe', 'inherit'] });
   await answerOf(renewer);
+  await rehearse();
   const port = createReadStream(await identityPort());
   await once(port, 'open');
   console.log(waitingWord);
@@ -67,6 +70,22 @@ async function receiveGrant(): Promise<Received> {
     return { grant: JSON.parse(line) as Grant, renewer };
   }
   throw new Error('the identity port closed');
+}
+
+/**
+ * Does once, in vain, what the machine will do first: what is loaded and compiled by it is then in the template. The host
+ * refuses a machine without a grant, and nobody listens at port 1; nothing of it stays.
+ */
+async function rehearse(): Promise<void> {
+  const briefly = AbortSignal.timeout(rehearsalMs);
+  const side = new HostSide({
+    url: hostUrl,
+    pass: 'rehearsal-rehearsal',
+    bindAddress: guestAddress,
+    gateway: hostGateway,
+  });
+  const registry = connectZooKeeper(`${hostGateway}:1/mcp`, { signal: briefly, sessionTimeoutMs: 4_000 });
+  await Promise.allSettled([side.join('nobody', 'none', briefly), registry.then((client) => client.close())]);
 }
 
 /** Ports are numbered by how the kernel found their devices; the name is ours. */

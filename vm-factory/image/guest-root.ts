@@ -21,6 +21,7 @@ route add default gw ${hostGateway}
 hostname mcp
 `;
 
+// An agent's code runs a few times and then waits: compiling it costs more than it gives, most of all under emulation.
 const agent = `#!/bin/sh
 export PATH=/usr/local/bin:/usr/bin:/bin:/sbin LANG=C.UTF-8 PERL_BADLANG=0 HOME=/root
 exec node --no-opt --no-maglev --no-sparkplug --single-threaded-gc ${guestHome}/vm-factory/guest/main.js
