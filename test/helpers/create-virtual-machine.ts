@@ -7,3 +7,4 @@ const { provider, request } = JSON.parse(process.argv[2] ?? '{}');
 console.log('starting');
 await new QemuProvider({ ...provider, images: testImages, clock: systemClock }).create(request);
 console.log('created');
+setInterval(() => {}, 1e9);

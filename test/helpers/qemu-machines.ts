@@ -73,11 +73,12 @@ export async function qemuBench(t: ExecutionContext): Promise<QemuBench> {
     return provider;
   };
   t.teardown(async () => {
+    await Promise.all(providers.map((provider) => provider.close()));
     const last = open();
     const machines = (await last.list()).filter(({ state }) => state !== 'unknown');
     await Promise.all(machines.map((machine) => last.destroy(machine)));
     await last.emptyStock();
-    await Promise.all(providers.map((provider) => provider.close()));
+    await last.close();
   });
   return { dir, open };
 }

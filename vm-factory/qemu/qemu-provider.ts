@@ -14,7 +14,7 @@ import type { QemuFacts } from './accelerator.ts';
 import type { MachineShape } from './command-line.ts';
 import { guestGrant, type HostGrant, hostFiles, parseHostGrant, seenFromGuest, tokenExpiry } from './grant.ts';
 import { ensureTemplate } from './template.ts';
-import { continueVm, endVm, tellVm, vmIdentity } from './vm.ts';
+import { endVm, personify, vmIdentity } from './vm.ts';
 import { endVmIn, VmStock } from './vm-stock.ts';
 
 export interface QemuProviderOptions extends HostProviderOptions {
@@ -66,6 +66,11 @@ export class QemuProvider extends HostProvider {
     await this.#stock.fill(image, this.#options.stock);
   }
 
+  override async close(): Promise<void> {
+    await super.close();
+    await this.#stock.close();
+  }
+
   /** Ends the paused clones, for an environment's end: they are in no list. */
   async emptyStock(): Promise<void> {
     await this.#stock.sweep(null);
@@ -114,8 +119,7 @@ function virtualMachines(options: QemuProviderOptions, store: MachineStore, stoc
       const seed = randomBytes(64).toString('hex');
       const { clusterId, registry, sessionTimeoutMs } = facts;
       const guest = guestGrant(grant, { clusterId, registry, sessionTimeoutMs }, { seed, now: clock.now() });
-      await tellVm(folder, JSON.stringify(guest));
-      await continueVm(identity);
+      await personify(identity, folder, JSON.stringify(guest), clock);
       refill(image);
       return taken?.child ?? null;
     },

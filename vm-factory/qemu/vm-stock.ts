@@ -15,7 +15,7 @@ import { ownName, readWord, tidy, unless, writeOnce } from '../process/files.ts'
 import { parseIdentity } from '../process/machine-store.ts';
 import type { MachineShape } from './command-line.ts';
 import { findTemplate } from './template.ts';
-import { endVm, restoreVm, startVm, vmIdentity } from './vm.ts';
+import { endVm, restoreVm, type StartedVm, startVm, vmIdentity } from './vm.ts';
 
 /** Words (files.ts) in a machine's folder. */
 const makerWord = 'maker';
@@ -36,6 +36,7 @@ export class VmStock {
   readonly #log: Logger | undefined;
   readonly #children = new Map<string, ChildProcess>();
   #filling: Promise<void> | null = null;
+  #closed = false;
 
   constructor(options: { dir: string; shape: MachineShape; clock: Clock; log?: Logger }) {
     this.#dir = join(options.dir, 'stock');
@@ -87,9 +88,15 @@ export class VmStock {
     }
   }
 
+  /** Ends filling; resolves when the clone in the making is made. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#filling?.catch(() => {});
+  }
+
   async #fill(image: Image, size: number): Promise<void> {
     await this.sweep(image);
-    while ((await this.ready(image)).length < size && (await findTemplate(image, this.#shape))) {
+    while (!this.#closed && (await this.ready(image)).length < size && (await findTemplate(image, this.#shape))) {
       const id = await this.#build(image);
       this.#log?.info({ vm: id }, 'a clone is ready');
     }
@@ -103,18 +110,21 @@ export class VmStock {
     const maker = { pid: process.pid, startTime: readStartTime(process.pid) ?? 0 };
     await writeOnce(join(draft, makerWord), `${maker.pid}:${maker.startTime}`);
     await rename(draft, folder);
+    let vm: StartedVm | null = null;
     try {
       const template = await findTemplate(image, this.#shape);
       const start = template
         ? ({ kind: 'clone', memoryFile: template.memoryFile } as const)
         : ({ kind: 'boot' } as const);
-      const { identity, child } = await startVm({ folder, files: image, shape: this.#shape, start });
-      this.#children.set(id, child);
-      child.once('exit', () => this.#children.delete(id));
-      if (template) await restoreVm(identity, template.stateFile, this.#clock);
+      vm = await startVm({ folder, files: image, shape: this.#shape, start });
+      this.#children.set(id, vm.child);
+      vm.child.once('exit', () => this.#children.delete(id));
+      if (template) await restoreVm(vm.identity, template.stateFile, this.#clock);
       await writeOnce(join(folder, readyWord), this.#label(image));
       return id;
     } catch (error) {
+      // By its process: its folder may be gone, with the environment.
+      if (vm) await endVm(vm.identity, this.#clock);
       await this.#discard(id);
       throw error;
     }

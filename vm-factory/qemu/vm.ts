@@ -104,9 +104,19 @@ export async function saveVm(vm: ProcessIdentity, stateFile: string, clock: Cloc
   await untilGone(vm, clock);
 }
 
-/** Lets a paused machine run; one that runs goes on. */
-export async function continueVm(vm: ProcessIdentity): Promise<void> {
-  await withQmp(controlPath(vm), (qmp) => qmp.execute('cont'));
+/**
+ * Tells a machine who it is and lets it run; the guest reads it when it gets to it, whoever ends meanwhile.
+ * Errors: as `restoreVm`.
+ */
+export async function personify(vm: ProcessIdentity, folder: string, line: string, clock: Clock): Promise<void> {
+  // QEMU answers, so it holds the pipe open: what is written before would be lost.
+  const qmp = await reach(vm, clock);
+  try {
+    await writeToPipe(join(folder, `${vmFiles.identity}.in`), `${line}\n`);
+    await qmp.execute('cont');
+  } finally {
+    qmp.close();
+  }
 }
 
 /** Memory is in the template's file: it is neither written into the state nor read from it. */
@@ -124,17 +134,13 @@ async function settled(qmp: QmpClient, query: string, good: string[], pending: s
   }
 }
 
-/** Writes a line that the guest reads when it gets to it. Errors: PROVIDER_UNAVAILABLE (QEMU is gone). */
-export async function tellVm(folder: string, line: string): Promise<void> {
-  const pipe = join(folder, `${vmFiles.identity}.in`);
+async function writeToPipe(path: string, text: string): Promise<void> {
   // Opened for both, a pipe never makes us wait for a reader.
-  const file = await open(pipe, 'r+').catch((cause: unknown) => {
-    throw unavailable(`the virtual machine can't be told who it is`, { cause });
-  });
+  const pipe = await open(path, 'r+');
   try {
-    await file.write(`${line}\n`);
+    await pipe.write(text);
   } finally {
-    await file.close();
+    await pipe.close();
   }
 }
 

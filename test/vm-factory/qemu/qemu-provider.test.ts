@@ -111,7 +111,7 @@ else {
         await provider.destroy(machine);
         await provider.emptyStock();
         // A shell that finds its folder gone ends by itself.
-      await until(`nothing is left (killed after ${afterMs} ms)`, () => pidsBelow(dir).length === 0);
+        await until(`nothing is left (killed after ${afterMs} ms)`, () => pidsBelow(dir).length === 0);
       }
       t.deepEqual(await provider.list(), []);
     },
