@@ -30,6 +30,24 @@ const debianPackages = [
     for: ['up', 'test', 'bench'],
     present: () => onPath('nginx') || executable('/usr/sbin/nginx'),
   },
+  {
+    name: 'qemu-system-x86',
+    why: 'virtual machines',
+    for: ['qemu'],
+    present: () => onPath('qemu-system-x86_64'),
+  },
+  {
+    name: 'busybox-static',
+    why: "the machines' images",
+    for: ['qemu'],
+    present: () => executable('/bin/busybox'),
+  },
+  {
+    name: 'e2fsprogs',
+    why: "the machines' disks",
+    for: ['qemu'],
+    present: () => onPath('mke2fs') || executable('/usr/sbin/mke2fs'),
+  },
   { name: 'chromium', why: 'the tests look at the pages', for: ['test'], present: () => onPath('chromium') },
 ];
 
