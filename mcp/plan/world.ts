@@ -125,7 +125,7 @@ export function declaredVersionOf(world: World, unit: Unit): Version | null {
 
 /** Live instances of a service: all versions, ours and standalone. */
 export function liveCount(world: World, service: string): number {
-  const ours = (world.unitsOf.get(service) ?? []).filter((unit) => unit.serving).length;
+  const ours = countIf(world.unitsOf.get(service) ?? [], (unit) => unit.serving);
   return ours + (world.standalonesOf.get(service)?.length ?? 0);
 }
 
@@ -133,6 +133,13 @@ export function liveCount(world: World, service: string): number {
 export function serviceNames(world: World): string[] {
   const stray = [...world.unitsOf.keys()].filter((name) => !world.services.has(name)).sort();
   return [...world.services.keys(), ...stray];
+}
+
+/** How many items pass. */
+export function countIf<T>(items: readonly T[], passes: (item: T) => boolean): number {
+  let count = 0;
+  for (const item of items) if (passes(item)) count += 1;
+  return count;
 }
 
 /** Without those that have no key. */
