@@ -4,16 +4,16 @@
  */
 import { addressKind } from '../../registrar/dialects/address.ts';
 
-/** Paths that the gateway answers itself. No service may take one, nor anything below one. */
-const reservedPrefixes: readonly string[] = [
-  '/docs',
-  '/status',
-  '/status.json',
-  '/healthz',
-  '/openapi.json',
-  '/openapi.yaml',
-  '/_mcp',
-];
+/** First segments of the paths that the gateway answers itself. No service may take one, nor anything below one. */
+const reservedSegments: ReadonlySet<string | undefined> = new Set([
+  'docs',
+  'status',
+  'status.json',
+  'healthz',
+  'openapi.json',
+  'openapi.yaml',
+  '_mcp',
+]);
 
 const longestRoute = 250;
 const segment = /^[a-z0-9_~-][a-z0-9._~-]*$/;
@@ -26,8 +26,7 @@ export function routeProblem(route: string): string {
   if (segments.shift() !== '' || !segments.every((part) => segment.test(part))) {
     return `route ${JSON.stringify(route)} has characters other than a-z, 0-9 and . _ ~ - between slashes`;
   }
-  const taken = reservedPrefixes.find((prefix) => route === prefix || route.startsWith(`${prefix}/`));
-  return taken ? `route ${route} is the gateway's own` : '';
+  return reservedSegments.has(segments[0]) ? `route ${route} is the gateway's own` : '';
 }
 
 /** Empty where the endpoint may be proxied to, else what is wrong with it. */
