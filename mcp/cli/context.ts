@@ -45,7 +45,8 @@ export function makeContext(command: Command, signal: AbortSignal): Context {
   const json = options.json === true;
   const stateDir = findStateDir(options.state, process.cwd(), process.env);
   const color = !json && options.color !== false && process.stdout.isTTY === true && !process.env.NO_COLOR;
-  const registry = () => options.registry ?? process.env.MCP_REGISTRY ?? registryOf(requireState(stateDir));
+  const named = options.registry ?? process.env.MCP_REGISTRY;
+  const registry = () => named ?? registryOf(requireState(stateDir));
   return {
     json,
     color,
@@ -61,7 +62,7 @@ export function makeContext(command: Command, signal: AbortSignal): Context {
     registry,
     reading: () => ({ signal, allowLoopback: /^(127\.|localhost)/.test(registry()) }),
     async withRegistry(use) {
-      const client = await connect(registry(), signal, readState(stateDir) !== null);
+      const client = await connect(registry(), signal, !named && readState(stateDir) !== null);
       try {
         return await use(client);
       } finally {

@@ -13,8 +13,8 @@ export function makeProgram(): Command {
     .option('--registry <connect>', 'ZooKeeper connect string with chroot (default: the local one, or MCP_REGISTRY)')
     .option('--no-color', 'never colour the output')
     .addHelpText(
-      'after',
-      '\nExit codes: 0 done, 1 failed, 2 wrong usage or bad input, 3 refused by a guard, 4 plan: changes.',
+      'afterAll',
+      '\nEvery command also takes --state DIR, --registry CONNECT and --no-color.\nExit codes: 0 done, 1 failed, 2 wrong usage or bad input, 3 refused by a guard, 4 plan: changes.',
     )
     .showHelpAfterError('(mcp --help lists the commands)')
     .enablePositionalOptions(false)
