@@ -2,11 +2,13 @@
  * Where machines come from. The contract every provider keeps (test/conformance/provider.ts runs it on each):
  *
  * - `create` is asked at most once for one operation id by a healthy controller, but a reply may be lost, so a caller whose
- *   create ended `unknown` looks with `find` before anything else. Creating twice with one operation id gives the same machine.
+ *   create ended `unknown` looks with `find` before anything else. Creating twice with one operation id gives the same machine,
+ *   completed where a crash left it half-made; a uuid that another operation made, or another cluster's, is refused.
  * - `destroy` is idempotent, may be late, and of a machine that does not exist succeeds. Its success means "accepted". Only
  *   a list or an event that says so makes a machine gone.
  * - `list` gives all machines that carry our cluster id, or fails; never a part. A machine whose state the provider can't
  *   tell is listed as `unknown`, which is not "gone".
+ *   One that died is listed as `stopped` or `error` until it is destroyed.
  * - `events` are hints ("look at uuid") that may be lost, doubled or late; the slow list is the truth.
  * - Errors are McpErrors: PROVIDER_REFUSED (quota, bad request: a retry does not help), PROVIDER_UNKNOWN (the call may have
  *   worked: find the operation id), PROVIDER_UNAVAILABLE (retryable, nothing was done).

@@ -30,6 +30,8 @@ const debianPackages = [
     for: ['up', 'test', 'bench'],
     present: () => onPath('nginx') || executable('/usr/sbin/nginx'),
   },
+  { name: 'openssl', why: 'the tests make certificates', for: ['test'], present: () => onPath('openssl') },
+  { name: 'procps', why: 'the tests look for processes', for: ['test', 'bench'], present: () => onPath('pgrep') },
   { name: 'chromium', why: 'the tests look at the pages', for: ['test'], present: () => onPath('chromium') },
 ];
 

@@ -62,10 +62,10 @@ export class AddressBook {
     });
   }
 
-  /** Frees all that this machine reserved. Idempotent. */
-  async release(uuid: string): Promise<void> {
+  /** Frees one address that this machine reserved, or all. Idempotent. */
+  async release(uuid: string, only?: string): Promise<void> {
     const { folder } = this.#options;
-    const taken = await readdir(folder);
+    const taken = only === undefined ? await readdir(folder) : [only];
     await Promise.all(taken.map((address) => unless(unlink(join(folder, address, uuid)), undefined, 'ENOENT')));
   }
 

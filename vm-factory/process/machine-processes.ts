@@ -17,22 +17,32 @@ export function machineEnvironment(uuid: string): { MCP_MACHINE: string } {
   return { MCP_MACHINE: uuid };
 }
 
-/** Kills all processes of the machine that `main` leads or led; returns how many were found alive by their mark. */
-export function killMachine(uuid: string, main: ProcessIdentity): number {
+/**
+ * Kills all processes of the machine, of the group that `main` leads first; returns how many were found alive by their mark.
+ * Without `main`, all that carry the mark. In the midst of an exec a process shows no environment: look twice.
+ */
+function killMachine(uuid: string, main: ProcessIdentity | null): number {
   const mark = `MCP_MACHINE=${machineEnvironment(uuid).MCP_MACHINE}`;
-  killGroup(main, 'SIGKILL');
-  return processesMarked(mark, main.startTime).filter((one) => signalProcess(one, 'SIGKILL')).length;
+  if (main) killGroup(main, 'SIGKILL');
+  return processesMarked(mark, main?.startTime).filter((one) => signalProcess(one, 'SIGKILL')).length;
 }
 
-/** As `killMachine`, until none is left. Errors: PROVIDER_UNAVAILABLE where one does not die. */
-export async function endMachine(uuid: string, main: ProcessIdentity, clock: Clock): Promise<void> {
+/** Kills what a machine whose main process died left behind. */
+export async function sweepMachine(uuid: string, main: ProcessIdentity, clock: Clock): Promise<void> {
+  for (const pause of [0, 50, 500]) {
+    if (pause > 0) await clock.sleep(pause);
+    killMachine(uuid, main);
+  }
+}
+
+/** Kills all processes of the machine until none is left. Errors: PROVIDER_UNAVAILABLE where one does not die. */
+export async function endMachine(uuid: string, main: ProcessIdentity | null, clock: Clock): Promise<void> {
   const deadline = clock.monotonic() + dyingMs;
-  do {
-    killGroup(main, 'SIGKILL');
-    while (isSameProcess(main)) {
-      if (clock.monotonic() > deadline) throw unavailable(`process ${main.pid} of machine ${uuid} does not end`);
-      await clock.sleep(2);
-    }
+  const pause = async () => {
     if (clock.monotonic() > deadline) throw unavailable(`processes of machine ${uuid} do not end`);
-  } while (killMachine(uuid, main) > 0);
+    await clock.sleep(2);
+  };
+  if (main) killGroup(main, 'SIGKILL');
+  while (main && isSameProcess(main)) await pause();
+  while (killMachine(uuid, main) > 0) await pause();
 }

@@ -112,7 +112,8 @@ export class MachineStore {
 
   async writeAgentConfig(uuid: string, config: object): Promise<string> {
     const path = join(this.folder(uuid), 'agent-config.json');
-    await mkdir(this.workFolder(uuid), { recursive: true });
+    // Not recursive: it would bring back the folder of a machine that was destroyed meanwhile.
+    await unless(mkdir(this.workFolder(uuid)), undefined, 'EEXIST');
     await writeWhole(path, `${JSON.stringify(config, null, 2)}\n`);
     return path;
   }
@@ -121,15 +122,19 @@ export class MachineStore {
     return join(this.folder(uuid), 'work');
   }
 
-  /** The machine is gone when this resolves; its console is kept for a while. Idempotent. */
-  async remove(uuid: string, createdAt: number): Promise<void> {
-    const trash = join(this.staging, ownName());
-    const gone = await unless(rename(this.folder(uuid), trash), 'gone' as const, 'ENOENT');
-    if (gone === 'gone') return;
+  /** The machine is gone when this resolves. Gives where its remains are, or null if somebody else took them. */
+  async takeAway(uuid: string): Promise<string | null> {
+    const remains = join(this.staging, ownName());
+    const gone = await unless(rename(this.folder(uuid), remains), 'gone' as const, 'ENOENT');
+    return gone === 'gone' ? null : remains;
+  }
+
+  /** Removes remains but for the console, which is kept for a while. */
+  async bury(remains: string, { uuid, createdAt }: StoredMachine): Promise<void> {
     const grave = join(this.#graveyard, `${createdAt}-${uuid}.log`);
-    await unless(rename(join(trash, 'console.log'), grave), undefined, 'ENOENT');
+    await unless(rename(join(remains, 'console.log'), grave), undefined, 'ENOENT');
     await this.#pruneGraves();
-    await rm(trash, { recursive: true, force: true, maxRetries: 3 });
+    await rm(remains, { recursive: true, force: true, maxRetries: 3 });
   }
 
   async #pruneGraves(): Promise<void> {

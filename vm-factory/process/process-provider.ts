@@ -18,7 +18,7 @@ import { refused, unavailable, unknownOutcome } from '../provider-errors.ts';
 import { AddressBook } from './address-book.ts';
 import { ExitWatch } from './exit-watch.ts';
 import { launch } from './launch.ts';
-import { endMachine, killMachine, machineEnvironment } from './machine-processes.ts';
+import { endMachine, machineEnvironment, sweepMachine } from './machine-processes.ts';
 import { type MachineFiles, MachineStore, type StoredMachine } from './machine-store.ts';
 
 export interface ProcessProviderOptions {
@@ -201,11 +201,11 @@ export class ProcessProvider implements MachineProvider {
   }
 
   /** A machine that could not be started is removed, so that a failed create did nothing; one that did start stays. */
-  async #undo({ uuid, createdAt }: StoredMachine, failure: unknown): Promise<void> {
+  async #undo(machine: StoredMachine, failure: unknown): Promise<void> {
+    const { uuid } = machine;
     try {
       if ((await this.#store.forbidStart(uuid)) !== 'nobody') return;
-      await this.#addresses.release(uuid);
-      await this.#store.remove(uuid, createdAt);
+      await this.#discard(machine);
     } catch (cause) {
       this.#options.log?.warn({ err: cause, machine: uuid }, 'a half-made machine could not be removed');
       throw unknownOutcome(`machine ${uuid} was neither made nor removed`, { cause: failure });
@@ -215,11 +215,13 @@ export class ProcessProvider implements MachineProvider {
 
   async #giveAddress(uuid: string): Promise<string> {
     const reserved = await this.#addresses.reserve(uuid);
+    let fixed: string | null = null;
     try {
-      return await this.#store.fixAddress(uuid, reserved);
-    } catch (error) {
-      await this.#addresses.release(uuid);
-      throw error;
+      fixed = await this.#store.fixAddress(uuid, reserved);
+      return fixed;
+    } finally {
+      // Another was faster, or the machine is gone meanwhile.
+      if (fixed !== reserved) await this.#addresses.release(uuid, reserved);
     }
   }
 
@@ -273,19 +275,30 @@ export class ProcessProvider implements MachineProvider {
   #sweep(uuid: string, identity: ProcessIdentity): void {
     if (this.#swept.has(uuid)) return;
     this.#swept.add(uuid);
-    killMachine(uuid, identity);
+    sweepMachine(uuid, identity, this.#options.clock).catch((error: unknown) =>
+      this.#options.log?.warn({ err: error, machine: uuid }, 'its remains could not be swept'),
+    );
   }
 
   async #end(machine: StoredMachine): Promise<void> {
-    const { uuid, createdAt } = machine;
+    const { uuid } = machine;
     const identity = await this.#store.forbidStart(uuid);
     if (identity !== 'nobody') await endMachine(uuid, identity, this.#options.clock);
-    // In this order: an address is free only when nothing uses it, and a reservation always has its machine.
-    await this.#addresses.release(uuid);
-    await this.#store.remove(uuid, createdAt);
+    await this.#discard(machine);
     this.#exits.forget(uuid);
     this.#swept.delete(uuid);
     this.#options.log?.info({ machine: uuid }, 'machine destroyed');
+  }
+
+  /** In this order: an address is free only when nothing uses it, and a reservation always has its machine. */
+  async #discard(machine: StoredMachine): Promise<void> {
+    await this.#addresses.release(machine.uuid);
+    const remains = await this.#store.takeAway(machine.uuid);
+    if (remains === null) return;
+    // A start that had found the folder before it went could still introduce itself there, once what stands in its way is
+    // removed; one that comes later finds nothing.
+    await endMachine(machine.uuid, null, this.#options.clock);
+    await this.#store.bury(remains, machine);
   }
 
   #hint(uuid: string): void {

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { readFileSync, readlinkSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -27,7 +26,7 @@ test('arguments come through as they are, and the command does not keep the desc
   const words = ['a b', '$HOME', '"', "'", '*', ''];
   const script = 'printf "[%s]" "$GREETING" "$@"; test -e /proc/$$/fd/3 && echo kept || echo closed';
   const child = await start(t, folder, ['/bin/sh', '-c', script, 'sh', ...words]);
-  if (child.exitCode === null) await once(child, 'exit');
+  await until('it has ended', () => child.exitCode !== null);
   const said = readFileSync(join(folder, 'console.log'), 'utf8');
   t.is(said, `[hello]${words.map((word) => `[${word}]`).join('')}closed\n`);
 });
@@ -49,7 +48,7 @@ test('a machine that must not start, or is gone, does not', async (t) => {
   symlinkSync('nobody', join(folder, 'identity'));
   for (const identity of [join(folder, 'identity'), join(folder, 'gone', 'identity')]) {
     const child = await start(t, folder, ['sh', '-c', 'echo ran'], identity);
-    if (child.exitCode === null) await once(child, 'exit');
+    await until('it has ended', () => child.exitCode !== null);
     t.is(child.exitCode, 72);
   }
   t.is(readlinkSync(join(folder, 'identity')), 'nobody');
