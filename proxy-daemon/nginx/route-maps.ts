@@ -14,7 +14,7 @@ export function routeMaps(routes: readonly Route[], isLive: (route: Route) => bo
   const depths = [...new Set([0, ...routesOf.keys()])].sort((a, b) => a - b);
   const deepest = depths.at(-1) ?? 0;
   const usual = depths.reduce((most, depth) => (countOf(routesOf, depth) > countOf(routesOf, most) ? depth : most), 0);
-  const unusual = routes.filter((route) => depthOf(route) !== usual);
+  const unusual = depths.flatMap((depth) => (depth === usual ? [] : (routesOf.get(depth) ?? [])));
   return [
     ...depths.flatMap((depth) => [keyMap(depth), restMap(depth)]),
     ...depths.map((depth, index) => serviceMap(depth, depths[index - 1] ?? null, routesOf.get(depth) ?? [])),
@@ -50,8 +50,11 @@ function prefixOf(route: Route): string {
   return route.prefix === '/' ? '' : route.prefix;
 }
 
-function depthOf(route: Route): number {
-  return prefixOf(route).split('/').length - 1;
+function depthOf({ prefix }: Route): number {
+  if (prefix === '/') return 0;
+  let depth = 0;
+  for (let at = prefix.indexOf('/'); at >= 0; at = prefix.indexOf('/', at + 1)) depth += 1;
+  return depth;
 }
 
 function countOf(routesOf: ReadonlyMap<number, readonly Route[]>, depth: number): number {

@@ -149,10 +149,9 @@ function assignPrefixes(
     places.set(declaration.name, { service: declaration.name, prefix: declaration.route, declaration });
   }
   const declaredNames = new Set((desired?.services ?? []).map(({ name }) => name));
-  const others = new Set([
-    ...registrations.map(({ record }) => record.service),
-    ...known.map(({ service }) => service),
-  ]);
+  const others = new Set<string>();
+  for (const { record } of registrations) others.add(record.service);
+  for (const { service } of known) others.add(service);
   for (const service of [...others].sort(byText)) {
     if (declaredNames.has(service)) continue;
     const prefix = `/${service}`;
