@@ -1,16 +1,19 @@
 /** What every command gets: where it works, how it prints, how it reaches the registry. */
+import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
 import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { ReadOptions } from '../control/read-status.ts';
-import { findStateDir, type LocalState, readState, registryOf, requireState } from '../local/state.ts';
+import { type RegistryAuth, readSecret } from '../local/secret.ts';
+import { findStateDir, type LocalState, readState, registryOf, requireState, statePaths } from '../local/state.ts';
 
 interface GlobalOptions {
   json?: boolean;
   state?: string;
   registry?: string;
+  authFile?: string;
   color?: boolean;
 }
 
@@ -31,6 +34,8 @@ export interface Context {
   local(): LocalState;
   /** A ZooKeeper connect string with chroot. */
   registry(): string;
+  /** Credentials for the registry; none where a registry is named without any. */
+  auth(): RegistryAuth;
   /** How the registry is to be read. */
   reading(): ReadOptions;
   /** Runs with a connection of its own and closes it. */
@@ -45,7 +50,14 @@ export function makeContext(command: Command, signal: AbortSignal): Context {
   const json = options.json === true;
   const stateDir = findStateDir(options.state, process.cwd(), process.env);
   const color = !json && options.color !== false && process.stdout.isTTY === true && !process.env.NO_COLOR;
-  const registry = () => options.registry ?? process.env.MCP_REGISTRY ?? registryOf(requireState(stateDir));
+  const named = options.registry ?? process.env.MCP_REGISTRY;
+  const registry = () => named ?? registryOf(requireState(stateDir));
+  const authFile = options.authFile ?? process.env.MCP_AUTH_FILE;
+  const auth = () => {
+    if (authFile) return readSecret(authFile);
+    const { secret } = statePaths(stateDir);
+    return named || !existsSync(secret) ? [] : readSecret(secret);
+  };
   return {
     json,
     color,
@@ -59,9 +71,10 @@ export function makeContext(command: Command, signal: AbortSignal): Context {
     },
     local: () => requireState(stateDir),
     registry,
+    auth,
     reading: () => ({ signal, allowLoopback: /^(127\.|localhost)/.test(registry()) }),
     async withRegistry(use) {
-      const client = await connect(registry(), signal, readState(stateDir) !== null);
+      const client = await connect(registry(), auth(), signal, !named && readState(stateDir) !== null);
       try {
         return await use(client);
       } finally {
@@ -79,10 +92,19 @@ function operatorName(): string {
   }
 }
 
-async function connect(registry: string, signal: AbortSignal, local: boolean): Promise<RegistryClient> {
+async function connect(
+  registry: string,
+  auth: RegistryAuth,
+  signal: AbortSignal,
+  local: boolean,
+): Promise<RegistryClient> {
   const timeout = AbortSignal.timeout(connectWithinMs);
   try {
-    return await connectZooKeeper(registry, { sessionTimeoutMs: 10_000, signal: AbortSignal.any([signal, timeout]) });
+    return await connectZooKeeper(registry, {
+      sessionTimeoutMs: 10_000,
+      auth,
+      signal: AbortSignal.any([signal, timeout]),
+    });
   } catch (cause) {
     signal.throwIfAborted();
     throw new McpError(

@@ -11,10 +11,14 @@ export function makeProgram(): Command {
     .option('--json', 'print the result as one JSON document')
     .option('--state <dir>', 'folder of the local environment (default: the nearest .mcp, or MCP_STATE)')
     .option('--registry <connect>', 'ZooKeeper connect string with chroot (default: the local one, or MCP_REGISTRY)')
+    .option(
+      '--auth-file <file>',
+      'file with the registry credential user:password (default: the local one, or MCP_AUTH_FILE)',
+    )
     .option('--no-color', 'never colour the output')
     .addHelpText(
-      'after',
-      '\nExit codes: 0 done, 1 failed, 2 wrong usage or bad input, 3 refused by a guard, 4 plan: changes.',
+      'afterAll',
+      '\nEvery command also takes --state DIR, --registry CONNECT, --auth-file FILE and --no-color.\nExit codes: 0 done, 1 failed, 2 wrong usage or bad input, 3 refused by a guard, 4 plan: changes.',
     )
     .showHelpAfterError('(mcp --help lists the commands)')
     .enablePositionalOptions(false)

@@ -1,5 +1,6 @@
 /** A preview and a difference of declarations as people read them. */
 import type { EnvironmentDiff, ServiceDiff } from '../../specs/compare-environments.ts';
+import type { Action, Plan } from '../plan/plan.ts';
 import type { Preview } from '../view/preview.ts';
 import { paint, table } from './output.ts';
 
@@ -50,4 +51,20 @@ function serviceLines(service: ServiceDiff, color: boolean): string[] {
         return `  ${paint(color, versionStyle, versionSign)} ${version.version}  ${facts.join(', ')}`;
       }),
   ];
+}
+
+/** The planner's first steps with their reasons, and what waits for them. */
+export function renderSteps(plan: Plan, color: boolean): string {
+  const lines = plan.actions.map(
+    (action) => `  ${paint(color, 'cyan', action.kind.padEnd(9))} ${subject(action)}: ${action.reason}`,
+  );
+  const waiting = plan.waiting.map(({ what, why }) => `  ${paint(color, 'dim', 'waits'.padEnd(9))} ${what}: ${why}`);
+  const alarms = plan.alarms.map(({ code, message }) => `  ${paint(color, 'red', code)} ${message}`);
+  return [paint(color, 'bold', "The controller's first steps"), ...lines, ...waiting, ...alarms].join('\n');
+}
+
+function subject(action: Action): string {
+  if (action.kind === 'configure') return action.service;
+  const machine = action.kind === 'create' ? 'a machine' : `machine ${action.uuid.slice(0, 8)}`;
+  return 'service' in action ? `${machine} for ${action.service}@${action.version}` : machine;
 }

@@ -1,5 +1,6 @@
 /** `mcp scale SERVICE[@VERSION] N` as a change of the declared environment. Pure. */
 import { McpError } from '../../specs/errors.ts';
+import { didYouMean } from '../../specs/near-miss.ts';
 import type { Environment, Service, Version } from '../../specs/nouns.ts';
 
 /** Largest count of one version, as in the YAML. */
@@ -49,7 +50,7 @@ function withCount(service: Service, version: Version, count: number): Service {
 }
 
 function unknown(what: string, name: string, known: string[]): McpError {
-  return new McpError('USAGE_UNKNOWN_NAME', `there is no ${what} called "${name}"`, {
+  return new McpError('USAGE_UNKNOWN_NAME', `there is no ${what} called "${name}"${didYouMean(name, known)}`, {
     hint: known.length > 0 ? `Declared: ${known.join(', ')}.` : 'Nothing is declared yet: mcp apply -f FILE.',
     details: { known },
   });

@@ -17,7 +17,7 @@ export function machineProvider(paths: StatePaths, state: LocalState): ProcessPr
     dir: paths.factory,
     clusterId: state.clusterId,
     addressBlock: state.addressBlock,
-    agentCommand: [process.execPath, ...mcpCommand('agent', 'run', '--machine')],
+    agentCommand: [process.execPath, ...mcpCommand('agent', 'run', '--auth-file', paths.secret, '--machine')],
     clock: systemClock,
     sessionTimeoutMs: state.sessionTimeoutMs,
   });

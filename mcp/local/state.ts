@@ -28,6 +28,7 @@ export function statePaths(dir: string) {
   return {
     dir,
     state: join(dir, 'local.json'),
+    secret: join(dir, 'registry-secret'),
     run: join(dir, 'run'),
     logs: join(dir, 'logs'),
     zookeeper: join(dir, 'zookeeper'),

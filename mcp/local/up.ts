@@ -16,6 +16,7 @@ import { isConverged, type StatusView } from '../view/status-view.ts';
 import { freeAddressBlock, freePort } from './addresses.ts';
 import { type DaemonSpec, daemonLog, ensureDaemon, findDaemon } from './daemons.ts';
 import { mcpCommand } from './provider.ts';
+import { makeSecret, readSecret } from './secret.ts';
 import { type LocalState, readState, registryOf, type StatePaths, statePaths, writeState } from './state.ts';
 
 /** Sessions may be 2 to 20 ticks long: from one second up. */
@@ -44,12 +45,12 @@ export async function up(options: UpOptions, progress: Progress): Promise<{ stat
   const paths = statePaths(options.dir);
   const state = readState(options.dir) ?? (await makeState(options));
   await startZooKeeper(paths, state, progress, options.signal);
-  const fresh = await prepareRegistry(state, progress, options.signal);
+  const fresh = await prepareRegistry(paths, state, progress, options.signal);
   progress.start('Start controller and gateway');
   if (!(await findDaemon(paths, 'supervisor'))) {
     for (const spec of daemons(options.dir, state)) await ensureDaemon(paths, spec);
   }
-  const client = await connectZooKeeper(registryOf(state), { sessionTimeoutMs: 10_000, signal: options.signal });
+  const client = await connect(paths, state, options.signal);
   try {
     if (fresh) await declare(client, paths, options, progress);
     const status = await waitUntilServed(client, paths, progress, options.signal);
@@ -101,6 +102,7 @@ async function makeState(options: UpOptions): Promise<LocalState> {
     sessionTimeoutMs: options.sessionTimeoutMs,
   };
   await writeState(options.dir, state);
+  await makeSecret(statePaths(options.dir).secret);
   return state;
 }
 
@@ -124,10 +126,19 @@ async function startZooKeeper(
   }
 }
 
+function connect(paths: StatePaths, state: LocalState, signal: AbortSignal): Promise<RegistryClient> {
+  return connectZooKeeper(registryOf(state), { sessionTimeoutMs: 10_000, auth: readSecret(paths.secret), signal });
+}
+
 /** Makes our part of the tree; true where nothing has been declared in it yet. */
-async function prepareRegistry(state: LocalState, progress: Progress, signal: AbortSignal): Promise<boolean> {
+async function prepareRegistry(
+  paths: StatePaths,
+  state: LocalState,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<boolean> {
   progress.start('Prepare the registry');
-  const client = await connectZooKeeper(registryOf(state), { sessionTimeoutMs: 10_000, signal });
+  const client = await connect(paths, state, signal);
   try {
     await formatRegistry(client, systemClock, { clusterId: state.clusterId });
     return (await client.exists(nodes.desired)) === null;

@@ -48,6 +48,8 @@ const debianPackages = [
     for: ['qemu'],
     present: () => onPath('mke2fs') || executable('/usr/sbin/mke2fs'),
   },
+  { name: 'openssl', why: 'the tests make certificates', for: ['test'], present: () => onPath('openssl') },
+  { name: 'procps', why: 'the tests look for processes', for: ['test', 'bench'], present: () => onPath('pgrep') },
   { name: 'chromium', why: 'the tests look at the pages', for: ['test'], present: () => onPath('chromium') },
 ];
 

@@ -3,6 +3,7 @@
  * the next thing to try. Pure.
  */
 import type { DesiredRecord } from '../../registrar/records.ts';
+import { didYouMean } from '../../specs/near-miss.ts';
 import type { Service, Version } from '../../specs/nouns.ts';
 import type { Alarm, Waiting } from '../plan/plan.ts';
 import type { ObservedMachine } from '../plan/snapshot.ts';
@@ -58,11 +59,13 @@ export function whyService(name: string, { registry, controller, documents }: Wh
 function declarationLink(name: string, service: Service | null, desired: DesiredRecord | null): Link {
   if (!desired) return { link: 'declaration', ok: false, evidence: ['nothing is declared'], try: 'mcp apply -f FILE' };
   if (!service) {
-    const known = desired.environment.services.map((candidate) => candidate.name).join(', ');
+    const known = desired.environment.services.map((candidate) => candidate.name);
     return {
       link: 'declaration',
       ok: false,
-      evidence: [`generation ${desired.generation} declares no service ${name}; it declares ${known || 'none'}`],
+      evidence: [
+        `generation ${desired.generation} declares no service ${name}${didYouMean(name, known)}; it declares ${known.join(', ') || 'none'}`,
+      ],
       try: 'mcp apply -f FILE',
     };
   }

@@ -10,7 +10,7 @@ import type { HealthCheck } from '../../specs/nouns.ts';
 import type { Clock } from '../clock.ts';
 import type { ConnectRegistry } from '../registry-client.ts';
 import { systemClock } from '../system-clock.ts';
-import { connectZooKeeper } from '../zookeeper/client.ts';
+import { connectZooKeeper, type ZooKeeperOptions } from '../zookeeper/client.ts';
 import { runAgent } from './agent.ts';
 import { HostSide, hostSideSchema } from './host-side.ts';
 import { RotatingLog } from './rotating-log.ts';
@@ -34,14 +34,17 @@ const machineConfig = z.object({
 
 /**
  * Runs a machine's agent as its configuration file says (JSON: uuid, address, registry, clusterId, dir, and optionally
- * sessionTimeoutMs) until the signal aborts. It logs to `<dir>/agent.log`, JSON lines.
+ * sessionTimeoutMs) until the signal aborts; `auth` are its registry credentials. It logs to `<dir>/agent.log`, JSON lines.
  * Errors: AGENT_BAD_CONFIG, and those of `runAgent`.
  */
-export async function runMachineAgent(configFile: string, signal: AbortSignal): Promise<void> {
+export async function runMachineAgent(
+  configFile: string,
+  { auth, signal }: { auth?: ZooKeeperOptions['auth']; signal: AbortSignal },
+): Promise<void> {
   const { registry, sessionTimeoutMs, host, ...config } = await readConfig(configFile);
   const file = new RotatingLog(join(config.dir, 'agent.log'));
   const log = pino({ base: { machine: config.uuid } }, file);
-  const connect = connector(registry, sessionTimeoutMs, log);
+  const connect = connector(registry, auth, sessionTimeoutMs, log);
   try {
     await runAgent({ config, connect, clock: systemClock, log, signal, host: host && new HostSide(host) });
   } catch (error) {
@@ -89,9 +92,14 @@ export async function runStandaloneAgent(options: StandaloneAgentOptions, signal
   await runStandalone({ ...rest, uuid: randomUUID(), health, signal });
 }
 
-function connector(registry: string, sessionTimeoutMs = defaultSessionTimeoutMs, log: Logger): ConnectRegistry {
+function connector(
+  registry: string,
+  auth: ZooKeeperOptions['auth'],
+  sessionTimeoutMs = defaultSessionTimeoutMs,
+  log: Logger,
+): ConnectRegistry {
   const onTrouble = (error: unknown) => log.warn({ err: error }, 'registry connection');
-  return (options) => connectZooKeeper(registry, { ...options, sessionTimeoutMs, onTrouble });
+  return (options) => connectZooKeeper(registry, { ...options, auth, sessionTimeoutMs, onTrouble });
 }
 
 async function readConfig(path: string) {

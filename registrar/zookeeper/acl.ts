@@ -13,8 +13,11 @@ export function permissionsOf(mask: number): Permission[] {
   return allPermissions.filter((permission) => (mask & bits[permission]) !== 0);
 }
 
-/** Everyone may do everything: ZooKeeper's default, and ours where no ACL is given. */
+/** Everyone may do everything: ZooKeeper's default, and ours where neither an ACL nor credentials are given. */
 export const openAcl: Acl[] = [{ scheme: 'world', id: 'anyone', permissions: allPermissions }];
+
+/** Only whoever has the credentials of the creating connection may do anything (ZooKeeper's CREATOR_ALL_ACL). */
+export const creatorAcl: Acl[] = [{ scheme: 'auth', id: '', permissions: allPermissions }];
 
 /** `user:hash`, the id under which the server knows a digest credential `user:password`. */
 export function digestId(credential: string): string {

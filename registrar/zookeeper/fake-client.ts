@@ -131,7 +131,7 @@ export class FakeClient implements RegistryClient {
   }
 
   async multi(ops: MultiOp[], options: CallOptions = {}): Promise<MultiResult[]> {
-    const checked = ops.map(checkedOp);
+    const checked = ops.map((op) => checkedOp(op));
     return this.#call(options.signal, () => {
       const results = checked.length === 0 ? [] : this.#server.write(checked, this);
       return results.map(({ path, stat }, index) => multiResult(required(checked[index]).op, path, stat));

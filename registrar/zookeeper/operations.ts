@@ -16,8 +16,11 @@ export const maxRequestBytes = 0xf_ffff;
 /** ZooKeeper keeps a TTL in 40 bits. */
 const maxTtlMs = 2 ** 40 - 1;
 
-/** Throws REGISTRY_BAD_ARGUMENTS or REGISTRY_TOO_LARGE for what no server would take. */
-export function checkedOp(op: MultiOp): WriteOp {
+/**
+ * `defaultAcl` is for nodes that are created without one of their own (there is no inheritance in ZooKeeper). Throws
+ * REGISTRY_BAD_ARGUMENTS or REGISTRY_TOO_LARGE for what no server would take.
+ */
+export function checkedOp(op: MultiOp, defaultAcl: readonly Acl[] = openAcl): WriteOp {
   const { path } = op;
   switch (op.op) {
     case 'create': {
@@ -28,7 +31,7 @@ export function checkedOp(op: MultiOp): WriteOp {
         path,
         data: bytes(op.data, path),
         mode,
-        acl: op.acl ?? openAcl,
+        acl: op.acl ?? defaultAcl,
         ttlMs: ttl(mode, op.ttlMs),
       };
     }

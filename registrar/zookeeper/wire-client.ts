@@ -15,6 +15,7 @@ import type {
   WatchNotice,
   Zxid,
 } from '../registry-client.ts';
+import { creatorAcl, openAcl } from './acl.ts';
 import { parseConnectString } from './connect-string.ts';
 import type { RegistryTls } from './connection.ts';
 import { registryError, serverError } from './errors.ts';
@@ -40,7 +41,10 @@ export interface WireOptions {
   /** How long one server may take to answer, ms; default a part of the session timeout, at least 1,000. */
   connectTimeoutMs?: number;
   tls?: RegistryTls;
-  /** Credentials, sent with every connection. Never logged. */
+  /**
+   * Credentials, sent with every connection. Never logged. Nodes created without an ACL of their own are then only for whoever
+   * has the same ones.
+   */
   auth?: { scheme: string; auth: Uint8Array | string }[];
   /** Requests waiting or on the wire; default 10,000. */
   queueLimit?: number;
@@ -67,6 +71,7 @@ interface Call<T> {
 
 export class WireClient implements RegistryClient {
   readonly #chroot: string;
+  readonly #defaultAcl: readonly Acl[];
   readonly #queue: RequestQueue;
   readonly #session: Session;
   readonly #table = new WatchTable();
@@ -77,6 +82,7 @@ export class WireClient implements RegistryClient {
     const { servers, chroot } = parseConnectString(connectString);
     const timeoutMs = options.sessionTimeoutMs ?? 10_000;
     this.#chroot = chroot;
+    this.#defaultAcl = options.auth?.length ? creatorAcl : openAcl;
     this.#queue = new RequestQueue({
       requests: options.queueLimit ?? 10_000,
       bytes: options.queueBytes ?? 64 * 1024 * 1024,
@@ -132,10 +138,14 @@ export class WireClient implements RegistryClient {
     options: CallOptions & { mode?: CreateMode; acl?: Acl[]; ttlMs?: number } = {},
   ): Promise<{ path: string; stat: Stat; zxid: Zxid }> {
     const { mode, acl, ttlMs, signal } = options;
-    return this.#write(checkedOp({ op: 'create', path, data, mode, acl, ttlMs }), signal, (reader, { zxid }) => {
-      const created = this.#toClient(reader.string());
-      return { path: created, stat: protocol.readStat(reader), zxid };
-    });
+    return this.#write(
+      checkedOp({ op: 'create', path, data, mode, acl, ttlMs }, this.#defaultAcl),
+      signal,
+      (reader, { zxid }) => {
+        const created = this.#toClient(reader.string());
+        return { path: created, stat: protocol.readStat(reader), zxid };
+      },
+    );
   }
 
   async delete(path: string, version = -1, options: CallOptions = {}): Promise<void> {
@@ -183,7 +193,7 @@ export class WireClient implements RegistryClient {
   }
 
   async multi(ops: MultiOp[], options: CallOptions = {}): Promise<MultiResult[]> {
-    const checked = ops.map(checkedOp);
+    const checked = ops.map((op) => checkedOp(op, this.#defaultAcl));
     if (checked.length === 0) {
       await this.sync('/', options);
       return [];

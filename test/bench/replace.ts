@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { readState, registryOf } from '../../mcp/local/state.ts';
+import { readState } from '../../mcp/local/state.ts';
 import type { StatusView } from '../../mcp/view/status-view.ts';
 import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
 import { examples, instancesOf, runMcp, settled } from '../helpers/local-environment.ts';
@@ -79,7 +79,7 @@ async function replaceOnce(dir: string, mcp: (...words: string[]) => Promise<str
   const state = readState(dir);
   const victim = instancesOf(before, 'dns')[0]?.machine ?? '';
   const url = `http://${state?.gateway.address}:${state?.gateway.port}/dns/zones`;
-  const { stdout } = await execute('pgrep', ['-f', `agent run --machine .*${victim}`]);
+  const { stdout } = await execute('pgrep', ['-f', `agent run .*--machine .*${victim}`]);
   const started = performance.now();
   process.kill(-Number(stdout.trim().split('\n')[0]), 'SIGKILL');
   for (;;) {
@@ -106,9 +106,11 @@ async function waitFor(
 async function expireOnce(dir: string): Promise<number> {
   const state = readState(dir);
   if (!state) throw new Error('no environment');
-  const client = await connectZooKeeper(registryOf(state), { sessionTimeoutMs });
+  // Outside of the environment's own tree, which is closed to strangers.
+  const registry = `127.0.0.1:${state.zookeeperPort}`;
+  const client = await connectZooKeeper(registry, { sessionTimeoutMs });
   const path = `/bench-${performance.now()}`;
-  const child = spawn(process.execPath, [holder, registryOf(state), path, String(sessionTimeoutMs)], {
+  const child = spawn(process.execPath, [holder, registry, path, String(sessionTimeoutMs)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   try {

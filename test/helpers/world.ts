@@ -2,7 +2,13 @@
 
 import type { ObservedMachine, ObservedRegistration } from '../../mcp/plan/snapshot.ts';
 import type { RegistryPart } from '../../mcp/view/status-view.ts';
-import type { AgentPhase, GatewayRecord, MachineRecord, RegistrationRecord } from '../../registrar/records.ts';
+import type {
+  AgentPhase,
+  AssignmentRecord,
+  GatewayRecord,
+  MachineRecord,
+  RegistrationRecord,
+} from '../../registrar/records.ts';
 import type { Environment, Service, Version } from '../../specs/nouns.ts';
 
 /** A version that runs `node server.js`; its digest is `digest-<version>` unless told otherwise. */
@@ -67,15 +73,21 @@ export function claimed(
   phase: AgentPhase | null = 'serving',
   reason = '',
 ): ObservedMachine {
-  return machine(
-    uuid,
-    {
-      state: 'claimed',
-      claim: { service: name, version: of.version, digest: of.digest, operation: `claim-${uuid}`, at: 1000 },
-    },
-    phase,
-    reason,
-  );
+  const claim = { service: name, version: of.version, digest: of.digest, operation: `claim-${uuid}`, at: 1000 };
+  const assignment: AssignmentRecord = {
+    service: name,
+    version: of,
+    onConfigChange: 'restart',
+    drainTimeoutMs: 30_000,
+    stopTimeoutMs: 5000,
+    want: 'run',
+    operation: claim.operation,
+    epoch: 1,
+  };
+  return {
+    ...machine(uuid, { state: 'claimed', claim }, phase, reason),
+    assignment: { record: assignment, version: 0 },
+  };
 }
 
 export function registration(

@@ -1,9 +1,12 @@
 /** The README's tour, line by line, on a real environment of processes. */
 import { execFile } from 'node:child_process';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import test from 'ava';
+import { registryOf, statePaths } from '../../mcp/local/state.ts';
 import { readStartTime } from '../../registrar/process-identity.ts';
+import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
 import { examples, instancesOf, runMcp, settled, startEnvironment } from '../helpers/local-environment.ts';
 
 const execute = promisify(execFile);
@@ -19,7 +22,7 @@ async function getJson(url: string): Promise<{ status: number; headers: Headers;
 
 /** Pids of the process group of a machine, found by the uuid in its command line or environment. */
 async function pidOf(uuid: string): Promise<number> {
-  const { stdout } = await execute('pgrep', ['-f', `agent run --machine .*${uuid}`]);
+  const { stdout } = await execute('pgrep', ['-f', `agent run .*--machine .*${uuid}`]);
   return Number(stdout.trim().split('\n')[0]);
 }
 
@@ -88,6 +91,23 @@ test('the tour of the README works on processes', async (t) => {
   t.is(ended.code, 0, ended.stderr);
   t.true((JSON.parse(ended.stdout) as { removed: boolean }).removed);
   await t.throwsAsync(execute('pgrep', ['-f', env.dir]), undefined, 'no process of the environment is left');
+});
+
+test('a stranger on this machine can neither read nor write the registry of an environment', async (t) => {
+  t.timeout(120_000);
+  const env = await startEnvironment(t);
+  const stranger = await connectZooKeeper(registryOf(env.state));
+  t.teardown(() => stranger.close());
+  await t.throwsAsync(stranger.get('/desired'), { code: 'REGISTRY_NO_AUTH' });
+  await t.throwsAsync(stranger.create('/services/dns'), { code: 'REGISTRY_NO_AUTH' });
+  await t.throwsAsync(stranger.set('/suspended', '{}'), { code: 'REGISTRY_NO_AUTH' });
+  const { secret } = statePaths(env.dir);
+  t.is((await stat(secret)).mode & 0o777, 0o600);
+  const [, password = ''] = (await readFile(secret, 'utf8')).trim().split(':');
+  const { stdout: commandLines } = await execute('ps', ['axww', '-o', 'args']);
+  t.false(commandLines.includes(password), 'it is in nobody’s arguments');
+  const { stdout: found } = await execute('grep', ['-rlF', '--', password, env.dir]);
+  t.deepEqual(found.trim().split('\n'), [secret], 'nor in any log or file but its own');
 });
 
 test('bad input changes nothing and is answered with exit code 2', async (t) => {

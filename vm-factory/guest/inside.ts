@@ -32,6 +32,8 @@ export interface Grant {
   /** Connect string as seen from the guest. */
   registry: string;
   sessionTimeoutMs?: number;
+  /** The agent's credentials for the registry. */
+  auth?: { scheme: string; auth: string }[];
   /** One-use: buys the pass for the host service, within the time that the host gives. */
   token: string;
   /** 64 random bytes, hex, for the guest's random generator. */

@@ -34,6 +34,7 @@ const rehearsalMs = 2_000;
 interface KnownIdentity {
   uuid: string;
   token: string;
+  auth?: Grant['auth'];
   host: HostSideConfig;
 }
 
@@ -43,7 +44,7 @@ async function main(): Promise<void> {
   process.once('SIGTERM', () => stop.abort(new Error('SIGTERM')));
   // At the same time: the agent can read its assignment before the host has let it in.
   void joinHost(known, stop);
-  await runMachineAgent(configFile, stop.signal);
+  await runMachineAgent(configFile, { auth: known.auth, signal: stop.signal });
 }
 
 async function readIdentity(): Promise<KnownIdentity | null> {

@@ -86,13 +86,19 @@ async function plant(tree: string, placed: readonly Placed[]): Promise<void> {
   ]);
   for (const folder of folders) await mkdir(join(tree, folder), { recursive: true });
   const queue = new PQueue({ concurrency: 16 });
-  await queue.addAll(
-    placed.map(({ from, to, mode }) => async () => {
-      if (from.endsWith('.ts')) await writeFile(join(tree, to), asJavaScript(await readFile(from, 'utf8')));
-      else await copyFile(from, join(tree, to));
-      if (mode === 'program') await chmod(join(tree, to), 0o755);
-    }),
-  );
+  try {
+    await queue.addAll(
+      placed.map(({ from, to, mode }) => async () => {
+        if (from.endsWith('.ts')) await writeFile(join(tree, to), asJavaScript(await readFile(from, 'utf8')));
+        else await copyFile(from, join(tree, to));
+        if (mode === 'program') await chmod(join(tree, to), 0o755);
+      }),
+    );
+  } finally {
+    // After a failure nobody may still be writing into what is removed.
+    queue.clear();
+    await queue.onIdle();
+  }
   for (const { path, text, program } of rootFiles)
     await writeFile(join(tree, path), text, { mode: program ? 0o755 : 0o644 });
   for (const name of busyboxNames) await symlink('/bin/busybox', join(tree, 'bin', name));

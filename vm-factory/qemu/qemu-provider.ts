@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { link, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Grant } from '../guest/inside.ts';
 import type { Image, ImageStore } from '../image/image-store.ts';
 import { ownName, readIfThere, readWord, unless } from '../process/files.ts';
 import { HostProvider, type HostProviderOptions, type MachineKind } from '../process/host-provider.ts';
@@ -29,6 +30,8 @@ export interface QemuProviderOptions extends HostProviderOptions {
   artifacts: string | null;
   /** Handed to the agents. */
   sessionTimeoutMs?: number;
+  /** The agents' credentials for the registry. */
+  auth?: Grant['auth'];
   /** A machine whose guest has not joined after this long is in error. Default: three minutes. */
   joinTimeoutMs?: number;
 }
@@ -115,10 +118,10 @@ function virtualMachines(options: QemuProviderOptions, store: MachineStore, stoc
         await endVm(identity, clock);
         return null;
       }
-      const facts = { ...machine, sessionTimeoutMs: options.sessionTimeoutMs };
+      const { sessionTimeoutMs, auth } = options;
+      const { clusterId, registry } = machine;
       const seed = randomBytes(64).toString('hex');
-      const { clusterId, registry, sessionTimeoutMs } = facts;
-      const guest = guestGrant(grant, { clusterId, registry, sessionTimeoutMs }, { seed, now: clock.now() });
+      const guest = guestGrant(grant, { clusterId, registry, sessionTimeoutMs, auth }, { seed, now: clock.now() });
       await personify(identity, folder, JSON.stringify(guest), clock);
       refill(image);
       return taken?.child ?? null;

@@ -117,7 +117,7 @@ function ipAddress(text: string): string {
 
 async function agent(context: Context, options: AgentOptions): Promise<undefined> {
   if (options.machine !== undefined) {
-    await runMachineAgent(options.machine, context.signal);
+    await runMachineAgent(options.machine, { auth: context.auth(), signal: context.signal });
     return undefined;
   }
   const { service, version, port } = options;
@@ -167,5 +167,6 @@ async function supervisor(context: Context): Promise<undefined> {
 
 function connector(context: Context, sessionTimeoutMs: number): ConnectRegistry {
   const registry = context.registry();
-  return (options) => connectZooKeeper(registry, { sessionTimeoutMs, signal: options?.signal });
+  const auth = context.auth();
+  return (options) => connectZooKeeper(registry, { sessionTimeoutMs, auth, signal: options?.signal });
 }

@@ -3,20 +3,22 @@
 import { readDesired } from '../../../registrar/recipes/desired-document.ts';
 import type { RegistryClient } from '../../../registrar/registry-client.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
-import { compareEnvironments, needsConfirmation } from '../../../specs/compare-environments.ts';
+import { allowanceFor, compareEnvironments, needsConfirmation } from '../../../specs/compare-environments.ts';
+import { environmentDigest } from '../../../specs/digest.ts';
 import { McpError } from '../../../specs/errors.ts';
 import { readStatus, readWorld } from '../../control/read-status.ts';
 import { type Applied, applyEnvironment } from '../../declare/apply-environment.ts';
 import { loadEnvironment } from '../../declare/load-environment.ts';
 import { largestCount, scaled } from '../../declare/scale.ts';
 import { statePaths } from '../../local/state.ts';
+import { firstSteps } from '../../plan/first-steps.ts';
 import { isNothing, previewEnvironment } from '../../view/preview.ts';
 import { isConverged } from '../../view/status-view.ts';
 import type { Context } from '../context.ts';
 import { wholeNumber } from '../numbers.ts';
 import { exitCodes, paint } from '../output.ts';
 import { makeProgress } from '../progress.ts';
-import { renderDiff, renderPreview } from '../render-plan.ts';
+import { renderDiff, renderPreview, renderSteps } from '../render-plan.ts';
 import { action, type Register } from './run.ts';
 
 interface PlanOptions {
@@ -39,13 +41,30 @@ async function plan(context: Context, options: PlanOptions): Promise<number> {
   const current = registry.desired?.record;
   const diff = compareEnvironments(current?.environment, environment);
   const preview = previewEnvironment(environment, registry);
+  const steps = firstSteps(registry, {
+    generation: (current?.generation ?? 0) + 1,
+    author: context.actor,
+    reason: 'plan',
+    at: systemClock.now(),
+    digest: environmentDigest(environment),
+    allowance: allowanceFor(current?.environment, environment),
+    environment,
+  });
   const refusal = needsConfirmation(current?.environment, environment) ?? null;
   const nothing = diff.change === 'same' && isNothing(preview);
   if (context.json)
-    context.printJson({ generation: current?.generation ?? null, changes: !nothing, refusal, diff, preview });
+    context.printJson({
+      generation: current?.generation ?? null,
+      changes: !nothing,
+      refusal,
+      diff,
+      preview,
+      firstSteps: steps,
+    });
   else {
     context.print(renderDiff(diff, context.color) || 'The declaration is the same.');
     context.print(`\n${renderPreview(preview, context.color)}`);
+    if (!nothing) context.print(`\n${renderSteps(steps, context.color)}`);
     if (refusal) context.print(`\n${paint(context.color, 'yellow', `apply will ask for --yes: ${refusal}`)}`);
     context.print(
       nothing

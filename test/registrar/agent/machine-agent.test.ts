@@ -105,7 +105,7 @@ test.serial(
     import { runMachineAgent } from ${JSON.stringify(main)};
     const leaving = new AbortController();
     process.on('SIGTERM', () => leaving.abort(new Error('SIGTERM')));
-    await runMachineAgent(process.argv[1], leaving.signal);`;
+    await runMachineAgent(process.argv[1], { signal: leaving.signal });`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', code, file], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -141,7 +141,9 @@ test('an agent’s configuration that makes no sense is refused with what is wro
     [JSON.stringify({ ...good, dir: 'relative' }), /dir/],
   ] as const) {
     await writeFile(file, text);
-    const error = await t.throwsAsync(runMachineAgent(file, AbortSignal.abort()), { code: 'AGENT_BAD_CONFIG' });
+    const error = await t.throwsAsync(runMachineAgent(file, { signal: AbortSignal.abort() }), {
+      code: 'AGENT_BAD_CONFIG',
+    });
     t.regex(error?.message ?? '', wrong);
   }
 });
