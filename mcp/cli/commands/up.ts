@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Option } from 'commander';
 import { McpError } from '../../../specs/errors.ts';
 import { down } from '../../local/down.ts';
 import { readState } from '../../local/state.ts';
@@ -19,6 +20,7 @@ interface Options {
   file?: string;
   port: number;
   controllers: number;
+  provider: 'process' | 'qemu';
   sessionTimeout: number;
   foreground?: boolean;
 }
@@ -29,6 +31,11 @@ export const registerUp: Register = (program, interrupted) => {
     .description('start the local environment and wait until what is declared is served')
     .option('-f, --file <yaml>', 'environment to declare at the first start (default: the hosting example)')
     .option('--port <n>', 'wanted port of the gateway (0: any free one)', wholeNumber(0, 65_535), 8080)
+    .addOption(
+      new Option('--provider <name>', 'where machines come from, at the first start')
+        .choices(['process', 'qemu'])
+        .default('process'),
+    )
     .option('--controllers <n>', 'controllers to run; one leads, the others stand by', wholeNumber(1, 5), 1)
     .option(
       '--session-timeout <ms>',
@@ -51,6 +58,7 @@ async function run(context: Context, options: Options): Promise<undefined> {
     file,
     port: options.port,
     controllers: options.controllers,
+    provider: options.provider,
     sessionTimeoutMs: options.sessionTimeout,
     actor: context.actor,
     signal: context.signal,
