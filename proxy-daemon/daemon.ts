@@ -142,13 +142,14 @@ class GatewayDaemon {
     while (!signal.aborted) {
       const tick = new AbortController();
       await Promise.race([this.#wake.promise, clock.sleep(tickMs, tick.signal).catch(() => {})]);
-      tick.abort();
-      if (signal.aborted) break;
       try {
+        if (signal.aborted) break;
         if (this.#eventAt === null) await this.#revive();
         await this.#step();
       } catch (error) {
         this.#fail(error);
+      } finally {
+        tick.abort();
       }
       this.#report();
     }
@@ -188,29 +189,32 @@ class GatewayDaemon {
     const reading = this.#reading;
     const begun = this.#eventAt ?? clock.monotonic();
     const isUnsettled = this.#table.known.some(({ missingSince }) => missingSince !== null);
-    const isDue = this.#eventAt !== null || this.#behind || isUnsettled;
+    const hasWork = this.#eventAt !== null || this.#behind || isUnsettled;
     if (this.#eventAt !== null) this.#wake = Promise.withResolvers();
     this.#eventAt = null;
-    if (reading === null || !isDue || (this.#behind && this.#mustWait(begun))) return;
+    if (reading === null || !hasWork || (this.#behind && this.#mustWait(begun))) return;
 
     const environment = reading.desired?.environment ?? null;
     if (environment === null && this.#table.routes.some(({ declared }) => declared)) throw undeclared();
     this.#table = this.#makeTable(reading);
     this.#rejected = [...reading.rejected, ...this.#table.rejected];
-    this.#probe.look(this.#table.known, () => this.#look());
-    this.#options.documents.update(documentTargets(this.#table), documentInfo(environment));
     const publication: Publication = {
       table: this.#table,
       document: this.#document(),
       drainTimeoutMs: drainTimeout(environment),
     };
-    this.#behind = !backend.serves(publication);
-    if (!this.#behind) {
+    const isServed = backend.serves(publication);
+    this.#behind = !isServed;
+    const isDue = !isServed && !this.#mustWait(begun);
+    const published = isDue ? this.#publish(publication, reading, begun) : null;
+    // While nginx checks the new configuration: what follows from the table, but is not needed to serve it.
+    this.#probe.look(this.#table.known, () => this.#look());
+    this.#options.documents.update(documentTargets(this.#table), documentInfo(environment));
+    if (isServed) {
       this.#problem = '';
       this.#marks = withMark(this.#marks, this.#generation, reading.asOf);
-      return;
     }
-    if (!this.#mustWait(begun)) await this.#publish(publication, reading, begun);
+    await published;
   }
 
   /**

@@ -42,7 +42,7 @@ const rereadDelayMs = 1000;
 export class RegistryReader {
   readonly #options: RegistryReaderOptions;
   /** A node object stands for one version of one znode, so each is judged once. */
-  readonly #judged = new WeakMap<MembershipNode, LiveRegistration | Rejected>();
+  readonly #judged = new WeakMap<MembershipNode, LiveRegistration | Rejected | 'no registration'>();
   #membership: Membership | null = null;
   /** Undefined until read once. */
   #desired: DesiredRecord | null | undefined;
@@ -135,24 +135,28 @@ export class RegistryReader {
     const rejected: Rejected[] = [];
     for (const path of this.#membership.unreadable) rejected.push({ path, reason: 'the gateway may not read it' });
     for (const [path, node] of this.#membership.nodes) {
-      if (path.split('/').length !== registrationDepth + 2) continue;
       const judged = this.#judge(path, node);
+      if (judged === 'no registration') continue;
       if ('record' in judged) registrations.push(judged);
       else rejected.push(judged);
     }
     this.#options.onReading({ registrations, rejected, desired: this.#desired, asOf: this.#membership.asOf });
   }
 
-  #judge(path: string, node: MembershipNode): LiveRegistration | Rejected {
+  #judge(path: string, node: MembershipNode): LiveRegistration | Rejected | 'no registration' {
     const known = this.#judged.get(node);
     if (known) return known;
-    const { allowLoopback } = this.#options;
-    const parsed = parseRegistration(path, node.data, node.stat, { allowLoopback });
-    const judged = parsed.ok
-      ? { path, record: parsed.record, mzxid: node.stat.mzxid }
-      : { path, reason: parsed.reason };
+    const isRegistration = path.split('/').length === registrationDepth + 2;
+    const judged = isRegistration ? this.#parse(path, node) : 'no registration';
     this.#judged.set(node, judged);
     return judged;
+  }
+
+  #parse(path: string, node: MembershipNode): LiveRegistration | Rejected {
+    const { allowLoopback } = this.#options;
+    const parsed = parseRegistration(path, node.data, node.stat, { allowLoopback });
+    if (!parsed.ok) return { path, reason: parsed.reason };
+    return { path, record: parsed.record, mzxid: node.stat.mzxid };
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Clock } from '../registrar/clock.ts';
 import { replaceFile } from './files.ts';
 import type { GatewayPaths } from './nginx/paths.ts';
+import type { Route } from './routes/route-table.ts';
 import type { StatusReport } from './status-report.ts';
 
 /** The page calls a status older than three of these stale. */
@@ -24,7 +25,7 @@ export class StatusWriter {
     const isSame = parts.length === this.#parts.length && parts.every((part, index) => part === this.#parts[index]);
     if (isSame && this.#clock.monotonic() < this.#due) return;
     try {
-      replaceFile(this.#path, JSON.stringify(report));
+      replaceFile(this.#path, jsonOf(report));
       this.#parts = parts;
       this.#due = this.#clock.monotonic() + heartbeatMs;
     } catch {
@@ -32,6 +33,21 @@ export class StatusWriter {
     }
   }
 }
+
+function jsonOf({ routes, ...rest }: StatusReport): string {
+  return `${JSON.stringify(rest).slice(0, -1)},"routes":[${routes.map(jsonOfRoute).join(',')}]}`;
+}
+
+/** JSON of a route, which never changes: with many routes it is most of a status. */
+function jsonOfRoute(route: Route): string {
+  const known = routeJson.get(route);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(route);
+  routeJson.set(route, text);
+  return text;
+}
+
+const routeJson = new WeakMap<Route, string>();
 
 /** What a value is told by: arrays are made anew when they change, so they count by identity. */
 function partsOf(value: unknown): unknown[] {

@@ -1,16 +1,23 @@
 /** Machines that the provider says run no more: gateways drop them at once, without waiting for a session to expire. */
 import { quietReason } from './brakes.ts';
-import { act, alarm, type Draft, short, wait } from './draft.ts';
+import { act, alarm, type Draft, type ServiceView, short, wait } from './draft.ts';
 import { ageOf } from './memory.ts';
 import type { Unit } from './world.ts';
 
 export function buryDead(draft: Draft): void {
-  const shrunk = providerShrank(draft);
+  const doubts = { shrunk: providerShrank(draft), services: new Map(draft.services.map((one) => [one.name, one])) };
   for (const unit of draft.world.units) {
     if (unit.condition === 'awaited') buryNeverMade(draft, unit);
     else if (unit.ledger.state === 'deleting') buryDestroyed(draft, unit);
-    else if (unit.condition === 'gone' || unit.condition === 'stopped') buryLost(draft, unit, shrunk);
+    else if (unit.condition === 'gone' || unit.condition === 'stopped') buryLost(draft, unit, doubts);
   }
+}
+
+/** What speaks against the provider's word. */
+interface Doubts {
+  /** Why its whole list is doubted, or null. */
+  shrunk: string | null;
+  services: ReadonlyMap<string, ServiceView>;
 }
 
 /** The creation was written down and never came to be. If it still lands, it is found as an orphan. */
@@ -24,8 +31,8 @@ function buryDestroyed(draft: Draft, unit: Unit): void {
   act(draft, { kind: 'bury', uuid: unit.uuid, reason: 'destroyed: the provider lists it no more' });
 }
 
-function buryLost(draft: Draft, unit: Unit, shrunk: string | null): void {
-  const doubt = reasonToDoubt(draft, unit, shrunk);
+function buryLost(draft: Draft, unit: Unit, doubts: Doubts): void {
+  const doubt = reasonToDoubt(draft, unit, doubts);
   if (doubt) {
     wait(
       draft,
@@ -43,13 +50,13 @@ function buryLost(draft: Draft, unit: Unit, shrunk: string | null): void {
 }
 
 /** A machine that the registry still knows to live is not buried on the provider's word alone when many are to go. */
-function reasonToDoubt(draft: Draft, unit: Unit, shrunk: string | null): string | null {
+function reasonToDoubt(draft: Draft, unit: Unit, { shrunk, services }: Doubts): string | null {
   if (!unit.registration && !unit.observed.agent) return null;
   if (unit.condition === 'gone' && shrunk) return shrunk;
   if (!unit.registration) return null;
   const quiet = quietReason(draft);
   if (quiet) return quiet;
-  const service = draft.services.find(({ name }) => name === unit.ledger.claim?.service);
+  const service = services.get(unit.ledger.claim?.service ?? '');
   if (!service) return null;
   const { mass, live, level } = service;
   return mass ? `mass failure: ${live} of lately ${level} instances are live, so its session's end is awaited` : null;

@@ -193,11 +193,14 @@ function checkMassFailure({ snapshot, known, live, declared }: Facts, plan: Plan
       action.kind === 'drain' || action.kind === 'retire' ? (known.get(action.uuid)?.record.claim?.service ?? []) : [],
     ),
   );
+  const once = new Map<string, number>();
+  for (const { record } of touched.size > 0 ? snapshot.machines : []) {
+    const service = record.claim?.service;
+    if (service === undefined || record.state !== 'claimed' || !record.served) continue;
+    once.set(service, (once.get(service) ?? 0) + 1);
+  }
   return [...touched].flatMap((service) => {
-    const once = snapshot.machines.filter(
-      ({ record }) => record.claim?.service === service && record.state === 'claimed' && record.served,
-    ).length;
-    const level = Math.min(once, declared.get(service) ?? 0);
+    const level = Math.min(once.get(service) ?? 0, declared.get(service) ?? 0);
     const now = live.get(service) ?? 0;
     const mass = (now === 0 && level > 0) || (level - now >= 2 && now < 0.85 * level);
     if (!mass) return [];

@@ -1,7 +1,7 @@
 /** Shortfalls are met from the ready pool, at most one claim a machine (P5). */
 import { liveOf, type VersionCount } from './count-instances.ts';
 import { act, alarm, type Draft, type ServiceView, wait } from './draft.ts';
-import type { Unit } from './world.ts';
+import { countIf, type Unit } from './world.ts';
 
 interface Need {
   count: VersionCount;
@@ -15,6 +15,7 @@ export function claimMachines(draft: Draft): void {
   const needs = draft.services.flatMap((service) => needsOf(draft, service)).sort(mostUrgentFirst);
   const ready = readyMachines(draft);
   const given = shareOut(needs, ready.length);
+  const building = buildingCount(draft);
   let next = 0;
   for (const need of needs) {
     const machines = ready.slice(next, next + (given.get(need) ?? 0));
@@ -22,7 +23,7 @@ export function claimMachines(draft: Draft): void {
     for (const machine of machines) claim(draft, need, machine);
     draft.unmetClaims += need.allowed - machines.length;
     draft.heldClaims += need.missing - need.allowed;
-    explain(draft, need, machines.length);
+    explain(draft, need, machines.length, building);
   }
 }
 
@@ -117,13 +118,13 @@ function claim(draft: Draft, need: Need, machine: Unit): void {
   });
 }
 
-function explain(draft: Draft, { count, missing, allowed, held }: Need, claimed: number): void {
+function explain(draft: Draft, { count, missing, allowed, held }: Need, claimed: number, building: number): void {
   const name = nameOf(count);
   const coming = count.coming.length + claimed;
   if (coming > 0)
     wait(draft, name, `${liveOf(count)} of ${count.version.count} serve; ${coming} on their way${phases(count)}`);
   if (allowed > claimed)
-    wait(draft, name, `${allowed - claimed} more wait for a ready machine: pool empty, ${builds(draft)}`);
+    wait(draft, name, `${allowed - claimed} more wait for a ready machine: pool empty, ${building} building`);
   if (missing > allowed && held) wait(draft, name, `${missing - allowed} more wait: ${held}`);
 }
 
@@ -133,11 +134,9 @@ function phases(count: VersionCount): string {
   return said.size > 0 ? ` (${[...said].sort().join(', ')})` : '';
 }
 
-function builds(draft: Draft): string {
-  const building = draft.world.units.filter(
-    ({ ledger }) => ledger.state === 'building' || ledger.state === 'verifying',
-  );
-  return `${building.length} building`;
+/** Machines on their way into the pool. */
+function buildingCount({ world }: Draft): number {
+  return countIf(world.units, ({ ledger }) => ledger.state === 'building' || ledger.state === 'verifying');
 }
 
 function nameOf(count: VersionCount): string {

@@ -7,7 +7,7 @@ import { serviceBrake } from './brakes.ts';
 import { liveOf } from './count-instances.ts';
 import { act, type Draft, type ServiceView, wait } from './draft.ts';
 import { newestFirst } from './retire-machines.ts';
-import type { Unit } from './world.ts';
+import { countIf, type Unit } from './world.ts';
 
 export function drainSurplus(draft: Draft): void {
   for (const service of draft.services) drainService(draft, service);
@@ -54,7 +54,7 @@ function isDoubtful(unit: Unit): boolean {
 }
 
 function doubtfulCount(draft: Draft, service: string): number {
-  return (draft.world.unitsOf.get(service) ?? []).filter((unit) => unit.serving && isDoubtful(unit)).length;
+  return countIf(draft.world.unitsOf.get(service) ?? [], (unit) => unit.serving && isDoubtful(unit));
 }
 
 function chooseVictims(service: ServiceView): Victim[] {
@@ -63,7 +63,8 @@ function chooseVictims(service: ServiceView): Victim[] {
     reason: `${unit.ledger.claim?.version} as it was claimed is not declared any more`,
   }));
   const excess = service.versions.flatMap((version) => {
-    const over = Math.max(0, liveOf(version) - version.version.count);
+    const over = liveOf(version) - version.version.count;
+    if (over <= 0) return [];
     return newestFirst(version.serving)
       .slice(0, over)
       .map((unit) => ({
@@ -77,7 +78,7 @@ function chooseVictims(service: ServiceView): Victim[] {
 /** On their way out and not yet paid for from the budget. */
 function leaving(draft: Draft, service: string): number {
   const units = draft.world.unitsOf.get(service) ?? [];
-  return units.filter((unit) => unit.ledger.state === 'draining' && !draft.busy.has(unit.uuid)).length;
+  return countIf(units, (unit) => unit.ledger.state === 'draining' && !draft.busy.has(unit.uuid));
 }
 
 function drain(draft: Draft, unit: Unit, reason: string): void {

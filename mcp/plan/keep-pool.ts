@@ -3,18 +3,18 @@ import { type PoolMachine, type PoolPlan, planPool } from '../../vm-factory/pool
 import { quietReason } from './brakes.ts';
 import { poolBudgetName } from './budget.ts';
 import { act, alarm, type Draft, short, wait } from './draft.ts';
-import { poolStep } from './machine-health.ts';
+import { isBeforeClaim, poolStep } from './machine-health.ts';
 import { stateAge } from './memory.ts';
-import type { Unit } from './world.ts';
+import { countIf, type Unit } from './world.ts';
 
 export function keepPool(draft: Draft): void {
   const { snapshot, world, memory, policy, input } = draft;
   const { size, image } = world.desired.environment.pool;
   // A machine that another stage deals with is claimed, dead or gone by the next look; one that is noted down stays.
-  const taken = new Set(
-    draft.actions.flatMap((action) => (removes.has(action.kind) && 'uuid' in action ? action.uuid : [])),
-  );
-  const machines = world.units.filter(({ uuid }) => !taken.has(uuid)).map((unit) => prove(draft, unit));
+  const taken = new Set<string>();
+  for (const action of draft.actions) if (removes.has(action.kind) && 'uuid' in action) taken.add(action.uuid);
+  const machines: PoolMachine[] = [];
+  for (const unit of world.units) if (!taken.has(unit.uuid)) machines.push(prove(draft, unit));
   const plan = planPool(
     {
       target: size,
@@ -43,11 +43,14 @@ const removes = new Set(['claim', 'condemn', 'bury']);
 function prove(draft: Draft, unit: Unit): PoolMachine {
   const { memory, policy, input } = draft;
   const { uuid, ledger } = unit;
+  const { state, image } = ledger;
+  // Beyond the pool only their number and image count.
+  if (!isBeforeClaim(state)) return { uuid, state, image, stateAgeMs: 0, ageMs: 0 };
   const step = poolStep(unit, memory, policy, input.now);
   if (step.kind === 'advance') act(draft, { kind: 'advance', uuid, to: step.to, reason: step.reason });
-  if (step.kind === 'wait') wait(draft, `machine ${short(uuid)}`, `${ledger.state}: ${step.why}`);
+  if (step.kind === 'wait') wait(draft, `machine ${short(uuid)}`, `${state}: ${step.why}`);
   const age = stateAge(memory, ledger, input.now);
-  const known = { uuid, state: ledger.state, image: ledger.image, stateAgeMs: age, ageMs: age };
+  const known = { uuid, state, image, stateAgeMs: age, ageMs: age };
   return step.kind === 'fail' ? { ...known, failure: step.reason } : known;
 }
 
@@ -65,9 +68,10 @@ function retire(draft: Draft, uuid: string, reason: string): void {
 
 /** Creations of this term that the provider has not answered yet: they are part of the batch. */
 function creationsUnderWay({ world, snapshot }: Draft): number {
-  return world.units.filter(
+  return countIf(
+    world.units,
     ({ ledger }) => ledger.state === 'building' && ledger.providerId === undefined && ledger.epoch === snapshot.epoch,
-  ).length;
+  );
 }
 
 function create(draft: Draft, image: string): void {

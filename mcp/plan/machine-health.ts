@@ -1,8 +1,11 @@
 /** What may be said of a machine that serves nothing: on its way, lost, or failed. */
+import type { MachineState } from '../../registrar/records.ts';
 import { type NextMachineState, nextMachineState } from '../../vm-factory/pool/next-machine-state.ts';
 import { ageOf, type PlannerMemory, stateAge } from './memory.ts';
 import type { Policy } from './policy.ts';
 import type { Unit } from './world.ts';
+
+const settled: NextMachineState = { kind: 'settled' };
 
 /** `draining` of a machine that shall run: its agent restarts the service, as after a change of configuration. */
 const onTheWay = new Set(['idle', 'fetching', 'starting', 'checking', 'serving', 'draining']);
@@ -36,8 +39,14 @@ export function isComing(unit: Unit, memory: PlannerMemory, policy: Policy, now:
   return ageOf(memory, 'unserved', unit.uuid, now) < policy.lossGraceMs;
 }
 
+/** On its way into the pool, or in it. */
+export function isBeforeClaim(state: MachineState): boolean {
+  return state === 'building' || state === 'verifying' || state === 'ready';
+}
+
 /** What a machine that is not claimed becomes next on its way into the pool; a ready one fails if its agent stays away. */
 export function poolStep(unit: Unit, memory: PlannerMemory, policy: Policy, now: number): NextMachineState {
+  if (!isBeforeClaim(unit.ledger.state)) return settled;
   const age = stateAge(memory, unit.ledger, now);
   const step = nextMachineState(unit.ledger, unit.provider, unit.observed.agent, age, policy.readiness);
   if (unit.ledger.state !== 'ready' || unit.observed.agent) return step;

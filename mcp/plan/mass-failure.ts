@@ -4,7 +4,7 @@
  */
 import type { PlannerMemory } from './memory.ts';
 import type { Policy } from './policy.ts';
-import { desiredTotal, liveCount, type World } from './world.ts';
+import { countIf, desiredTotal, liveCount, type World } from './world.ts';
 
 export interface ServiceLevel {
   live: number;
@@ -20,9 +20,10 @@ export interface ServiceLevel {
 export function serviceLevel(world: World, memory: PlannerMemory, policy: Policy, service: string): ServiceLevel {
   const live = liveCount(world, service);
   const sampled = (memory.levels.get(service) ?? []).reduce((most, sample) => Math.max(most, sample.live), 0);
-  const served = (world.unitsOf.get(service) ?? []).filter(
+  const served = countIf(
+    world.unitsOf.get(service) ?? [],
     ({ ledger }) => ledger.state === 'claimed' && ledger.served === true,
-  ).length;
+  );
   const level = Math.min(desiredTotal(world, service), Math.max(sampled, served));
   const mass = level - live >= 2 && live < policy.massShare * level;
   return { live, level, mass, hold: mass || (live === 0 && level > 0) };

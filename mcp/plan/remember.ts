@@ -77,10 +77,14 @@ function rememberFacts(memory: PlannerMemory, world: World, snapshot: Snapshot, 
 }
 
 function rememberStates(memory: PlannerMemory, world: World, now: number): PlannerMemory['states'] {
+  const { states: before } = memory;
+  const isKnown = ({ uuid, ledger }: Unit) => before.get(uuid)?.state === ledger.state;
+  // Mostly nothing changed: a large map is not made anew for that.
+  if (before.size === world.units.length && world.units.every(isKnown)) return before;
   const states = new Map<string, { state: MachineState; since: number }>();
   for (const { uuid, ledger } of world.units) {
-    const before = memory.states.get(uuid);
-    states.set(uuid, before?.state === ledger.state ? before : { state: ledger.state, since: now });
+    const known = before.get(uuid);
+    states.set(uuid, known?.state === ledger.state ? known : { state: ledger.state, since: now });
   }
   return states;
 }

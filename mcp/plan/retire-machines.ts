@@ -42,7 +42,8 @@ function unwanted(service: ServiceView): { unit: Unit; reason: string }[] {
     .filter((unit) => !unit.serving)
     .map((unit) => ({ unit, reason: 'what it was to run is not declared any more' }));
   const excess = service.versions.flatMap((version) => {
-    const over = Math.max(0, liveOf(version) + version.coming.length - version.version.count);
+    const over = liveOf(version) + version.coming.length - version.version.count;
+    if (over <= 0) return [];
     return newestFirst(version.coming)
       .slice(0, over)
       .map((unit) => ({

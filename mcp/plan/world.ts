@@ -41,60 +41,63 @@ export interface World {
 }
 
 export function describeWorld(snapshot: Snapshot, desired: DesiredRecord): World {
-  const listed = new Map(snapshot.provider.map((machine) => [machine.uuid, machine]));
-  const claims = new Map(snapshot.machines.map(({ record }) => [record.uuid, record.claim]));
-  const registrations = registrationsOfUnits(snapshot, claims);
-  const units = snapshot.machines.map((observed) =>
-    describeUnit(observed, listed.get(observed.record.uuid) ?? null, registrations.get(observed.record.uuid) ?? null),
-  );
-  const standalones = snapshot.registrations
-    .filter(({ record }) => record.state === 'up' && !claims.has(record.machine))
-    .map(({ record }) => ({ service: record.service, version: record.version, digest: record.digest }));
+  const units = snapshot.machines.map(unitOf);
+  const byUuid = new Map<string, Unit>();
+  for (const unit of units) byUuid.set(unit.uuid, unit);
+  const unknown = joinProvider(byUuid, snapshot.provider);
+  const standalones = joinRegistrations(byUuid, snapshot.registrations);
+  for (const unit of units) judge(unit);
   return {
     desired,
     services: new Map(desired.environment.services.map((service) => [service.name, service])),
     units,
-    unitsOf: groupBy(
-      units.filter((unit) => unit.ledger.claim),
-      (unit) => unit.ledger.claim?.service ?? '',
-    ),
+    unitsOf: groupBy(units, (unit) => unit.ledger.claim?.service),
     standalonesOf: groupBy(standalones, (standalone) => standalone.service),
-    unknown: snapshot.provider.filter((machine) => !claims.has(machine.uuid)),
+    unknown,
   };
 }
 
-/** By machine, its registration for what it is claimed for. */
-function registrationsOfUnits(
-  snapshot: Snapshot,
-  claims: ReadonlyMap<string, MachineRecord['claim']>,
-): Map<string, ObservedRegistration> {
-  const found = new Map<string, ObservedRegistration>();
-  for (const registration of snapshot.registrations) {
-    const { machine, service, version } = registration.record;
-    const claim = claims.get(machine);
-    if (claim?.service === service && claim.version === version) found.set(machine, registration);
-  }
-  return found;
-}
-
-function describeUnit(
-  observed: ObservedMachine,
-  provider: ProviderMachine | null,
-  registration: ObservedRegistration | null,
-): Unit {
+/** What the ledger alone says of it. */
+function unitOf(observed: ObservedMachine): Unit {
   const ledger = observed.record;
+  const { uuid } = ledger;
+  return { uuid, ledger, observed, provider: null, condition: 'gone', registration: null, serving: false };
+}
+
+/** Tells each unit what the provider says of it; gives those that have none. */
+function joinProvider(byUuid: ReadonlyMap<string, Unit>, listed: readonly ProviderMachine[]): ProviderMachine[] {
+  const unknown: ProviderMachine[] = [];
+  for (const machine of listed) {
+    const unit = byUuid.get(machine.uuid);
+    if (unit) unit.provider = machine;
+    else unknown.push(machine);
+  }
+  return unknown;
+}
+
+/** Tells each unit its registration for what it is claimed for; gives those of other people's machines that are up. */
+function joinRegistrations(
+  byUuid: ReadonlyMap<string, Unit>,
+  registrations: readonly ObservedRegistration[],
+): Standalone[] {
+  const standalones: Standalone[] = [];
+  for (const registration of registrations) {
+    const { machine, service, version, state, digest } = registration.record;
+    const unit = byUuid.get(machine);
+    const claim = unit?.ledger.claim;
+    if (unit && claim?.service === service && claim.version === version) unit.registration = registration;
+    else if (!unit && state === 'up') standalones.push({ service, version, digest });
+  }
+  return standalones;
+}
+
+/** What follows from all that is known of it. */
+function judge(unit: Unit): void {
+  const { ledger, observed, provider, registration } = unit;
   const up = registration?.record.state === 'up';
-  const condition = conditionOf(ledger, provider, up);
   const stays = ledger.state === 'claimed' && observed.assignment?.record.want === 'run';
-  return {
-    uuid: ledger.uuid,
-    ledger,
-    observed,
-    provider,
-    condition,
-    registration,
-    serving: up && stays && condition === 'alive',
-  };
+  unit.condition = conditionOf(ledger, provider, up);
+  unit.serving = up && stays && unit.condition === 'alive';
 }
 
 function conditionOf(ledger: MachineRecord, provider: ProviderMachine | null, up: boolean): Condition {
@@ -122,7 +125,7 @@ export function declaredVersionOf(world: World, unit: Unit): Version | null {
 
 /** Live instances of a service: all versions, ours and standalone. */
 export function liveCount(world: World, service: string): number {
-  const ours = (world.unitsOf.get(service) ?? []).filter((unit) => unit.serving).length;
+  const ours = countIf(world.unitsOf.get(service) ?? [], (unit) => unit.serving);
   return ours + (world.standalonesOf.get(service)?.length ?? 0);
 }
 
@@ -132,13 +135,22 @@ export function serviceNames(world: World): string[] {
   return [...world.services.keys(), ...stray];
 }
 
-function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
+/** How many items pass. */
+export function countIf<T>(items: readonly T[], passes: (item: T) => boolean): number {
+  let count = 0;
+  for (const item of items) if (passes(item)) count += 1;
+  return count;
+}
+
+/** Without those that have no key. */
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string | undefined): Map<string, T[]> {
   const groups = new Map<string, T[]>();
   for (const item of items) {
-    const name = key(item);
-    const group = groups.get(name);
+    const key = keyOf(item);
+    if (key === undefined) continue;
+    const group = groups.get(key);
     if (group) group.push(item);
-    else groups.set(name, [item]);
+    else groups.set(key, [item]);
   }
   return groups;
 }

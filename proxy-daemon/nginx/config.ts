@@ -9,7 +9,7 @@
 import type { Route, RouteInstance, RouteTable } from '../routes/route-table.ts';
 import { endpointOf } from '../routes/route-table.ts';
 import type { Argument, Directive } from './emit.ts';
-import { block, directive, entry, nginxText } from './emit.ts';
+import { block, directive, entry, lasting, nginxText } from './emit.ts';
 import type { GatewayPaths } from './paths.ts';
 import { hashSizes, routeMaps, upstreamName } from './route-maps.ts';
 import { serverLocations } from './server-locations.ts';
@@ -39,28 +39,30 @@ export function makeNginxConfig(table: RouteTable, settings: NginxSettings): Dir
   ];
 }
 
-/** Routed instances, those that get traffic. A service without any has no upstream: nginx refuses an empty one. */
-function routedInstances(route: Route): RouteInstance[] {
-  return route.instances.filter(({ weight }) => weight > 0);
+const fixedParts = lasting((paths: GatewayPaths) => [...basics(paths.temp), ...proxyDefaults(), ...requestMaps()]);
+const locationsOf = lasting(serverLocations);
+const upstreamOf = lasting((route: Route) => [makeUpstream(route)]);
+
+/** A service without an instance that gets traffic has no upstream: nginx refuses an empty one. */
+function isLive(route: Route): boolean {
+  return route.instances.some(isRouted);
+}
+
+function isRouted({ weight }: RouteInstance): boolean {
+  return weight > 0;
 }
 
 function makeHttp(table: RouteTable, settings: NginxSettings): Directive[] {
-  const live = table.routes.filter((route) => routedInstances(route).length > 0);
+  const live = table.routes.filter(isLive);
   return [
     ...hashSizes(table.routes.length),
-    ...basics(settings.paths.temp),
-    ...proxyDefaults(),
-    ...requestMaps(),
-    ...routeMaps(table.routes, new Set(live.map(({ service }) => service))),
-    ...live.map(makeUpstream),
+    ...fixedParts(settings.paths),
+    ...routeMaps(table.routes, isLive),
+    ...live.flatMap(upstreamOf),
     block(
       'server',
       [],
-      [
-        directive('listen', endpointOf(settings.listen)),
-        directive('server_name', '_'),
-        ...serverLocations(settings.paths),
-      ],
+      [directive('listen', endpointOf(settings.listen)), directive('server_name', '_'), ...locationsOf(settings.paths)],
     ),
   ];
 }
@@ -73,9 +75,9 @@ function makeUpstream(route: Route): Directive {
     'upstream',
     [upstreamName(route.service)],
     [
-      ...routedInstances(route).map((instance) =>
-        directive('server', endpointOf(instance), `weight=${instance.weight}`, ...passiveCheck),
-      ),
+      ...route.instances
+        .filter(isRouted)
+        .map((instance) => directive('server', endpointOf(instance), `weight=${instance.weight}`, ...passiveCheck)),
       directive('keepalive', 32),
       // Shorter than the 5 s after which a Node server closes an idle connection: whoever waits longer gets resets.
       directive('keepalive_timeout', '4s'),

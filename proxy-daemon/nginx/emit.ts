@@ -20,6 +20,8 @@ export interface Directive {
   name: string | NginxText;
   args: Argument[];
   block?: Directive[];
+  /** Of a lasting directive: its text as it was emitted last, and how far indented. */
+  kept?: { indent: string; text: string };
 }
 
 /** A directive: `directive('listen', '127.0.0.1:80')` is `listen 127.0.0.1:80;`. */
@@ -30,6 +32,21 @@ export function directive(name: string, ...args: Argument[]): Directive {
 /** A directive with a block: `block('location', ['=', '/healthz'], [...])`. */
 export function block(name: string, args: Argument[], body: Directive[]): Directive {
   return { name, args, block: body };
+}
+
+/**
+ * Directives that follow from one value, which never changes: made once for it, and their text kept as long as the value
+ * lives. So what one change costs does not grow with what stays as it was.
+ */
+export function lasting<T extends object>(make: (value: T) => Directive[]): (value: T) => readonly Directive[] {
+  const made = new WeakMap<T, Directive[]>();
+  return (value) => {
+    const known = made.get(value);
+    if (known) return known;
+    const directives = make(value).map((one) => ({ ...one, kept: { indent: '', text: '' } }));
+    made.set(value, directives);
+    return directives;
+  };
 }
 
 /** An entry of a `map` block. A literal key never reads as a regular expression or a keyword of `map`. */
@@ -53,16 +70,30 @@ export function emit(directives: readonly Directive[]): string {
 }
 
 function emitInto(lines: string[], directives: readonly Directive[], indent: string): void {
-  for (const { name, args, block: body } of directives) {
-    const words = [name, ...args].map(emitArgument).join(' ');
-    if (!body) {
-      lines.push(`${indent}${words};`);
-      continue;
-    }
-    lines.push(`${indent}${words} {`);
-    emitInto(lines, body, `${indent}  `);
-    lines.push(`${indent}}`);
+  for (const one of directives) {
+    if (one.kept) lines.push(keptText(one, one.kept, indent));
+    else emitOne(lines, one, indent);
   }
+}
+
+function keptText(one: Directive, kept: { indent: string; text: string }, indent: string): string {
+  if (kept.text !== '' && kept.indent === indent) return kept.text;
+  const lines: string[] = [];
+  emitOne(lines, one, indent);
+  kept.indent = indent;
+  kept.text = lines.join('\n');
+  return kept.text;
+}
+
+function emitOne(lines: string[], { name, args, block: body }: Directive, indent: string): void {
+  const words = [name, ...args].map(emitArgument).join(' ');
+  if (!body) {
+    lines.push(`${indent}${words};`);
+    return;
+  }
+  lines.push(`${indent}${words} {`);
+  emitInto(lines, body, `${indent}  `);
+  lines.push(`${indent}}`);
 }
 
 /** Nearly every literal is of this kind, and a large configuration has tens of thousands. */

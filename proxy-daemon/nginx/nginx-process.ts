@@ -53,16 +53,18 @@ export class NginxProcess {
     await this.#awaitSwitch(generation, []);
   }
 
-  /** Tells the master to read its configuration again. False where there is no master. */
-  reload(): boolean {
+  /** Tells the master to read its configuration again. Gives the workers that this must replace; null where there is no master. */
+  reload(): readonly number[] | null {
     const master = this.master();
-    return master !== null && signal(master, 'SIGHUP');
+    if (master === null) return null;
+    const old = acceptingWorkers(master);
+    return signal(master, 'SIGHUP') ? old : null;
   }
 
-  /** Workers that took connections when called: those that a reload must replace. */
+  /** Workers that take connections. */
   workers(): number[] {
     const master = this.master();
-    return master === null ? [] : workersOf(master).flatMap(({ pid, leaving }) => (leaving ? [] : [pid]));
+    return master === null ? [] : acceptingWorkers(master);
   }
 
   /**
@@ -137,6 +139,10 @@ export class NginxProcess {
       asked.end();
     });
   }
+}
+
+function acceptingWorkers(master: number): number[] {
+  return workersOf(master).flatMap(({ pid, leaving }) => (leaving ? [] : [pid]));
 }
 
 /** An address at which a listener on `address` can be reached from this machine. */

@@ -2,12 +2,13 @@
  * Plain mode: each generation is a configuration file of its own. Candidate written, checked by `nginx -t`, renamed into
  * place, SIGHUP, then waited for until the new workers alone answer.
  */
-import { readFileSync, renameSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { Clock } from '../../registrar/clock.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { MergedDocument } from '../document-source.ts';
 import { replaceFile } from '../files.ts';
 import type { GatewayBackend, Publication, PublicationTimes } from '../gateway-backend.ts';
+import type { RouteTable } from '../routes/route-table.ts';
 import { makeNginxConfig } from './config.ts';
 import { emit } from './emit.ts';
 import { readGenerationDocument, removeGenerationsBefore, writeGenerationFiles } from './generation-files.ts';
@@ -37,8 +38,8 @@ export class PlainBackend implements GatewayBackend {
   #generation: number;
   /** What tells two publications apart, of the one in place. */
   #served: { config: string; document: string };
-  /** The last one rendered, without a number: `publish` mostly follows `serves`. */
-  #rendered: { publication: Publication; config: string } | null = null;
+  /** The last one rendered, without a number: `publish` mostly follows `serves`, and most tables have the same routes. */
+  #rendered: { table: RouteTable; drainTimeoutMs: number; config: string } | null = null;
 
   constructor(options: PlainBackendOptions) {
     this.#options = options;
@@ -72,35 +73,27 @@ export class PlainBackend implements GatewayBackend {
     const { clock } = this.#options;
     const started = clock.monotonic();
     const config = numbered(this.#render(publication), generation);
-    const text = `${header(generation, publication.document)}${config}`;
-    const previous = readOrEmpty(this.#paths.config);
-    try {
-      replaceFile(this.#paths.candidate, text);
-    } catch (error) {
-      throw diskError(error);
-    }
+    this.#writeCandidate(`${header(generation, publication.document.digest)}${config}`);
+    const testing = this.#nginx.test(this.#paths.candidate);
     // The check does not look into the files that the configuration names, so they are written meanwhile.
     const files = writeGenerationFiles(this.#paths, generation, publication.table, publication.document);
-    const [test, written] = await Promise.all([
-      this.#nginx.test(this.#paths.candidate),
-      files.then(
-        () => null,
-        (error: unknown) => error,
-      ),
-    ]);
+    const writing = files.then(
+      () => null,
+      (error: unknown) => error,
+    );
+    const [test, written] = await Promise.all([testing, writing]);
     if (written !== null) throw diskError(written);
     if (!test.ok) throw rejected(test.output);
 
-    const old = this.#nginx.workers();
     renameSync(this.#paths.candidate, this.#paths.config);
-    const signalled = this.#nginx.reload();
+    const old = this.#nginx.reload();
     const told = clock.monotonic();
     try {
-      if (signalled) await this.#nginx.awaitReload(generation, old);
+      if (old) await this.#nginx.awaitReload(generation, old);
       else await this.#nginx.start(generation);
     } catch (error) {
       // What nginx refused must not be what it starts with next time.
-      if (previous !== '') replaceFile(this.#paths.config, previous);
+      if (this.#generation > 0) replaceFile(this.#paths.config, this.#textInPlace());
       throw error;
     }
     this.#generation = generation;
@@ -123,20 +116,34 @@ export class PlainBackend implements GatewayBackend {
     return true;
   }
 
-  #render(publication: Publication): string {
-    if (this.#rendered?.publication === publication) return this.#rendered.config;
+  /** Nobody reads it but the check that follows, so it need not be whole at any other time. */
+  #writeCandidate(text: string): void {
+    try {
+      writeFileSync(this.#paths.candidate, text, { mode: 0o644 });
+    } catch (error) {
+      throw diskError(error);
+    }
+  }
+
+  #textInPlace(): string {
+    return `${header(this.#generation, this.#served.document)}${this.#served.config}`;
+  }
+
+  #render({ table, drainTimeoutMs }: Publication): string {
+    const known = this.#rendered;
+    if (known?.table.routes === table.routes && known.drainTimeoutMs === drainTimeoutMs) return known.config;
     const { listen, workers } = this.#options;
-    const shutdownTimeoutMs = Math.min(drainBounds.max, Math.max(drainBounds.min, publication.drainTimeoutMs));
+    const shutdownTimeoutMs = Math.min(drainBounds.max, Math.max(drainBounds.min, drainTimeoutMs));
     const settings = { listen, paths: this.#paths, user: this.#user, workers, shutdownTimeoutMs };
-    const config = emit(makeNginxConfig(publication.table, settings));
-    this.#rendered = { publication, config };
+    const config = emit(makeNginxConfig(table, settings));
+    this.#rendered = { table, drainTimeoutMs, config };
     return config;
   }
 }
 
 /** Says what the file is, for people and for the next daemon. */
-function header(generation: number, document: MergedDocument): string {
-  return `# generation ${generation}, document ${document.digest}\n# Written by the gateway: changes made here are lost.\n`;
+function header(generation: number, digest: string): string {
+  return `# generation ${generation}, document ${digest}\n# Written by the gateway: changes made here are lost.\n`;
 }
 
 /** The text of a configuration that has its number. */

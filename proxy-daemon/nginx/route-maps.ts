@@ -2,18 +2,22 @@
  * The maps that lead from a request's path to its service, upstream and the path the backend sees. Pure.
  *
  * For each depth there is (routes of one segment, of two, ...) one map takes that many segments off the path, and one hash
- * map looks them up, falling back to the next shorter depth: so the longest prefix wins.
+ * map looks them up, falling back to the next shorter depth: so the longest prefix wins. What follows from the service is
+ * what holds for most of them, and a map of the others: a configuration is as long as it must be.
  */
 import type { Route } from '../routes/route-table.ts';
-import type { Directive } from './emit.ts';
-import { block, directive, entry, nginxText } from './emit.ts';
+import type { Directive, NginxText } from './emit.ts';
+import { block, directive, entry, lasting, nginxText } from './emit.ts';
 
-export function routeMaps(routes: readonly Route[], live: ReadonlySet<string>): Directive[] {
-  const depths = [...new Set([0, ...routes.map(depthOf)])].sort((a, b) => a - b);
+export function routeMaps(routes: readonly Route[], isLive: (route: Route) => boolean): Directive[] {
+  const routesOf = Map.groupBy(routes, depthOf);
+  const depths = [...new Set([0, ...routesOf.keys()])].sort((a, b) => a - b);
   const deepest = depths.at(-1) ?? 0;
+  const usual = depths.reduce((most, depth) => (countOf(routesOf, depth) > countOf(routesOf, most) ? depth : most), 0);
+  const unusual = depths.flatMap((depth) => (depth === usual ? [] : (routesOf.get(depth) ?? [])));
   return [
     ...depths.flatMap((depth) => [keyMap(depth), restMap(depth)]),
-    ...depths.map((depth, index) => serviceMap(depth, depths[index - 1] ?? null, routes)),
+    ...depths.map((depth, index) => serviceMap(depth, depths[index - 1] ?? null, routesOf.get(depth) ?? [])),
     block(
       'map',
       [nginxText`$mcp_service_${deepest}`, nginxText`$mcp_service`],
@@ -21,13 +25,18 @@ export function routeMaps(routes: readonly Route[], live: ReadonlySet<string>): 
     ),
     perService(
       'mcp_upstream',
-      '',
-      routes.filter(({ service }) => live.has(service)),
-      ({ service }) => upstreamName(service),
+      nginxText`${upstreamName('')}$mcp_service`,
+      routes.filter((route) => !isLive(route)),
+      () => '',
     ),
-    perService('mcp_prefix', '', routes, prefixOf),
-    perService('mcp_key', '', routes, (route) => nginxText`$mcp_key_${depthOf(route)}`),
-    perService('mcp_rest', '', routes, (route) => nginxText`$mcp_rest_${depthOf(route)}`),
+    perService(
+      'mcp_prefix',
+      nginxText`/$mcp_service`,
+      routes.filter((route) => route.prefix !== `/${route.service}`),
+      prefixOf,
+    ),
+    perService('mcp_key', keyAt(usual), unusual, (route) => keyAt(depthOf(route))),
+    perService('mcp_rest', restAt(usual), unusual, (route) => restAt(depthOf(route))),
   ];
 }
 
@@ -41,8 +50,23 @@ function prefixOf(route: Route): string {
   return route.prefix === '/' ? '' : route.prefix;
 }
 
-function depthOf(route: Route): number {
-  return prefixOf(route).split('/').length - 1;
+function depthOf({ prefix }: Route): number {
+  if (prefix === '/') return 0;
+  let depth = 0;
+  for (let at = prefix.indexOf('/'); at >= 0; at = prefix.indexOf('/', at + 1)) depth += 1;
+  return depth;
+}
+
+function countOf(routesOf: ReadonlyMap<number, readonly Route[]>, depth: number): number {
+  return routesOf.get(depth)?.length ?? 0;
+}
+
+function keyAt(depth: number): NginxText {
+  return nginxText`$mcp_key_${depth}`;
+}
+
+function restAt(depth: number): NginxText {
+  return nginxText`$mcp_rest_${depth}`;
 }
 
 /** `$mcp_key_2`: the first two segments of the decoded path, `/a/b`. */
@@ -50,7 +74,7 @@ function keyMap(depth: number): Directive {
   const found = nginxText`~^(?<mcp_k${depth}>(?:/[^/]+){${depth}})(?:/|$)`;
   return block(
     'map',
-    [nginxText`$uri`, nginxText`$mcp_key_${depth}`],
+    [nginxText`$uri`, keyAt(depth)],
     [directive('default', ''), ...(depth === 0 ? [] : [entry(found, nginxText`$mcp_k${depth}`)])],
   );
 }
@@ -63,7 +87,7 @@ function keyMap(depth: number): Directive {
 function restMap(depth: number): Directive {
   return block(
     'map',
-    [nginxText`$request_uri`, nginxText`$mcp_rest_${depth}`],
+    [nginxText`$request_uri`, restAt(depth)],
     [
       directive('default', ''),
       entry(nginxText`~^(?:/[A-Za-z0-9._~-]+){${depth}}(?<mcp_r${depth}>/.*)$`, nginxText`$mcp_r${depth}`),
@@ -72,32 +96,32 @@ function restMap(depth: number): Directive {
   );
 }
 
-function serviceMap(depth: number, shorter: number | null, routes: readonly Route[]): Directive {
-  const own = routes.filter((route) => depthOf(route) === depth);
+const serviceEntry = lasting((route: Route) => [entry(prefixOf(route), route.service)]);
+
+/** `own`: the routes of this depth. */
+function serviceMap(depth: number, shorter: number | null, own: readonly Route[]): Directive {
   if (depth === 0) {
     const root = own[0]?.service ?? '';
     return block('map', [nginxText`$mcp_key_0`, nginxText`$mcp_service_0`], [directive('default', root)]);
   }
   return block(
     'map',
-    [nginxText`$mcp_key_${depth}`, nginxText`$mcp_service_${depth}`],
-    [
-      directive('default', shorter === null ? '' : nginxText`$mcp_service_${shorter}`),
-      ...own.map((route) => entry(prefixOf(route), route.service)),
-    ],
+    [keyAt(depth), nginxText`$mcp_service_${depth}`],
+    [directive('default', shorter === null ? '' : nginxText`$mcp_service_${shorter}`), ...own.flatMap(serviceEntry)],
   );
 }
 
+/** Only looked at for a service that there is: `usual` is told of those that are not among `others`. */
 function perService(
   variable: string,
-  otherwise: string,
-  routes: readonly Route[],
-  value: (route: Route) => string | { readonly expression: string },
+  usual: NginxText,
+  others: readonly Route[],
+  value: (route: Route) => string | NginxText,
 ): Directive {
   return block(
     'map',
     [nginxText`$mcp_service`, nginxText`$${variable}`],
-    [directive('default', otherwise), ...routes.map((route) => entry(route.service, value(route)))],
+    [directive('default', usual), ...others.map((route) => entry(route.service, value(route)))],
   );
 }
 

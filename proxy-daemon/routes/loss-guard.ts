@@ -69,9 +69,11 @@ export function guardLosses(input: LossInput): LossVerdict {
 /** Instances known before that are gone now, without those whose going was announced or that were replaced in place. */
 function unannounced(input: LossInput): KnownInstance[] {
   const present = new Set(input.registered.map(({ path }) => path));
+  const vanished = input.previous.filter(({ path }) => !present.has(path));
+  if (vanished.length === 0) return [];
   const occupied = new Set(input.registered.map(({ record }) => endpointOf(record)));
-  const gone = input.previous
-    .filter((instance) => !present.has(instance.path) && !occupied.has(endpointOf(instance)))
+  const gone = vanished
+    .filter((instance) => !occupied.has(endpointOf(instance)))
     .map((instance) => ({ ...instance, missingSince: instance.missingSince ?? input.now }))
     .sort((a, b) => a.missingSince - b.missingSince || byText(a.path, b.path));
 
@@ -99,9 +101,13 @@ function explain(
   liveOf: ReadonlyMap<string, number>,
 ): Map<string, string> {
   const reasons = new Map<string, string>();
+  const firstMissing = new Map<string, number>();
+  for (const { service, missingSince } of held) {
+    firstMissing.set(service, Math.min(firstMissing.get(service) ?? Number.POSITIVE_INFINITY, missingSince ?? 0));
+  }
   for (const [service, kept] of [...countBy(held)].sort(([a], [b]) => byText(a, b))) {
     const missing = missingOf.get(service) ?? 0;
-    const since = Math.min(...held.filter((i) => i.service === service).map((i) => i.missingSince ?? 0));
+    const since = firstMissing.get(service) ?? 0;
     reasons.set(
       service,
       `${missing} of ${missing + (liveOf.get(service) ?? 0)} instances vanished from the registry unannounced since ` +

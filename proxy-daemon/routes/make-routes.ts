@@ -1,8 +1,11 @@
 /**
- * From what the registry holds to what the gateway serves. Pure: the same input gives the same table, to the byte.
+ * From what the registry holds to what the gateway serves. Pure: the same input gives the same table, to the byte. What
+ * did not change since the table before is the same object in both, so that whoever uses them need not look at it again.
  * One bad registration or service is left out with its reason and never takes another down with it.
  */
+import type { RegistrationRecord } from '../../registrar/records.ts';
 import type { Environment, Service } from '../../specs/nouns.ts';
+import { acceptRegistrations, asKnown } from './accept-registrations.ts';
 import type { LossLimits } from './loss-guard.ts';
 import { defaultLossLimits, guardLosses } from './loss-guard.ts';
 import type {
@@ -14,8 +17,8 @@ import type {
   RouteInstance,
   RouteTable,
 } from './route-table.ts';
-import { byText, endpointOf } from './route-table.ts';
-import { endpointProblem, routeProblem, serviceNameProblem } from './safe-values.ts';
+import { byText } from './route-table.ts';
+import { routeProblem, serviceNameProblem } from './safe-values.ts';
 import { versionWeights } from './weights.ts';
 
 export interface RoutesInput {
@@ -36,7 +39,11 @@ export function makeRoutes(input: RoutesInput): RouteTable {
   const rejected: Rejected[] = [];
   const prefixes = assignPrefixes(input.desired, input.registrations, input.previous.known, rejected);
   const accepted = acceptRegistrations(input.registrations, prefixes, rejected);
-  const live = accepted.filter(({ record }) => record.state === 'up').map((one) => asKnown(one, prefixes));
+  const inState = (state: RegistrationRecord['state']) =>
+    accepted
+      .filter(({ record }) => record.state === state)
+      .map((one) => asKnown(one, prefixes.get(one.record.service)?.declaration ?? null));
+  const live = inState('up');
   const guarded = guardLosses({
     previous: input.previous.known,
     live,
@@ -48,7 +55,7 @@ export function makeRoutes(input: RoutesInput): RouteTable {
     limits: input.limits ?? defaultLossLimits,
   });
 
-  const draining = accepted.filter(({ record }) => record.state === 'draining').map((one) => asKnown(one, prefixes));
+  const draining = inState('draining');
   const members: Member[] = [
     ...live.map((instance): Member => ({ instance, state: 'routed' })),
     ...guarded.held.map((instance): Member => ({ instance, state: 'held' })),
@@ -56,11 +63,16 @@ export function makeRoutes(input: RoutesInput): RouteTable {
     ...draining.map((instance): Member => ({ instance, state: 'draining' })),
   ];
   const membersOf = Map.groupBy(members, ({ instance }) => instance.service);
+  const before = new Map(input.previous.routes.map((route) => [route.service, route]));
   const routes = [...prefixes.values()]
-    .map((place) => makeRoute(place, membersOf.get(place.service) ?? [], guarded.reasons.get(place.service) ?? ''))
+    .map((place): Route => {
+      const { service } = place;
+      const origin = { place, members: membersOf.get(service) ?? [], holding: guarded.reasons.get(service) ?? '' };
+      return routeOf(origin, before.get(service));
+    })
     .sort((a, b) => b.prefix.length - a.prefix.length || byText(a.prefix, b.prefix));
   return {
-    routes,
+    routes: sameItems(input.previous.routes, routes) ? input.previous.routes : routes,
     rejected: rejected.sort((a, b) => byText(a.path, b.path)),
     holding: [...guarded.reasons].map(([service, reason]) => `${service}: ${reason}`).join('; '),
     known: guarded.known,
@@ -77,6 +89,41 @@ interface Place {
   service: string;
   prefix: string;
   declaration: Service | null;
+}
+
+/** All that a route is made from. */
+interface Origin {
+  place: Place;
+  members: readonly Member[];
+  holding: string;
+}
+
+const origins = new WeakMap<Route, Origin>();
+
+/** The route before, where it was made from the same. */
+function routeOf(origin: Origin, before: Route | undefined): Route {
+  const known = before && origins.get(before);
+  if (known && sameOrigin(known, origin)) return before;
+  const route = makeRoute(origin);
+  origins.set(route, origin);
+  return route;
+}
+
+function sameOrigin(a: Origin, b: Origin): boolean {
+  return (
+    a.place.prefix === b.place.prefix &&
+    a.place.declaration === b.place.declaration &&
+    a.holding === b.holding &&
+    a.members.length === b.members.length &&
+    a.members.every(({ instance, state }, index) => {
+      const other = b.members[index];
+      return other?.instance === instance && other.state === state;
+    })
+  );
+}
+
+function sameItems<T>(a: readonly T[], b: readonly T[]): boolean {
+  return a.length === b.length && a.every((item, index) => item === b[index]);
 }
 
 /** Declared services first; then each registered one without a declaration gets `/<service>` if that is free. */
@@ -102,10 +149,9 @@ function assignPrefixes(
     places.set(declaration.name, { service: declaration.name, prefix: declaration.route, declaration });
   }
   const declaredNames = new Set((desired?.services ?? []).map(({ name }) => name));
-  const others = new Set([
-    ...registrations.map(({ record }) => record.service),
-    ...known.map(({ service }) => service),
-  ]);
+  const others = new Set<string>();
+  for (const { record } of registrations) others.add(record.service);
+  for (const { service } of known) others.add(service);
   for (const service of [...others].sort(byText)) {
     if (declaredNames.has(service)) continue;
     const prefix = `/${service}`;
@@ -124,38 +170,6 @@ function assignPrefixes(
   return places;
 }
 
-/** Leaves out what can't be routed to, and of two registrations of one endpoint in a service the older one. */
-function acceptRegistrations(
-  registrations: readonly LiveRegistration[],
-  places: ReadonlyMap<string, Place>,
-  rejected: Rejected[],
-): LiveRegistration[] {
-  const newest = new Map<string, LiveRegistration>();
-  for (const registration of [...registrations].sort((a, b) => a.mzxid - b.mzxid || byText(a.path, b.path))) {
-    const { record, path } = registration;
-    const problem = places.has(record.service)
-      ? endpointProblem(record.address, record.port)
-      : 'its service has no route';
-    if (problem !== '') {
-      rejected.push({ path, reason: problem });
-      continue;
-    }
-    const key = `${record.service} ${endpointOf(record)}`;
-    const older = newest.get(key);
-    if (older) rejected.push({ path: older.path, reason: `${path} is a newer registration of ${endpointOf(record)}` });
-    newest.set(key, registration);
-  }
-  return [...newest.values()].sort((a, b) => byText(a.path, b.path));
-}
-
-function asKnown({ path, record }: LiveRegistration, places: ReadonlyMap<string, Place>): KnownInstance {
-  const { service, version, machine, address, port } = record;
-  const declaration = places.get(service)?.declaration ?? null;
-  const document = record.document ?? declaration?.document ?? null;
-  const declared = declaration !== null;
-  return { path, service, version, machine, address, port, document, declared, missingSince: null };
-}
-
 /** A version that a declared service does not list is wanted no more; of a service not declared nothing is known. */
 function wantedCounts(desired: Environment | null): (service: string, version: string) => number | null {
   const declared = new Map((desired?.services ?? []).map((service) => [service.name, service]));
@@ -166,7 +180,7 @@ function wantedCounts(desired: Environment | null): (service: string, version: s
   };
 }
 
-function makeRoute(place: Place, members: readonly Member[], holding: string): Route {
+function makeRoute({ place, members, holding }: Origin): Route {
   const declared = place.declaration?.versions ?? [];
   const weightOf = new Map(declared.map(({ version, weight }) => [version, weight ?? null]));
   const names = [...new Set([...weightOf.keys(), ...members.map(({ instance }) => instance.version)])].sort(byText);

@@ -4,30 +4,29 @@
  */
 import { addressKind } from '../../registrar/dialects/address.ts';
 
-/** Paths that the gateway answers itself. No service may take one, nor anything below one. */
-const reservedPrefixes: readonly string[] = [
-  '/docs',
-  '/status',
-  '/status.json',
-  '/healthz',
-  '/openapi.json',
-  '/openapi.yaml',
-  '/_mcp',
-];
+/** First segments of the paths that the gateway answers itself. No service may take one, nor anything below one. */
+const reservedSegments: ReadonlySet<string> = new Set([
+  'docs',
+  'status',
+  'status.json',
+  'healthz',
+  'openapi.json',
+  'openapi.yaml',
+  '_mcp',
+]);
 
 const longestRoute = 250;
-const segment = /^[a-z0-9_~-][a-z0-9._~-]*$/;
+const wellFormed = /^(?:\/[a-z0-9_~-][a-z0-9._~-]*)+$/;
 
 /** Empty where the route may be served, else what is wrong with it. */
 export function routeProblem(route: string): string {
   if (route === '/') return '';
   if (route.length > longestRoute) return `route is longer than ${longestRoute} characters`;
-  const segments = route.split('/');
-  if (segments.shift() !== '' || !segments.every((part) => segment.test(part))) {
+  if (!wellFormed.test(route)) {
     return `route ${JSON.stringify(route)} has characters other than a-z, 0-9 and . _ ~ - between slashes`;
   }
-  const taken = reservedPrefixes.find((prefix) => route === prefix || route.startsWith(`${prefix}/`));
-  return taken ? `route ${route} is the gateway's own` : '';
+  const end = route.indexOf('/', 1);
+  return reservedSegments.has(route.slice(1, end < 0 ? undefined : end)) ? `route ${route} is the gateway's own` : '';
 }
 
 /** Empty where the endpoint may be proxied to, else what is wrong with it. */

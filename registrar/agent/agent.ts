@@ -11,8 +11,9 @@ import type { AgentRecord, AssignmentRecord } from '../records.ts';
 import type { ConnectRegistry } from '../registry-client.ts';
 import { codecs, encode } from '../store/codecs.ts';
 import { agentWord, type InstanceView, runsTheSame } from './agent-records.ts';
-import { ArtifactStore } from './artifact.ts';
+import { ArtifactStore, defaultArtifactLimits } from './artifact.ts';
 import { Bell } from './bell.ts';
+import type { HostSide } from './host-side.ts';
 import { Instance } from './instance.ts';
 import { endLeftovers } from './leftovers.ts';
 import { OwnNodes } from './own-nodes.ts';
@@ -51,6 +52,8 @@ export interface AgentOptions {
   log: Logger;
   /** Aborted to leave in good order: announce draining, wait for the gateways, stop the service, deregister. */
   signal: AbortSignal;
+  /** Of a machine behind its host's address translation. */
+  host?: HostSide;
   timing?: Partial<AgentTiming>;
 }
 
@@ -91,11 +94,15 @@ class Agent {
   #said: AgentRecord | null = null;
 
   constructor(options: AgentOptions) {
-    const { config, connect, clock, log, timing } = options;
+    const { config, connect, clock, log, timing, host } = options;
     this.#options = options;
     this.#timing = { ...defaultTiming, ...timing };
     this.#own = new OwnNodes(clock, (path, err) => log.warn({ path, err }, 'a node of ours could not be written'));
-    this.#store = new ArtifactStore(join(config.dir, 'artifacts'));
+    this.#store = new ArtifactStore(
+      join(config.dir, 'artifacts'),
+      defaultArtifactLimits,
+      host && ((artifact) => host.sourceOf(artifact)),
+    );
     this.#output = new RotatingLog(join(config.dir, 'service.log'));
     this.#keeper = new SessionKeeper({
       connect,
@@ -191,6 +198,7 @@ class Agent {
     this.#registration.of(assignment);
     const instance = new Instance({
       machine: config,
+      host: this.#options.host,
       assignment,
       store: this.#store,
       output: this.#output,

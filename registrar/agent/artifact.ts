@@ -24,17 +24,24 @@ export const defaultArtifactLimits: ArtifactLimits = {
   fetchTimeoutMs: 10 * 60_000,
 };
 
+/** Where this machine gets an artifact from, and what it says of itself there. */
+type SourceOf = (artifact: Artifact) => { url: string; headers: Readonly<Record<string, string>> };
+
+const ownUrl: SourceOf = ({ url }) => ({ url, headers: {} });
+
 const temporaryPrefix = '.tmp-';
 const archiveName = /\.(tar|tgz|tar\.gz)$/i;
 
 export class ArtifactStore {
   readonly #dir: string;
   readonly #limits: ArtifactLimits;
+  readonly #sourceOf: SourceOf;
 
   /** @param dir made when needed; wholly the store's own */
-  constructor(dir: string, limits: ArtifactLimits = defaultArtifactLimits) {
+  constructor(dir: string, limits: ArtifactLimits = defaultArtifactLimits, sourceOf: SourceOf = ownUrl) {
     this.#dir = dir;
     this.#limits = limits;
+    this.#sourceOf = sourceOf;
   }
 
   /** Removes what a killed agent left half-fetched. Only to be called while nothing is being fetched. */
@@ -86,7 +93,7 @@ export class ArtifactStore {
     const hash = createHash('sha256');
     const meter = meterTo(hash, this.#limits.maxArtifactBytes);
     try {
-      await pipeline(await openSource(artifact.url, both), meter, createWriteStream(to), { signal: both });
+      await pipeline(await openSource(this.#sourceOf(artifact), both), meter, createWriteStream(to), { signal: both });
     } catch (error) {
       signal?.throwIfAborted();
       if (isMcpError(error)) throw error;
@@ -119,10 +126,10 @@ export class ArtifactStore {
   }
 }
 
-async function openSource(url: string, signal: AbortSignal): Promise<NodeJS.ReadableStream> {
+async function openSource({ url, headers }: ReturnType<SourceOf>, signal: AbortSignal): Promise<NodeJS.ReadableStream> {
   const parsed = parseUrl(url);
   if (parsed.protocol === 'file:') return createReadStream(fileURLToPath(parsed));
-  if (parsed.protocol === 'http:' || parsed.protocol === 'https:') return openHttp(parsed, signal);
+  if (parsed.protocol === 'http:' || parsed.protocol === 'https:') return openHttp(parsed, signal, headers);
   throw badUrl(url, `${parsed.protocol} is not supported`);
 }
 

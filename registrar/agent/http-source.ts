@@ -10,14 +10,18 @@ const silenceMs = 30_000;
  * Opens the URL for reading. Errors: ARTIFACT_UNAVAILABLE (retryable unless the server says that it isn't there),
  * ARTIFACT_BAD_URL for a redirect to another host.
  */
-export async function openHttp(url: URL, signal: AbortSignal): Promise<NodeJS.ReadableStream> {
+export async function openHttp(
+  url: URL,
+  signal: AbortSignal,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<NodeJS.ReadableStream> {
   let at = url;
   for (let redirects = 0; redirects <= mostRedirects; redirects += 1) {
     const reply = await request(at, {
       signal,
       headersTimeout: silenceMs,
       bodyTimeout: silenceMs,
-      headers: { 'accept-encoding': 'identity' },
+      headers: { ...headers, 'accept-encoding': 'identity' },
     });
     if (reply.statusCode === 200) return reply.body;
     // Read to its end (bounded) so that the connection is free again.

@@ -10,6 +10,7 @@ import type { InstanceView } from './agent-records.ts';
 import type { ArtifactStore } from './artifact.ts';
 import { Bell } from './bell.ts';
 import { watchHealth } from './health.ts';
+import type { HostSide } from './host-side.ts';
 import { endLeftovers } from './leftovers.ts';
 import { defaultRetryRules, freshPace, type NextTry, nextTry, type RetryRules } from './retry-pace.ts';
 import type { RotatingLog } from './rotating-log.ts';
@@ -18,6 +19,7 @@ import { describeExit, type ServiceRun, serviceEnvironment, startService } from 
 
 export interface InstanceOptions {
   machine: { uuid: string; address: string; dir: string };
+  host?: HostSide;
   assignment: AssignmentRecord;
   store: ArtifactStore;
   /** Of the service's output. */
@@ -140,7 +142,7 @@ export class Instance {
 
   /** One run of the process, until it ends or is ended. */
   async #runOnce(cwd: string, signal: AbortSignal): Promise<{ onPurpose: boolean; reason: string }> {
-    const { machine, output, clock, log } = this.#options;
+    const { machine, host, output, clock, log } = this.#options;
     const config = this.#config ?? {};
     this.#show('starting', this.#failed ? this.#view.reason : '');
     output.forgetTail();
@@ -148,11 +150,12 @@ export class Instance {
     try {
       const env = await this.#environment(config);
       const { version } = this.#assignment;
+      await host?.openPort(version.port, signal);
       const run = await startService({ command: version.command, cwd, env, log: output, clock });
       log.info({ pid: run.pid, command: version.command }, 'service started');
       this.#view = { ...this.#view, starts: this.#view.starts + 1 };
       this.#show('checking', this.#failed ? this.#view.reason : '');
-      const target = { address: machine.address, port: version.port, cwd, env };
+      const target = { address: host?.bindAddress ?? machine.address, port: version.port, cwd, env };
       const onVerdict = (verdict: { healthy: boolean; reason: string }) => this.#judge(verdict);
       const health = watchHealth({ check: version.health, target, clock, signal: over.signal, onVerdict });
       const replaced = this.#followConfig(run, config, AbortSignal.any([signal, over.signal]));
@@ -186,6 +189,7 @@ export class Instance {
       version: this.#assignment.version,
       machine: machine.uuid,
       address: machine.address,
+      bindAddress: this.#options.host?.bindAddress,
       dir: machine.dir,
       agentEnv: process.env,
       config: { ...configEnvironment(config), MCP_CONFIG_FILE: file },

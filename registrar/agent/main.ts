@@ -12,6 +12,7 @@ import type { ConnectRegistry } from '../registry-client.ts';
 import { systemClock } from '../system-clock.ts';
 import { connectZooKeeper, type ZooKeeperOptions } from '../zookeeper/client.ts';
 import { runAgent } from './agent.ts';
+import { HostSide, hostSideSchema } from './host-side.ts';
 import { RotatingLog } from './rotating-log.ts';
 import { runStandalone } from './standalone.ts';
 
@@ -27,6 +28,8 @@ const machineConfig = z.object({
   /** The machine's directory. */
   dir: z.string().startsWith('/'),
   sessionTimeoutMs: z.int().min(1_000).max(300_000).optional(),
+  /** Where the machine is behind its host's address translation. */
+  host: hostSideSchema.optional(),
 });
 
 /**
@@ -38,12 +41,12 @@ export async function runMachineAgent(
   configFile: string,
   { auth, signal }: { auth?: ZooKeeperOptions['auth']; signal: AbortSignal },
 ): Promise<void> {
-  const { registry, sessionTimeoutMs, ...config } = await readConfig(configFile);
+  const { registry, sessionTimeoutMs, host, ...config } = await readConfig(configFile);
   const file = new RotatingLog(join(config.dir, 'agent.log'));
   const log = pino({ base: { machine: config.uuid } }, file);
   const connect = connector(registry, auth, sessionTimeoutMs, log);
   try {
-    await runAgent({ config, connect, clock: systemClock, log, signal });
+    await runAgent({ config, connect, clock: systemClock, log, signal, host: host && new HostSide(host) });
   } catch (error) {
     log.fatal({ err: error }, 'agent failed');
     throw error;

@@ -110,11 +110,13 @@ export function serviceEnvironment(options: {
   version: Version;
   machine: string;
   address: string;
+  /** Where it shall listen, if not at the address itself. */
+  bindAddress?: string;
   dir: string;
   agentEnv: Readonly<Record<string, string | undefined>>;
   config: Record<string, string>;
 }): Record<string, string> {
-  const { service, version, machine, address, dir, agentEnv, config } = options;
+  const { service, version, machine, address, bindAddress = address, dir, agentEnv, config } = options;
   const path = agentEnv.PATH ?? '/usr/local/bin:/usr/bin:/bin';
   return {
     // The agent's own node comes first, so that `node` is the version the agent was made for.
@@ -129,8 +131,8 @@ export function serviceEnvironment(options: {
     MCP_MACHINE: machine,
     MCP_ADDRESS: address,
     MCP_STARTED_BY: 'agent',
-    ADDRESS: address,
-    HOST: address,
+    ADDRESS: bindAddress,
+    HOST: bindAddress,
     PORT: String(version.port),
   };
 }

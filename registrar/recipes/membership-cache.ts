@@ -224,7 +224,8 @@ export class MembershipCache {
     let level = [root];
     for (let down = 0; down < depth; down += 1) {
       const lists = await mapBounded(level, parallel, (path) => this.#childrenOf(path, signal));
-      level = lists.flat();
+      // In order, so that whoever sorts the paths finds that done.
+      level = lists.flat().sort();
       const findings = await mapBounded(level, parallel, (path) => this.#find(path, signal));
       for (const [index, path] of level.entries()) found.set(path, findings[index] ?? 'absent');
     }

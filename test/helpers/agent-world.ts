@@ -72,7 +72,8 @@ export interface RunningAgent {
 
 export class AgentWorldForTest {
   readonly uuid = randomUUID();
-  readonly address = '127.0.0.1';
+  /** Where its service is asked. */
+  address = '127.0.0.1';
   readonly dir: string;
   readonly port: number;
   readonly admin: RegistryClient;

@@ -106,6 +106,11 @@ export class MachineStore {
     return parseIdentity(word) ?? 'nobody';
   }
 
+  /** Says which process the machine is, where that was started before it; the first word is kept, and returned. */
+  async fixIdentity(uuid: string, { pid, startTime }: ProcessIdentity): Promise<ProcessIdentity | 'nobody'> {
+    return parseIdentity(await writeOnce(this.identityPath(uuid), `${pid}:${startTime}`)) ?? 'nobody';
+  }
+
   identityPath(uuid: string): string {
     return join(this.folder(uuid), 'identity');
   }
@@ -130,9 +135,9 @@ export class MachineStore {
   }
 
   /** Removes remains but for the console, which is kept for a while. */
-  async bury(remains: string, { uuid, createdAt }: StoredMachine): Promise<void> {
+  async bury(remains: string, { uuid, createdAt }: StoredMachine, consoleFile: string): Promise<void> {
     const grave = join(this.#graveyard, `${createdAt}-${uuid}.log`);
-    await unless(rename(join(remains, 'console.log'), grave), undefined, 'ENOENT');
+    await unless(rename(join(remains, consoleFile), grave), undefined, 'ENOENT');
     await this.#pruneGraves();
     await rm(remains, { recursive: true, force: true, maxRetries: 3 });
   }
@@ -152,7 +157,8 @@ function parseMachine(text: string | null, uuid: string): StoredMachine | null {
   }
 }
 
-function parseIdentity(word: string | null): ProcessIdentity | 'nobody' | null {
+/** As a process introduces itself (launch.ts). */
+export function parseIdentity(word: string | null): ProcessIdentity | 'nobody' | null {
   if (word === null) return null;
   const [pid, startTime] = word.split(':').map(Number);
   return pid && startTime ? { pid, startTime } : 'nobody';

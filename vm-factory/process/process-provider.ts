@@ -1,38 +1,13 @@
-/**
- * Machines as process groups of this host: each with a folder and a loopback address of its own, killable like a VM. Several
- * providers may share a folder (leader and standby, or one that was paused): every step that matters has one winner, decided
- * by the file system, and all state is on disk. Linux only.
- */
-import type { Logger } from 'pino';
-import type { Clock } from '../../registrar/clock.ts';
-import { isSameProcess, type ProcessIdentity, readStartTime } from '../../registrar/process-identity.ts';
-import { isMcpError } from '../../specs/errors.ts';
-import type {
-  CreateMachine,
-  MachineProvider,
-  ProviderCapabilities,
-  ProviderMachine,
-  ProviderMachineState,
-} from '../provider.ts';
-import { refused, unavailable, unknownOutcome } from '../provider-errors.ts';
-import { AddressBook } from './address-book.ts';
-import { ExitWatch } from './exit-watch.ts';
+/** Machines as process groups of this host, killable like a VM. */
+import { refused } from '../provider-errors.ts';
+import { HostProvider, type HostProviderOptions, type MachineKind } from './host-provider.ts';
 import { launch } from './launch.ts';
-import { endMachine, machineEnvironment, sweepMachine } from './machine-processes.ts';
-import { type MachineFiles, MachineStore, type StoredMachine } from './machine-store.ts';
+import { endMachine, machineEnvironment } from './machine-processes.ts';
+import { MachineStore } from './machine-store.ts';
 
-export interface ProcessProviderOptions {
-  /** Holds everything of this provider; made if missing. */
-  dir: string;
-  clusterId: string;
-  /** First three numbers of the machines' addresses, e.g. `127.30.7`. */
-  addressBlock: string;
+export interface ProcessProviderOptions extends HostProviderOptions {
   /** argv of a machine's main process; its configuration file's path is added. */
   agentCommand: readonly string[];
-  clock: Clock;
-  log?: Logger;
-  /** Quota; absent: none. Kept among the creations of one provider, not between two. */
-  maxMachines?: number;
   /** Handed to the agents. */
   sessionTimeoutMs?: number;
 }
@@ -40,291 +15,44 @@ export interface ProcessProviderOptions {
 /** The one image there is. */
 const processImage = 'process';
 
-export class ProcessProvider implements MachineProvider {
-  readonly name = 'process';
-  readonly capabilities: ProviderCapabilities = { pause: false, console: false, zones: false, snapshot: false };
-
-  readonly #options: ProcessProviderOptions;
-  readonly #store: MachineStore;
-  readonly #addresses: AddressBook;
-  readonly #exits: ExitWatch;
-  readonly #listeners = new Set<(uuid: string) => void>();
-  /** Dead machines whose remains were swept. */
-  readonly #swept = new Set<string>();
-  /** Creations up to their folder go one by one, so that the quota holds. */
-  #turn: Promise<unknown> = Promise.resolve();
-
+export class ProcessProvider extends HostProvider {
   /** Errors: PROVIDER_BAD_CONFIG. */
   constructor(options: ProcessProviderOptions) {
-    this.#options = options;
-    this.#store = new MachineStore(options.dir);
-    const { addresses, staging } = this.#store;
-    this.#addresses = new AddressBook({
-      folder: addresses,
-      staging,
-      block: options.addressBlock,
-      exists: (uuid) => this.#store.exists(uuid),
-    });
-    this.#exits = new ExitWatch((uuid) => this.#onExit(uuid));
+    const store = new MachineStore(options.dir);
+    super(options, store, processMachines(options, store));
   }
+}
 
-  async create(request: CreateMachine, signal?: AbortSignal): Promise<ProviderMachine> {
-    signal?.throwIfAborted();
-    this.#checkRequest(request);
-    const machine = await this.#guarded('create', async () => {
-      const stored = await this.#inTurn(() => this.#enter(request));
-      await this.#complete(stored).catch((error: unknown) => this.#undo(stored, error));
-      return this.#look(stored.uuid);
-    });
-    if (!machine) throw unavailable(`machine ${request.uuid} was destroyed while it was made`);
-    this.#hint(machine.uuid);
-    return machine;
-  }
-
-  async find(operation: string, signal?: AbortSignal): Promise<ProviderMachine | null> {
-    return (await this.list(signal)).find((machine) => machine.operation === operation) ?? null;
-  }
-
-  async list(signal?: AbortSignal): Promise<ProviderMachine[]> {
-    signal?.throwIfAborted();
-    return this.#guarded('list', async () => {
-      const uuids = await this.#store.uuids();
-      const machines = await Promise.all(uuids.map((uuid) => this.#look(uuid)));
-      return machines.filter((machine) => machine !== null);
-    });
-  }
-
-  async destroy({ uuid, providerId }: { uuid: string; providerId: string }, signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted();
-    checkUuid(uuid);
-    if (providerId !== providerIdOf(uuid)) {
-      throw refused(`machine ${uuid} is not ${providerId}`, { details: { uuid, providerId } });
-    }
-    await this.#guarded('destroy', async () => {
-      const files = await this.#store.read(uuid);
-      if (!files) return;
-      const { clusterId } = this.#options;
-      if (files.stored?.clusterId !== clusterId)
-        throw refused(`machine ${uuid} is not known to be of cluster ${clusterId}`);
-      await this.#end(files.stored);
-    });
-    this.#hint(uuid);
-  }
-
-  events(listener: (uuid: string) => void): () => void {
-    const own = (uuid: string) => listener(uuid);
-    this.#listeners.add(own);
-    // Machines of providers before us are watched from their first listing.
-    this.list().catch((error: unknown) => this.#options.log?.warn({ err: error }, 'machines could not be listed'));
-    return () => void this.#listeners.delete(own);
-  }
-
-  async limits(signal?: AbortSignal): Promise<{ machines: { limit: number; used: number } } | null> {
-    const limit = this.#options.maxMachines;
-    if (limit === undefined) return null;
-    return { machines: { limit, used: (await this.list(signal)).length } };
-  }
-
-  async close(): Promise<void> {
-    this.#exits.close();
-    this.#listeners.clear();
-  }
-
-  #checkRequest({ uuid, clusterId, image }: CreateMachine): void {
-    checkUuid(uuid);
-    if (clusterId !== this.#options.clusterId)
-      throw refused(`this provider serves ${this.#options.clusterId}, not ${clusterId}`);
-    if (image !== processImage) {
+function processMachines(options: ProcessProviderOptions, store: MachineStore): MachineKind {
+  return {
+    name: 'process',
+    capabilities: { pause: false, console: false, zones: false, snapshot: false },
+    consoleFile: 'console.log',
+    async checkImage(image) {
+      if (image === processImage) return;
       throw refused(`there is no image ${image}`, {
         hint: `The process provider knows only the image ${processImage}.`,
       });
-    }
-  }
-
-  #inTurn<T>(step: () => Promise<T>): Promise<T> {
-    const mine = this.#turn.then(step, step);
-    this.#turn = mine.catch(() => {});
-    return mine;
-  }
-
-  /** The machine's folder, made or found: from here on nothing is lost by a crash. */
-  async #enter(request: CreateMachine): Promise<StoredMachine> {
-    const maker = { pid: process.pid, startTime: readStartTime(process.pid) ?? 0 };
-    const existing = await this.#storedBy(request);
-    if (existing) return { ...existing, maker };
-    const { maxMachines, clock } = this.#options;
-    if (maxMachines !== undefined && (await this.list()).length >= maxMachines) {
-      throw refused(`the quota of ${maxMachines} machines is used up`);
-    }
-    const { uuid, operation, clusterId, image, registry } = request;
-    const machine = { uuid, operation, clusterId, image, registry, createdAt: clock.now(), maker };
-    if (await this.#store.add(machine)) return machine;
-    // Another provider was faster.
-    const other = await this.#storedBy(request);
-    if (!other) throw unavailable(`machine ${uuid} came and went`);
-    return { ...other, maker };
-  }
-
-  /** The machine of this operation, if any. Errors: PROVIDER_REFUSED where the uuid belongs to another operation. */
-  async #storedBy({ uuid, operation }: CreateMachine): Promise<StoredMachine | null> {
-    const found = await this.find(operation);
-    const files = await this.#store.read(found?.uuid ?? uuid);
-    if (files && files.stored?.operation !== operation) throw refused(`machine ${uuid} was made by another operation`);
-    return files?.stored ?? null;
-  }
-
-  /** Takes the steps that are missing until the machine runs; each is safe to take twice, and at once with another. */
-  async #complete(machine: StoredMachine): Promise<void> {
-    const { uuid } = machine;
-    const files = await this.#store.read(uuid);
-    if (!files || files.identity !== null) return;
-    await this.#store.update(machine);
-    const address = files.address ?? (await this.#giveAddress(uuid));
-    const config = await this.#store.writeAgentConfig(uuid, {
-      uuid,
-      address,
-      registry: machine.registry,
-      clusterId: machine.clusterId,
-      dir: this.#store.workFolder(uuid),
-      sessionTimeoutMs: this.#options.sessionTimeoutMs,
-    });
-    const child = await launch({
-      folder: this.#store.folder(uuid),
-      identityPath: this.#store.identityPath(uuid),
-      command: [...this.#options.agentCommand, config],
-      env: machineEnvironment(uuid),
-    });
-    const identity = (await this.#store.read(uuid))?.identity;
-    if (identity === null) throw unavailable(`the process of machine ${uuid} ended before it began`);
-    if (identity && identity !== 'nobody' && identity.pid === child.pid) this.#exits.watchChild(uuid, child);
-    this.#options.log?.info({ machine: uuid, address, identity }, 'machine started');
-  }
-
-  /** A machine that could not be started is removed, so that a failed create did nothing; one that did start stays. */
-  async #undo(machine: StoredMachine, failure: unknown): Promise<void> {
-    const { uuid } = machine;
-    try {
-      if ((await this.#store.forbidStart(uuid)) !== 'nobody') return;
-      await this.#discard(machine);
-    } catch (cause) {
-      this.#options.log?.warn({ err: cause, machine: uuid }, 'a half-made machine could not be removed');
-      throw unknownOutcome(`machine ${uuid} was neither made nor removed`, { cause: failure });
-    }
-    throw failure;
-  }
-
-  async #giveAddress(uuid: string): Promise<string> {
-    const reserved = await this.#addresses.reserve(uuid);
-    let fixed: string | null = null;
-    try {
-      fixed = await this.#store.fixAddress(uuid, reserved);
-      return fixed;
-    } finally {
-      // Another was faster, or the machine is gone meanwhile.
-      if (fixed !== reserved) await this.#addresses.release(uuid, reserved);
-    }
-  }
-
-  /** The machine as it is now; null where it is gone or another cluster's. */
-  async #look(uuid: string): Promise<ProviderMachine | null> {
-    const files = await this.#store.read(uuid);
-    if (!files) return null;
-    const { stored, address } = files;
-    // Its state can't be told; neither can whose it is, so it is shown and nothing is done to it.
-    if (!stored)
-      return { uuid, providerId: providerIdOf(uuid), operation: '', image: '', state: 'unknown', createdAt: 0 };
-    if (stored.clusterId !== this.#options.clusterId) return null;
-    return {
-      uuid,
-      providerId: providerIdOf(uuid),
-      operation: stored.operation,
-      image: stored.image,
-      state: this.#stateOf(uuid, files.identity, stored.maker),
-      ...(address === null ? {} : { address }),
-      createdAt: stored.createdAt,
-    };
-  }
-
-  #stateOf(uuid: string, identity: MachineFiles['identity'], maker: ProcessIdentity): ProviderMachineState {
-    // Half-made, and nobody is at it any more: only another create would go on.
-    if (identity === null) return isSameProcess(maker) ? 'building' : 'stopped';
-    if (identity === 'nobody') return 'stopped';
-    if (isSameProcess(identity)) {
-      this.#exits.adopt(uuid, identity);
-      return 'running';
-    }
-    this.#sweep(uuid, identity);
-    return 'stopped';
-  }
-
-  #onExit(uuid: string): void {
-    this.#options.log?.info({ machine: uuid }, "a machine's main process ended");
-    this.#store
-      .read(uuid)
-      .then((files) => {
-        const identity = files?.identity;
-        if (identity && identity !== 'nobody') this.#sweep(uuid, identity);
-      })
-      .catch((error: unknown) =>
-        this.#options.log?.warn({ err: error, machine: uuid }, 'its remains could not be swept'),
-      );
-    this.#hint(uuid);
-  }
-
-  /** A machine whose main process died is dead as a whole: what it left behind must not go on serving. */
-  #sweep(uuid: string, identity: ProcessIdentity): void {
-    if (this.#swept.has(uuid)) return;
-    this.#swept.add(uuid);
-    sweepMachine(uuid, identity, this.#options.clock).catch((error: unknown) =>
-      this.#options.log?.warn({ err: error, machine: uuid }, 'its remains could not be swept'),
-    );
-  }
-
-  async #end(machine: StoredMachine): Promise<void> {
-    const { uuid } = machine;
-    const identity = await this.#store.forbidStart(uuid);
-    if (identity !== 'nobody') await endMachine(uuid, identity, this.#options.clock);
-    await this.#discard(machine);
-    this.#exits.forget(uuid);
-    this.#swept.delete(uuid);
-    this.#options.log?.info({ machine: uuid }, 'machine destroyed');
-  }
-
-  /** In this order: an address is free only when nothing uses it, and a reservation always has its machine. */
-  async #discard(machine: StoredMachine): Promise<void> {
-    await this.#addresses.release(machine.uuid);
-    const remains = await this.#store.takeAway(machine.uuid);
-    if (remains === null) return;
+    },
+    async start({ uuid, registry, clusterId }, address) {
+      const config = await store.writeAgentConfig(uuid, {
+        uuid,
+        address,
+        registry,
+        clusterId,
+        dir: store.workFolder(uuid),
+        sessionTimeoutMs: options.sessionTimeoutMs,
+      });
+      return launch({
+        folder: store.folder(uuid),
+        identityPath: store.identityPath(uuid),
+        command: [...options.agentCommand, config],
+        env: machineEnvironment(uuid),
+      });
+    },
+    stateOf: async () => 'running',
     // A start that had found the folder before it went could still introduce itself there, once what stands in its way is
     // removed; one that comes later finds nothing.
-    await endMachine(machine.uuid, null, this.#options.clock);
-    await this.#store.bury(remains, machine);
-  }
-
-  #hint(uuid: string): void {
-    for (const listener of [...this.#listeners]) listener(uuid);
-  }
-
-  /** System errors as PROVIDER_UNAVAILABLE: the steps taken so far are found and gone on from by the next call. */
-  async #guarded<T>(call: string, body: () => Promise<T>): Promise<T> {
-    try {
-      return await body();
-    } catch (cause) {
-      if (isMcpError(cause)) throw cause;
-      throw unavailable(`${call} failed: ${cause instanceof Error ? cause.message : cause}`, {
-        cause,
-        hint: `See that ${this.#options.dir} can be read and written and that its disk is not full.`,
-      });
-    }
-  }
-}
-
-/** Known before the machine is made, and never another machine's. */
-function providerIdOf(uuid: string): string {
-  return `process-${uuid}`;
-}
-
-/** It becomes a folder's name. */
-function checkUuid(uuid: string): void {
-  if (!/^[0-9A-Za-z][0-9A-Za-z-]{0,63}$/.test(uuid)) throw refused(`${JSON.stringify(uuid)} is no machine's id`);
+    endRemains: (uuid) => endMachine(uuid, null, options.clock),
+  };
 }

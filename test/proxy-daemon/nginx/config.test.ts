@@ -84,6 +84,37 @@ test('the same table gives the same text', async (t) => {
   t.is(configOf(dir, tableOf(dns([80, 20]), someInstances)), configOf(dir, tableOf(dns([80, 20]), reversed)));
 });
 
+test('what is kept from one table to the next changes nothing: the text is that of a table made from nothing', async (t) => {
+  const dir = await tempDir(t);
+  const pool = Array.from({ length: 8 }, (_, n) => sampleRegistration(`s${n % 4}`, n < 6 ? '1' : '2', n + 1));
+  const desired = sampleEnvironment([
+    sampleService('s0', [sampleVersion('1', 2, 80), sampleVersion('2', 1, 20)], { route: '/deep/s0' }),
+    sampleService('s1', [sampleVersion('1', 2, 0)], { route: '/' }),
+    sampleService('s2', [sampleVersion('1', 2)]),
+  ]);
+  const step = fc.record({
+    declared: fc.boolean(),
+    up: fc.subarray(pool),
+    draining: fc.subarray(pool, { maxLength: 2 }),
+    dead: fc.subarray(pool.map(({ path }) => path)),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 6 }), (steps) => {
+      let previous = emptyRouteTable;
+      for (const [now, { declared, up, draining, dead }] of steps.entries()) {
+        const leaving = draining.map((one) => ({ ...one, record: { ...one.record, state: 'draining' as const } }));
+        const registrations = [...up.filter(({ path }) => leaving.every((one) => one.path !== path)), ...leaving];
+        const input = { desired: declared ? desired : null, registrations, previous, dead: new Set(dead), now };
+        const table = makeRoutes(input);
+        t.deepEqual(table, makeRoutes(structuredClone(input)));
+        t.is(configOf(dir, table), configOf(dir, structuredClone(table)));
+        previous = table;
+      }
+    }),
+    { numRuns: 150 },
+  );
+});
+
 test('nginx accepts tables without routes, with a thousand, and with the longest names', async (t) => {
   const dir = await tempDir(t);
   const many = Array.from({ length: 1000 }, (_, n) => sampleRegistration(`service-${n}`, '1', n + 1));

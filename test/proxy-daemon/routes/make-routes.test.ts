@@ -38,6 +38,20 @@ test('a declared route wins over an undeclared service of that name, which is re
   t.regex(table.rejected.map(({ reason }) => reason).join(), /route \/mail is taken by dns/);
 });
 
+test('a route that nothing changed for is the same object as before, and so are all routes together', (t) => {
+  const [one, two] = [sampleRegistration('dns', '1', 1), sampleRegistration('mail', '1', 2)];
+  const before = routesOf(null, [one]);
+  const after = routesOf(null, [one, two], before);
+  t.deepEqual(
+    after.routes.map(({ service }) => service),
+    ['mail', 'dns'],
+  );
+  t.is(after.routes[1], before.routes[0]);
+  t.is(routesOf(null, [two, one], after).routes, after.routes);
+  const moved = { ...one, record: { ...one.record, port: 9 } };
+  t.is(routesOf(null, [moved], before).routes[0]?.instances[0]?.port, 9);
+});
+
 test('longest prefix first, then by name', (t) => {
   const at = (name: string, route: string) => sampleService(name, [sampleVersion('1', 1)], { route });
   const table = routesOf(sampleEnvironment([at('a', '/b'), at('b', '/a/long'), at('c', '/a'), at('d', '/')]), []);

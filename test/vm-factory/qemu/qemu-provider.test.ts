@@ -1,0 +1,165 @@
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { mkdir, readdir, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+import { systemClock } from '../../../registrar/system-clock.ts';
+import { minimalImage } from '../../../vm-factory/image/bake-minimal.ts';
+import { findTemplate } from '../../../vm-factory/qemu/template.ts';
+import { mainPid, testBlock, testCluster } from '../../helpers/process-machines.ts';
+import { bakedImage, noQemu, qemuBench, testShape } from '../../helpers/qemu-machines.ts';
+import { tempDir } from '../../helpers/temp-dir.ts';
+import { until } from '../../helpers/until.ts';
+
+const maker = fileURLToPath(new URL('../../helpers/create-virtual-machine.ts', import.meta.url));
+
+const request = () => ({
+  uuid: randomUUID(),
+  operation: randomUUID(),
+  clusterId: testCluster,
+  image: minimalImage,
+  registry: '127.0.0.1:1/mcp',
+});
+
+/** pids of the virtual machines below a folder, whoever started them. */
+function pidsBelow(dir: string): number[] {
+  return readdirSync('/proc').flatMap((name) => {
+    try {
+      return /^\d+$/.test(name) && readlinkSync(`/proc/${name}/cwd`).startsWith(`${dir}/`) ? [Number(name)] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+if (noQemu) test.skip(`virtual machines are kept in stock: not run, ${noQemu}`, () => {});
+else {
+  test.before(async (t) => {
+    t.timeout(300_000);
+    await bakedImage();
+  });
+
+  test.serial('clones wait paused, are taken by any provider of the folder, and are replaced', async (t) => {
+    const { dir, open } = await qemuBench(t);
+    const [maker, taker] = [open({ stock: 2 }), open({ stock: 2 })];
+    await maker.prepare(minimalImage);
+    const spares = await readdir(join(dir, 'stock'));
+    const before = pidsBelow(dir);
+    t.is(spares.length, 2);
+    t.is(before.length, 2);
+    t.deepEqual(await maker.list(), []);
+    const machine = await taker.create(request());
+    t.true(before.includes(mainPid(dir, machine.uuid)));
+    await until('the stock is full again', async () => {
+      const now = await readdir(join(dir, 'stock'));
+      return now.length === 2 && pidsBelow(dir).length === 3;
+    });
+    await until('it has joined', async () => (await maker.find(machine.operation))?.state === 'running');
+    await maker.destroy(machine);
+    await taker.prepare(minimalImage);
+    await taker.emptyStock();
+    t.deepEqual(pidsBelow(dir), []);
+  });
+
+  test.serial('a spare that died is not handed out, and its remains go', async (t) => {
+    const { dir, open } = await qemuBench(t);
+    const provider = open({ stock: 1 });
+    await provider.prepare(minimalImage);
+    const [spare = ''] = await readdir(join(dir, 'stock'));
+    const [pid = 0] = pidsBelow(dir);
+    process.kill(pid, 'SIGKILL');
+    await until('it is dead', () => !pidsBelow(dir).includes(pid));
+    const machine = await provider.create(request());
+    t.not(mainPid(dir, machine.uuid), pid);
+    await until('only a new one is in stock', async () => {
+      const now = await readdir(join(dir, 'stock'));
+      return now.length === 1 && !now.includes(spare);
+    });
+  });
+
+  test.serial(
+    'whenever the maker is killed, a create again gives one running machine and destroy leaves none',
+    async (t) => {
+      t.timeout(180_000);
+      const { dir, open } = await qemuBench(t);
+      const { qemu } = await bakedImage();
+      const provider = open();
+      for (const afterMs of [30, 80, 150, 300]) {
+        const asked = request();
+        const options = {
+          dir,
+          clusterId: testCluster,
+          addressBlock: testBlock,
+          qemu,
+          stock: 0,
+          artifacts: null,
+          ...testShape,
+        };
+        const child = spawn(process.execPath, [maker, JSON.stringify({ provider: options, request: asked })], {
+          stdio: ['ignore', 'pipe', 'ignore'],
+        });
+        await once(child.stdout, 'data');
+        await systemClock.sleep(afterMs);
+        child.kill('SIGKILL');
+        await once(child, 'close');
+        const machine = await provider.create(asked);
+        await until('it runs', async () => (await provider.find(asked.operation))?.state === 'running');
+        t.is(machine.uuid, asked.uuid);
+        await provider.destroy(machine);
+        await provider.emptyStock();
+        // A shell that finds its folder gone ends by itself.
+        await until(`nothing is left (killed after ${afterMs} ms)`, () => pidsBelow(dir).length === 0);
+      }
+      t.deepEqual(await provider.list(), []);
+    },
+  );
+
+  test.serial('a machine that does not join in time is in error', async (t) => {
+    const { open } = await qemuBench(t);
+    const asked = request();
+    const machine = await open({ joinTimeoutMs: -1 }).create(asked);
+    t.is(machine.state, 'error');
+    const patient = open();
+    await until('it joined after all', async () => (await patient.find(asked.operation))?.state === 'running');
+  });
+
+  test.serial('a machine without a template boots, and joins as well', async (t) => {
+    t.timeout(180_000);
+    const { open } = await qemuBench(t);
+    const asked = request();
+    // No template was made for this shape.
+    const provider = open({ memoryMb: testShape.memoryMb + 1 });
+    await provider.create(asked);
+    await until('it runs', async () => (await provider.find(asked.operation))?.state === 'running', 120_000);
+    t.pass();
+  });
+
+  test.serial('a hung machine is destroyed like any other', async (t) => {
+    const { dir, open } = await qemuBench(t);
+    const provider = open();
+    const machine = await provider.create(request());
+    process.kill(mainPid(dir, machine.uuid), 'SIGSTOP');
+    await provider.destroy(machine);
+    t.deepEqual(pidsBelow(dir), []);
+  });
+
+  test('a template that is missing, truncated or another image’s is none', async (t) => {
+    const { image, qemu } = await bakedImage();
+    const shape = { ...testShape, accelerator: qemu.accelerator };
+    t.truthy(await findTemplate(image, shape));
+    const fake = { ...image, dir: await tempDir(t) };
+    t.is(await findTemplate(fake, shape), null);
+    const folder = join(fake.dir, 'templates', `${shape.accelerator}-${shape.memoryMb}m-${shape.cpus}`);
+    await mkdir(folder, { recursive: true });
+    for (const name of ['memory', 'state']) await writeFile(join(folder, name), '12345678');
+    const record = { image: image.record.id, memoryBytes: 8, stateBytes: 8, bootMs: 1 };
+    await writeFile(join(folder, 'template.json'), JSON.stringify(record));
+    t.truthy(await findTemplate(fake, shape));
+    t.is(await findTemplate({ ...fake, record: { ...image.record, id: 'another' } }, shape), null);
+    await truncate(join(folder, 'memory'), 7);
+    t.is(await findTemplate(fake, shape), null);
+  });
+}

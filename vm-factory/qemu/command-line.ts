@@ -1,0 +1,92 @@
+/** QEMU's command line for a machine. Pure: the same options give the same machine, which a saved state depends on. */
+import { guestAddress, hostService, identityPortName } from '../guest/inside.ts';
+
+export const qemuProgram = 'qemu-system-x86_64';
+
+/** Pinned: a newer QEMU's `q35` is another machine, and a saved state fits one only. */
+export const machineType = 'pc-q35-7.2';
+
+export type Accelerator = 'kvm' | 'tcg';
+
+export interface MachineShape {
+  accelerator: Accelerator;
+  memoryMb: number;
+  cpus: number;
+}
+
+export interface GuestFiles {
+  kernel: string;
+  initramfs: string;
+  root: string;
+}
+
+/**
+ * - `boot`: from the kernel, memory of its own.
+ * - `template`: from the kernel, its memory in a file that clones will map.
+ * - `clone`: waits to be told which state to load; memory mapped privately from the template's file.
+ */
+export type Start = { kind: 'boot' } | { kind: 'template' | 'clone'; memoryFile: string };
+
+/** Names inside the machine's folder, which is QEMU's working directory. */
+export const vmFiles = {
+  control: 'qmp.sock',
+  /** A control socket of the host service's own: it never waits for ours. */
+  ports: 'ports.sock',
+  console: 'console.log',
+  /** A named pipe: what is written into `<name>.in` stays there until the guest reads it, whoever ends meanwhile. */
+  identity: 'identity',
+  hostService: './host-service',
+};
+
+/** Its real-time clock in a template: whoever measures time by it sees that years went by when a clone gets the true time. */
+const templateClock = '2020-01-01T00:00:00';
+/** TCG keeps what it translated; more than this helps a small guest little and costs every clone. */
+const translationMb = 64;
+
+export function qemuArguments(shape: MachineShape, files: GuestFiles, start: Start): string[] {
+  const backend = start.kind === 'boot' ? '' : ',memory-backend=m0';
+  const network = [
+    `user,id=n0,guestfwd=tcp:${hostService.address}:${hostService.port}-cmd:${vmFiles.hostService}`,
+    `net=10.0.2.0/24,dhcpstart=${guestAddress}`,
+  ].join(',');
+  return [
+    '-nodefaults',
+    '-no-user-config',
+    ...['-display', 'none'],
+    ...['-M', `${machineType}${backend},usb=off,smbus=off,sata=off,vmport=off`],
+    ...cpuArguments(shape.accelerator),
+    ...['-smp', String(shape.cpus)],
+    ...['-m', `${shape.memoryMb}M`],
+    ...(start.kind === 'boot' ? [] : memoryArguments(shape, start.memoryFile, start.kind === 'template')),
+    ...['-rtc', `base=${start.kind === 'boot' ? 'utc' : templateClock}`],
+    ...['-kernel', files.kernel, '-initrd', files.initramfs],
+    ...['-append', 'console=ttyS0 quiet panic=-1 no_timer_check ro'],
+    // A panic ends QEMU, which is seen at once.
+    '-no-reboot',
+    ...['-chardev', `file,id=console,path=${vmFiles.console},append=on`, '-serial', 'chardev:console'],
+    ...['-qmp', `unix:${vmFiles.control},server=on,wait=off`],
+    ...['-qmp', `unix:${vmFiles.ports},server=on,wait=off`],
+    ...['-drive', `if=none,id=root,format=raw,readonly=on,file=${optionValue(files.root)}`],
+    ...['-device', 'virtio-blk-pci,drive=root'],
+    ...['-netdev', network, '-device', 'virtio-net-pci,netdev=n0,romfile='],
+    ...['-device', 'virtio-serial-pci', '-chardev', `pipe,id=identity,path=${vmFiles.identity}`],
+    ...['-device', `virtserialport,chardev=identity,nr=1,name=${identityPortName}`],
+    ...(start.kind === 'clone' ? ['-incoming', 'defer'] : []),
+  ];
+}
+
+export function cpuArguments(accelerator: Accelerator): string[] {
+  return accelerator === 'kvm'
+    ? ['-accel', 'kvm', '-cpu', 'host']
+    : ['-accel', `tcg,tb-size=${translationMb}`, '-cpu', 'qemu64,+rdrand'];
+}
+
+function memoryArguments({ memoryMb }: MachineShape, file: string, shared: boolean): string[] {
+  const share = shared ? 'on' : 'off';
+  return ['-object', `memory-backend-file,id=m0,size=${memoryMb}M,mem-path=${optionValue(file)},share=${share}`];
+}
+
+/** A comma ends an option's value unless it is doubled. */
+function optionValue(text: string): string {
+  return text.replaceAll(',', ',,');
+}

@@ -1,0 +1,67 @@
+/** The identity that a machine is given: one part for the guest, one for its host service, made of the same secrets. Pure. */
+import { z } from 'zod';
+import type { Grant } from '../guest/inside.ts';
+import { hostGateway } from '../guest/inside.ts';
+import { refused } from '../provider-errors.ts';
+
+/** In a virtual machine's folder. */
+export const hostFiles = {
+  grant: 'grant.json',
+  /** A word (files.ts): the pass that the token bought. */
+  pass: 'pass',
+};
+
+const hostGrant = z.object({
+  uuid: z.string(),
+  address: z.string(),
+  token: z.string(),
+  /** ms since the Unix epoch; a token that nobody used by then is void. */
+  expiresAt: z.number(),
+  /** When it was given, ms since the Unix epoch. */
+  grantedAt: z.number(),
+  /** Folder of files named by their sha256, or null. */
+  artifacts: z.string().nullable(),
+});
+
+export type HostGrant = z.infer<typeof hostGrant>;
+
+/** Throws where it is damaged. */
+export function parseHostGrant(text: string): HostGrant {
+  return hostGrant.parse(JSON.parse(text));
+}
+
+/** A token is for the minutes between a machine's making and its joining. */
+const tokenMs = 10 * 60_000;
+
+/** The guest's part. */
+export function guestGrant(
+  host: HostGrant,
+  facts: Pick<Grant, 'clusterId' | 'registry' | 'sessionTimeoutMs' | 'auth'>,
+  fresh: { seed: string; now: number },
+): Grant {
+  const { uuid, address, token } = host;
+  return { uuid, address, token, ...facts, registry: seenFromGuest(facts.registry), ...fresh };
+}
+
+export function tokenExpiry(now: number): number {
+  return now + tokenMs;
+}
+
+/**
+ * A connect string as the guest must write it: the host's own loopback has another address there.
+ * Errors: PROVIDER_REFUSED (a loopback address that a guest can't reach).
+ */
+export function seenFromGuest(registry: string): string {
+  const slash = registry.indexOf('/');
+  const [list, chroot] = slash === -1 ? [registry, ''] : [registry.slice(0, slash), registry.slice(slash)];
+  const servers = list.split(',').map((server) => {
+    const [host = '', ...port] = server.trim().split(':');
+    if (host === '127.0.0.1' || host === 'localhost') return [hostGateway, ...port].join(':');
+    if (/^127\.\d+\.\d+\.\d+$/.test(host))
+      throw refused(`a virtual machine can't reach a registry at ${host}`, {
+        hint: 'Let the registry listen at 127.0.0.1 or at an address of the network.',
+      });
+    return server.trim();
+  });
+  return servers.join(',') + chroot;
+}
