@@ -8,7 +8,7 @@ import type { Logger } from 'pino';
 import type { Clock } from '../registrar/clock.ts';
 import type { GatewayRecord } from '../registrar/records.ts';
 import type { ConnectRegistry } from '../registrar/registry-client.ts';
-import { isMcpError } from '../specs/errors.ts';
+import { isMcpError, McpError } from '../specs/errors.ts';
 import { Acknowledger } from './acknowledger.ts';
 import type { DocumentSource, MergedDocument } from './document-source.ts';
 import type { GatewayBackend, Publication } from './gateway-backend.ts';
@@ -195,6 +195,7 @@ class GatewayDaemon {
     if (reading === null || !hasWork || (this.#behind && this.#mustWait(begun))) return;
 
     const environment = reading.desired?.environment ?? null;
+    if (environment === null && this.#table.routes.some(({ declared }) => declared)) throw undeclared();
     this.#table = this.#makeTable(reading);
     this.#rejected = [...reading.rejected, ...this.#table.rejected];
     const publication: Publication = {
@@ -310,9 +311,10 @@ class GatewayDaemon {
       routes: this.#table.routes.length,
       instances,
       rejected: rejected.slice(0, 20),
+      holding: [holding, this.#problem].filter(Boolean).join('; '),
     };
-    // Before the first reading nothing is known that the registry should hear.
-    if (this.#marks.length > 0) this.#acknowledger.say(record);
+    // Before the first reading nothing is known that the registry should hear; but that nothing can be served is.
+    if (this.#marks.length > 0 || (this.#reading !== null && this.#problem !== '')) this.#acknowledger.say(record);
     const { digest, operations, sources } = this.#options.documents.current();
     const desired = this.#reading?.desired ?? null;
     this.#status.write({
@@ -329,4 +331,11 @@ class GatewayDaemon {
       revivals: this.#revivals,
     });
   }
+}
+
+/** Nobody takes a whole environment back: where it is gone the registry was wiped, and nothing of it is believed (P9). */
+function undeclared(): McpError {
+  return new McpError('GATEWAY_UNDECLARED', 'the registry declares nothing any more: it may have been wiped', {
+    hint: 'The last good configuration stays until an environment is declared.',
+  });
 }

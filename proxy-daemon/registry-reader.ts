@@ -6,13 +6,12 @@
 import type { Clock } from '../registrar/clock.ts';
 import { parseRegistration } from '../registrar/dialects/native.ts';
 import { paths } from '../registrar/layout.ts';
-import { readDesired } from '../registrar/recipes/desired-document.ts';
+import { readDeclared } from '../registrar/recipes/desired-document.ts';
 import { MembershipCache } from '../registrar/recipes/membership-cache.ts';
 import type { Membership, MembershipNode } from '../registrar/recipes/membership-state.ts';
 import { SessionKeeper } from '../registrar/recipes/session-keeper.ts';
 import type { DesiredRecord } from '../registrar/records.ts';
 import type { ConnectRegistry, RegistryClient } from '../registrar/registry-client.ts';
-import { isMcpError } from '../specs/errors.ts';
 import type { LiveRegistration, Rejected } from './routes/route-table.ts';
 
 export interface RegistryReading {
@@ -105,20 +104,21 @@ export class RegistryReader {
   }
 
   /**
-   * Retries until read. A document that is not valid is not believed: the one before it stays in force, and where there is none
-   * the last good configuration does, until the document changes.
+   * Retries until read. A document that is not valid, or gone, is not believed: its newest good copy in the history is. Where
+   * the history is gone too, what was read before stays in force, or else the last good configuration.
    */
   async #readDesired(client: RegistryClient, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        this.#desired = (await readDesired(client, { signal }))?.record ?? null;
-        this.#trouble('desired', '');
+        const { record, damage } = await readDeclared(client, { signal });
+        if (record || !damage) this.#desired = record;
+        const trouble = `${paths.desired} can't be read: ${damage}; what was declared before stays in force`;
+        this.#trouble('desired', damage ? trouble : '');
         this.#tell();
         return;
       } catch (error) {
         if (signal.aborted) return;
         this.#trouble('desired', `${paths.desired} can't be read: ${messageOf(error)}`);
-        if (!isMcpError(error) || !error.retryable) return;
         await this.#options.clock.sleep(rereadDelayMs, signal).catch(() => {});
       }
     }

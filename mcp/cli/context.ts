@@ -76,7 +76,7 @@ export function makeContext(command: Command, signal: AbortSignal): Context {
     async withRegistry(use) {
       const client = await connect(registry(), auth(), signal, !named && readState(stateDir) !== null);
       try {
-        return await use(client);
+        return await whileConnected(client, use);
       } finally {
         await client.close();
       }
@@ -89,6 +89,28 @@ function operatorName(): string {
     return process.env.SUDO_USER ?? userInfo().username;
   } catch {
     return String(process.getuid?.() ?? 'unknown');
+  }
+}
+
+/** As `use`, but given up when the connection has been gone for as long as a first one may take: nobody waits for ever. */
+async function whileConnected<T>(client: RegistryClient, use: (client: RegistryClient) => Promise<T>): Promise<T> {
+  const lost = Promise.withResolvers<never>();
+  let patience: NodeJS.Timeout | undefined;
+  const stopLooking = client.onState((state) => {
+    clearTimeout(patience);
+    if (state !== 'suspended') return;
+    const seconds = connectWithinMs / 1000;
+    const gone = new McpError('REGISTRY_UNREACHABLE', `ZooKeeper has not answered for ${seconds} s`, {
+      retryable: true,
+      hint: 'What was asked for may have been done; look again when it is back.',
+    });
+    patience = setTimeout(() => lost.reject(gone), connectWithinMs);
+  });
+  try {
+    return await Promise.race([use(client), lost.promise]);
+  } finally {
+    clearTimeout(patience);
+    stopLooking();
   }
 }
 

@@ -69,5 +69,7 @@ export async function runCli(argv: string[]): Promise<number> {
 }
 
 if (process.argv[1] && /(^|\/)(main\.ts|mcp\.mjs|mcp)$/.test(realpathSync(process.argv[1]))) {
+  // Whoever reads has seen enough, as `| head` does.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   process.exitCode = await runCli(process.argv.slice(2));
 }

@@ -50,6 +50,21 @@ export async function askDocuments(
   return null;
 }
 
+/** Whether the gateway answers at all. */
+export async function isUp(gateway: Pick<GatewayRecord, 'url'>, signal: AbortSignal): Promise<boolean> {
+  try {
+    const url = new URL('/healthz', gateway.url);
+    const { statusCode, body } = await request(url, {
+      signal: AbortSignal.any([signal, AbortSignal.timeout(withinMs)]),
+    });
+    await body.dump();
+    return statusCode === 200;
+  } catch {
+    signal.throwIfAborted();
+    return false;
+  }
+}
+
 /** Whether the gateway's merged document already holds what was read: it is published with the next generation. */
 export async function servesDocuments(
   gateway: Pick<GatewayRecord, 'url'>,

@@ -1,6 +1,6 @@
 /** Declaring: a new generation of /desired, guarded against slips. */
 
-import { publishDesired, readDesired } from '../../registrar/recipes/desired-document.ts';
+import { publishDesired, readDeclared } from '../../registrar/recipes/desired-document.ts';
 import { appendEvent } from '../../registrar/recipes/event-log.ts';
 import type { DesiredRecord } from '../../registrar/records.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
@@ -33,7 +33,7 @@ export interface Applied {
 }
 
 /**
- * Makes `environment` the declared one. Errors: REFUSED_COUNT_CUT where more than half would go and it was not confirmed,
+ * Makes `environment` the declared one, also where the one before it was damaged. Errors: REFUSED_COUNT_CUT where more than half would go and it was not confirmed,
  * GENERATION_STALE where somebody else declared something meanwhile.
  */
 export async function applyEnvironment(
@@ -41,9 +41,9 @@ export async function applyEnvironment(
   environment: Environment,
   options: ApplyOptions,
 ): Promise<Applied> {
-  const current = (await readDesired(client))?.record ?? null;
+  const { record: current, damage } = await readDeclared(client);
   const diff = compareEnvironments(current?.environment, environment);
-  if (current && current.digest === environmentDigest(environment)) {
+  if (current && !damage && current.digest === environmentDigest(environment)) {
     return { generation: current.generation, changed: false, diff };
   }
   const doubt = needsConfirmation(current?.environment, environment);

@@ -56,6 +56,18 @@ export async function recordedDaemons(paths: StatePaths): Promise<string[]> {
 export async function ensureDaemon(paths: StatePaths, spec: DaemonSpec): Promise<ProcessIdentity> {
   const running = await findDaemon(paths, spec.name);
   if (running) return running;
+  try {
+    return await startDaemon(paths, spec);
+  } catch (cause) {
+    throw new McpError('DAEMON_START', `can't start ${spec.name}: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+      retryable: true,
+      hint: `See that ${spec.command} is there and that ${paths.dir} can be written and its disk is not full.`,
+    });
+  }
+}
+
+async function startDaemon(paths: StatePaths, spec: DaemonSpec): Promise<ProcessIdentity> {
   await mkdir(paths.logs, { recursive: true });
   await mkdir(paths.run, { recursive: true });
   const log = openSync(daemonLog(paths, spec.name), 'a');
@@ -68,15 +80,19 @@ export async function ensureDaemon(paths: StatePaths, spec: DaemonSpec): Promise
   closeSync(log);
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
-    child.once('error', (cause) =>
-      reject(new McpError('DAEMON_START', `can't start ${spec.name}: ${spec.command}`, { cause, retryable: true })),
-    );
+    child.once('error', reject);
   });
   child.unref();
   const identity = { pid: child.pid ?? 0, startTime: readStartTime(child.pid ?? 0) ?? 0 };
-  const file = pidFile(paths, spec.name);
-  await writeFile(`${file}.tmp`, JSON.stringify(identity));
-  await rename(`${file}.tmp`, file);
+  try {
+    const file = pidFile(paths, spec.name);
+    await writeFile(`${file}.tmp`, JSON.stringify(identity));
+    await rename(`${file}.tmp`, file);
+  } catch (error) {
+    // Unrecorded it would be started again and again beside itself, as on a full disk.
+    signalProcess(identity, 'SIGKILL');
+    throw error;
+  }
   return identity;
 }
 

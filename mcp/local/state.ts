@@ -88,17 +88,34 @@ export function requireState(dir: string): LocalState {
   });
 }
 
-/** Writes atomically; refuses a folder that holds something else. */
+/** Writes atomically; refuses a folder that holds something else. Errors: STATE_NOT_OURS, STATE_UNWRITABLE. */
 export async function writeState(dir: string, state: LocalState): Promise<void> {
+  try {
+    await write(dir, state);
+  } catch (cause) {
+    if (cause instanceof McpError) throw cause;
+    throw new McpError(
+      'STATE_UNWRITABLE',
+      `${dir} can't be written: ${cause instanceof Error ? cause.message : cause}`,
+      {
+        cause,
+        hint: 'Name a folder of yours with --state, and see that its disk is not full.',
+      },
+    );
+  }
+}
+
+async function write(dir: string, state: LocalState): Promise<void> {
   const file = statePaths(dir).state;
-  if (!existsSync(file) && existsSync(dir) && (await readdir(dir)).length > 0) {
+  const candidate = `${file}.tmp`;
+  if (!existsSync(file) && existsSync(dir) && (await readdir(dir)).some((name) => join(dir, name) !== candidate)) {
     throw new McpError('STATE_NOT_OURS', `${dir} is not empty and holds no environment of ours`, {
       hint: 'Name an empty or new folder with --state.',
     });
   }
   await mkdir(dir, { recursive: true, mode: 0o755 });
-  await writeFile(`${file}.tmp`, `${JSON.stringify(state, null, 2)}\n`);
-  await rename(`${file}.tmp`, file);
+  await writeFile(candidate, `${JSON.stringify(state, null, 2)}\n`);
+  await rename(candidate, file);
 }
 
 /** The image that machines get where an environment names none: `process` is no image of virtual machines. */

@@ -9,14 +9,13 @@ import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
 import { untilServing, writeServerFiles, zooKeeperServer } from '../../registrar/zookeeper/server.ts';
 import { McpError } from '../../specs/errors.ts';
 import { askDocuments, type SourceWord, servesDocuments } from '../control/ask-gateway.ts';
-import { readStatus } from '../control/read-status.ts';
 import { applyEnvironment } from '../declare/apply-environment.ts';
 import { loadEnvironment } from '../declare/load-environment.ts';
-import { isConverged, type StatusView } from '../view/status-view.ts';
+import type { StatusView } from '../view/status-view.ts';
 import { freeAddressBlock, freePort } from './addresses.ts';
 import { type DaemonSpec, daemonLog, ensureDaemon, findDaemon } from './daemons.ts';
 import type { Progress } from './progress.ts';
-import { mcpCommand } from './provider.ts';
+import { machineProvider, mcpCommand } from './provider.ts';
 import { makeSecret, readSecret } from './secret.ts';
 import {
   defaultImageOf,
@@ -28,13 +27,17 @@ import {
   writeState,
 } from './state.ts';
 import { findQemu, prepareVirtualMachines } from './virtual-machines.ts';
+import { waitUntilServed } from './wait-until-served.ts';
 
 /** Sessions may be 2 to 20 ticks long: from one second up. */
 const zooKeeperTickMs = 500;
 
 export interface UpOptions {
   dir: string;
+  /** What to declare where nothing is declared yet, and nothing ever was in this folder or it is named; absolute. */
   file: string;
+  /** An operator named `file`: it is meant also where this folder declared another one first. */
+  fileNamed: boolean;
   /** Wanted port of the gateway; another free one is taken where it is in use. */
   port: number;
   controllers: number;
@@ -44,11 +47,22 @@ export interface UpOptions {
   signal: AbortSignal;
 }
 
-/** The three steps that `up` consists of after the packages are there; each can be repeated at any time. */
-export async function up(options: UpOptions, progress: Progress): Promise<{ state: LocalState; status: StatusView }> {
+export interface UpResult {
+  state: LocalState;
+  status: StatusView;
+  /** The environment file was declared now; false: something was declared already, and the file was not looked at. */
+  declared: boolean;
+}
+
+/**
+ * The three steps that `up` consists of after the packages are there; each can be repeated at any time. Whoever calls it holds
+ * the folder (see folder-lock.ts).
+ */
+export async function up(options: UpOptions, progress: Progress): Promise<UpResult> {
   progress.start('Choose ports and addresses');
   const paths = statePaths(options.dir);
   const state = readState(options.dir) ?? (await makeState(options, progress));
+  await makeSecret(paths.secret);
   await startZooKeeper(paths, state, progress, options.signal);
   const fresh = await prepareRegistry(paths, state, progress, options.signal);
   await prepareVirtualMachines(paths, state, progress, options.signal);
@@ -57,12 +71,17 @@ export async function up(options: UpOptions, progress: Progress): Promise<{ stat
     for (const spec of daemons(options.dir, state)) await ensureDaemon(paths, spec);
   }
   const client = await connect(paths, state, options.signal);
+  const provider = machineProvider(paths, state);
   try {
-    if (fresh) await declare(client, paths, state, options, progress);
-    const status = await waitUntilServed(client, paths, progress, options.signal);
+    if (fresh) {
+      const file = options.fileNamed ? options.file : state.environmentFile;
+      await declare(client, paths, state, { ...options, file }, progress);
+    }
+    const status = await waitUntilServed({ client, provider, paths, progress, signal: options.signal });
     await waitForDocuments(client, status, progress, options.signal);
-    return { state, status };
+    return { state, status, declared: fresh };
   } finally {
+    await provider.close();
     await client.close();
   }
 }
@@ -109,7 +128,6 @@ async function makeState(options: UpOptions, progress: Progress): Promise<LocalS
     sessionTimeoutMs: options.sessionTimeoutMs,
   };
   await writeState(options.dir, state);
-  await makeSecret(statePaths(options.dir).secret);
   return state;
 }
 
@@ -121,16 +139,34 @@ async function startZooKeeper(
 ): Promise<void> {
   progress.start('Start ZooKeeper');
   // A running supervisor starts what is missing by itself; two starters could start one daemon twice.
-  if (!(await findDaemon(paths, 'supervisor'))) await ensureDaemon(paths, await zooKeeperDaemon(paths, state));
+  const supervised = (await findDaemon(paths, 'supervisor')) !== null;
+  if (!supervised) await ensureDaemon(paths, await zooKeeperDaemon(paths, state));
+  const over = new AbortController();
+  const died = supervised ? null : untilGone(paths, 'zookeeper', AbortSignal.any([signal, over.signal]));
   try {
-    await untilServing(state.zookeeperPort, { timeoutMs: 60_000, signal });
+    const serving = untilServing(state.zookeeperPort, {
+      timeoutMs: 60_000,
+      signal: AbortSignal.any([signal, over.signal]),
+    });
+    await Promise.race([serving, ...(died ? [died] : [])]);
   } catch (cause) {
     signal.throwIfAborted();
-    throw new McpError('ZOOKEEPER_START', `ZooKeeper does not answer on port ${state.zookeeperPort}`, {
+    throw new McpError('ZOOKEEPER_START', `ZooKeeper does not start on port ${state.zookeeperPort}`, {
       cause,
-      hint: `Look at ${daemonLog(paths, 'zookeeper')}.`,
+      hint: `See whether something else uses that port, and ${daemonLog(paths, 'zookeeper')}.`,
     });
+  } finally {
+    over.abort();
   }
+}
+
+/** Rejects when the daemon has ended; what can't start is not waited for. Resolves when the signal aborts. */
+async function untilGone(paths: StatePaths, name: string, signal: AbortSignal): Promise<void> {
+  while (await findDaemon(paths, name)) {
+    await systemClock.sleep(100, signal).catch(() => {});
+    if (signal.aborted) return;
+  }
+  throw new McpError('DAEMON_ENDED', `${name} ended as soon as it was started`, { retryable: true });
 }
 
 function connect(paths: StatePaths, state: LocalState, signal: AbortSignal): Promise<RegistryClient> {
@@ -172,44 +208,6 @@ async function declare(
     confirmed: true,
     at: systemClock.now(),
   });
-}
-
-/** Waits until desired = live and every gateway serves it; tells what is still missing on the way. */
-async function waitUntilServed(
-  client: RegistryClient,
-  paths: StatePaths,
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<StatusView> {
-  progress.start('Build machines, start services, serve them');
-  const until = systemClock.monotonic() + 180_000;
-  for (;;) {
-    const status = await readStatus(client, { signal, allowLoopback: true });
-    if (isServed(status)) return status;
-    progress.tell(missing(status));
-    if (systemClock.monotonic() > until) {
-      throw new McpError('UP_TIMEOUT', `not all is served after 3 min: ${missing(status)}`, {
-        hint: `Look at "mcp status", "mcp why SERVICE" and the logs in ${paths.logs}.`,
-        details: { waiting: status.waiting },
-      });
-    }
-    await systemClock.sleep(100, signal);
-  }
-}
-
-function isServed(status: StatusView): boolean {
-  return (
-    status.services.length > 0 &&
-    isConverged(status) &&
-    status.gateways.length > 0 &&
-    status.gateways.every(({ generation }) => generation > 0)
-  );
-}
-
-function missing(status: StatusView): string {
-  const live = status.services.map((service) => `${service.name} ${service.live}/${service.desired}`);
-  const { ready, building, target } = status.pool;
-  return [...live, `pool ${ready}/${target} ready, ${building} building`].join(', ');
 }
 
 const documentsWithinMs = 15_000;

@@ -40,9 +40,10 @@ function needsOf(draft: Draft, service: ServiceView): Need[] {
     const missing = Math.max(0, version.version.count - liveOf(version) - version.coming.length);
     const breaker = breakerRoom(draft, version);
     const allowed = Math.min(missing, room, breaker.room);
-    room -= allowed;
     const slow = `mass failure: at most ${cap} starting at a time`;
-    return { count: version, missing, allowed, held: allowed === missing ? null : (breaker.held ?? slow) };
+    const binding = room < breaker.room ? slow : breaker.held;
+    room -= allowed;
+    return { count: version, missing, allowed, held: allowed === missing ? null : binding };
   });
 }
 

@@ -4,9 +4,11 @@ import type { Draft } from './draft.ts';
 
 export function followConfiguration(draft: Draft): void {
   for (const service of draft.world.services.values()) {
-    const kept = draft.snapshot.configs[service.name]?.record.values;
+    const found = draft.snapshot.configs[service.name];
+    const kept = found?.record?.values;
     if (kept && sameValues(kept, service.config)) continue;
-    const reason = kept ? 'the declared configuration changed' : 'its configuration is not in the registry yet';
+    const missing = found ? 'what the registry holds of it is damaged' : 'its configuration is not in the registry yet';
+    const reason = kept ? 'the declared configuration changed' : missing;
     draft.actions.push({ kind: 'configure', service: service.name, reason });
   }
 }

@@ -13,6 +13,8 @@ interface InstanceView {
   address: string;
   port: number;
   state: 'up' | 'draining' | 'starting' | 'failed';
+  /** Registered by an agent that runs alone beside some process: no machine of ours. */
+  standalone?: true;
 }
 
 export interface VersionView {
@@ -82,18 +84,17 @@ export function statusView(registry: RegistryPart, controller: ControllerWords):
 
 /**
  * True where every version has exactly its count of healthy instances, nothing drains, nothing undeclared is left, and every
- * gateway serves that.
+ * gateway serves that. Standalone instances beyond the count are nobody's to take away.
  */
 export function isConverged(status: StatusView): boolean {
   const served = status.gateways.every(({ current, holding }) => current && holding === '');
-  return (
-    served &&
-    status.services.every((service) =>
-      service.versions.every(
-        (version) => version.live === version.desired && version.instances.every((instance) => instance.state === 'up'),
-      ),
-    )
-  );
+  return served && status.services.every(({ versions }) => versions.every(isAsDeclared));
+}
+
+function isAsDeclared({ live, desired, instances }: VersionView): boolean {
+  const ours = instances.filter(({ standalone }) => !standalone);
+  if (ours.some(({ state }) => state !== 'up')) return false;
+  return live === desired || (live > desired && ours.length === 0);
 }
 
 function serviceViews(registry: RegistryPart, environment: Environment | null): ServiceView[] {
@@ -144,6 +145,7 @@ function instanceViews(
   version: string,
   registered: ObservedRegistration[],
 ): InstanceView[] {
+  const machines = new Set(registry.machines.map(({ record }) => record.uuid));
   const known = new Set(registered.map(({ record }) => record.machine));
   const coming = registry.machines.filter(
     ({ record }) =>
@@ -158,6 +160,7 @@ function instanceViews(
       address: record.address,
       port: record.port,
       state: record.state,
+      ...(machines.has(record.machine) ? {} : { standalone: true as const }),
     })),
     ...coming.map(({ record, agent, assignment }) => ({
       machine: record.uuid,

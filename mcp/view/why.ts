@@ -96,8 +96,15 @@ function controllerLink(name: string, registry: RegistryPart, controller: Contro
     link: 'controller',
     ok,
     evidence,
-    try: suspended ? 'mcp resume' : controller.leader ? 'mcp watch' : 'mcp up',
+    try: nextStep(name, suspended, controller),
   };
+}
+
+function nextStep(name: string, suspended: boolean, { leader, alarms }: ControllerWords): string {
+  if (suspended) return 'mcp resume';
+  if (leader === null) return 'mcp up';
+  const failing = alarms.some(({ code, message }) => code === 'START_FAILING' && message.startsWith(`${name}@`));
+  return failing ? 'correct what fails and mcp apply -f FILE; what serves goes on meanwhile' : 'mcp watch';
 }
 
 function concerns({ what }: Waiting, name: string): boolean {

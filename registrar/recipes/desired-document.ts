@@ -1,10 +1,11 @@
 import { environmentDigest } from '../../specs/digest.ts';
-import { McpError } from '../../specs/errors.ts';
+import { isMcpError, McpError } from '../../specs/errors.ts';
 import type { Environment } from '../../specs/nouns.ts';
 import { paths } from '../layout.ts';
 import type { DesiredRecord } from '../records.ts';
 import type { CallOptions, MultiOp, RegistryClient } from '../registry-client.ts';
 import { codecs, encode } from '../store/codecs.ts';
+import { required } from './format-registry.ts';
 import { readDocument, retryConflicts, type Versioned } from './versioned-document.ts';
 
 export interface PublishDesired {
@@ -28,10 +29,48 @@ export function readDesired(
   return readDocument(client, paths.desired, codecs.desired, options);
 }
 
+/** What is declared, also where /desired was damaged: then the newest good copy in /history counts. */
+export interface Declared {
+  /** Null where nothing was ever declared. */
+  record: DesiredRecord | null;
+  /** Of the node /desired; null where it is missing. */
+  version: number | null;
+  /** Why `record` is the copy in /history; null where it is /desired itself. */
+  damage: string | null;
+}
+
+/** As `readDesired`, through damage to /desired. CLUSTER_MISMATCH where /history is gone too: the registry was wiped. */
+export async function readDeclared(client: RegistryClient, options: CallOptions = {}): Promise<Declared> {
+  try {
+    const found = await readDesired(client, options);
+    if (found) return { ...found, damage: null };
+    const record = await newestHistory(client, options);
+    return { record, version: null, damage: record && `${paths.desired} is missing` };
+  } catch (error) {
+    if (!isMcpError(error, 'RECORD_INVALID')) throw error;
+    const stat = await client.exists(paths.desired, options);
+    const record = await newestHistory(client, options);
+    return { record, version: stat?.version ?? null, damage: error.message };
+  }
+}
+
+/** The newest generation of /history that is whole. */
+async function newestHistory(client: RegistryClient, options: CallOptions): Promise<DesiredRecord | null> {
+  for (const generation of (await listHistory(client, options)).reverse()) {
+    try {
+      const record = await readHistory(client, generation, options);
+      if (record) return record;
+    } catch (error) {
+      if (!isMcpError(error, 'RECORD_INVALID')) throw error;
+    }
+  }
+  return null;
+}
+
 /**
  * Declares an environment: /desired and its copy in /history in one multi, with the next generation. What was already
  * published by this very call, its reply lost, is recognised. Publishing what is already declared makes a new generation too:
- * it has an author and a reason. GENERATION_STALE (fault 8) where `expectGeneration` is not the one there.
+ * it has an author and a reason. A damaged /desired is replaced. GENERATION_STALE (fault 8) where `expectGeneration` is not the one there.
  */
 export function publishDesired(
   client: RegistryClient,
@@ -43,13 +82,13 @@ export function publishDesired(
   let written: DesiredRecord | null = null;
   return retryConflicts(paths.desired, async () => {
     if (written && (await wasPublished(client, written, options))) return written;
-    const found = await readDesired(client, options);
-    const current = found?.record.generation ?? 0;
+    const found = await readDeclared(client, options);
+    const current = found.record?.generation ?? 0;
     if (request.expectGeneration !== undefined && request.expectGeneration !== current) {
-      throw stale(request.expectGeneration, found?.record ?? null);
+      throw stale(request.expectGeneration, found.record);
     }
     written = { generation: current + 1, author, reason, at, digest, allowance, environment };
-    await client.multi(publishOps(written, found?.version ?? null), options);
+    await client.multi(publishOps(written, found.version), options);
     return written;
   });
 }
@@ -66,8 +105,11 @@ export async function readHistory(
 
 /** The generations in /history, oldest first. */
 export async function listHistory(client: RegistryClient, options: CallOptions = {}): Promise<number[]> {
-  const { children } = await client.children(paths.history, options);
-  return children.filter((name) => /^\d{10,}$/.test(name)).map(Number);
+  const { children } = await required(paths.history, client.children(paths.history, options));
+  return children
+    .filter((name) => /^\d{10,}$/.test(name))
+    .map(Number)
+    .sort((a, b) => a - b);
 }
 
 /** True where the generation in /history is this very record: then it was also in /desired. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { canonicalJson } from '../../specs/canonical-json.ts';
 import { McpError } from '../../specs/errors.ts';
+import { paths } from '../layout.ts';
 import type {
   AgentRecord,
   AssignmentRecord,
@@ -161,7 +162,10 @@ export function parseJson(data: Uint8Array): { value: unknown } | { problem: str
 
 function invalid(path: string, problem: string): McpError {
   return new McpError('RECORD_INVALID', `registry node ${path}: ${problem}`, {
-    hint: 'Something else than MCP wrote it, or another version of MCP.',
+    hint:
+      path === paths.desired
+        ? 'Something else than MCP wrote it; `mcp apply -f FILE` declares it anew. Until then nothing is changed.'
+        : 'Something else than MCP wrote it, or another version of MCP; nothing is changed until it is corrected.',
     details: { path, problem },
   });
 }

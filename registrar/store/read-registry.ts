@@ -4,7 +4,7 @@ import { paths } from '../layout.ts';
 import { readCluster, required } from '../recipes/format-registry.ts';
 import { mapBounded } from '../recipes/map-bounded.ts';
 import { requireDocument, type Versioned } from '../recipes/versioned-document.ts';
-import type { MachineRecord, RegistrationRecord } from '../records.ts';
+import type { ConfigRecord, GatewayRecord, MachineRecord, RegistrationRecord } from '../records.ts';
 import type { RegistryClient, Stat } from '../registry-client.ts';
 import { type Codec, codecs, decode } from './codecs.ts';
 import type { ObservedMachine, ObservedRegistration, RegistryView } from './registry-view.ts';
@@ -26,8 +26,8 @@ const parallel = 128;
 /**
  * Reads everything the controller needs of the registry, after a `sync`: all that was committed when it was called is in it.
  * It is not one moment (ZooKeeper has no such read), so what was seen must be checked by version when it is acted on. A node
- * that goes between list and get was not there; what machines wrote about themselves and is not valid is left out, with the
- * reason; every other failed read fails the whole: RECORD_INVALID, CLUSTER_MISMATCH, or the registry client's own error.
+ * that goes between list and get was not there; what machines and gateways wrote about themselves and is not valid is left out,
+ * with the reason, as is a damaged configuration, which is made anew from /desired; every other failed read fails the whole: RECORD_INVALID, CLUSTER_MISMATCH, or the registry client's own error.
  */
 export async function readRegistry(client: RegistryClient, options: ReadRegistryOptions): Promise<RegistryView> {
   const { signal, clusterId, allowLoopback } = options;
@@ -40,8 +40,8 @@ export async function readRegistry(client: RegistryClient, options: ReadRegistry
     requireDocument(client, paths.suspended, codecs.suspended, { signal }),
     reader.machines(),
     reader.registrations(allowLoopback),
-    reader.documents(paths.gateways, codecs.gateway),
-    reader.documents(paths.configs, codecs.config),
+    reader.gateways(),
+    reader.configs(),
     reader.documents(paths.budgets, codecs.budget),
   ]);
   const { registrations, rejected } = believe(registered, ledger.machines);
@@ -53,9 +53,9 @@ export async function readRegistry(client: RegistryClient, options: ReadRegistry
     suspended,
     machines: ledger.machines,
     registrations,
-    rejected: [...rejected, ...ledger.rejected],
-    gateways: gateways.map(([, gateway]) => gateway.record),
-    configs: Object.fromEntries(configs),
+    rejected: [...rejected, ...ledger.rejected, ...gateways.rejected, ...configs.rejected],
+    gateways: gateways.records,
+    configs: Object.fromEntries(configs.records),
     budgets: Object.fromEntries(budgets),
   };
 }
@@ -150,6 +150,31 @@ class Reader {
     }
   }
 
+  /** Gateways as they say they are. One that says nonsense still routes: it is there, and has acknowledged nothing. */
+  async gateways(): Promise<{ records: GatewayRecord[]; rejected: Rejected[] }> {
+    const rejected: Rejected[] = [];
+    const records = await mapBounded(await this.#list(paths.gateways), parallel, async (id) => {
+      const path = paths.gateway(id);
+      const found = await this.#get(path);
+      if (!found) return null;
+      const record = decodeOr(codecs.gateway, path, found, rejected);
+      if (record) return record;
+      return found.stat.ephemeralOwner === null ? null : unknownGateway(id);
+    });
+    return { records: records.filter((record) => record !== null), rejected };
+  }
+
+  async configs(): Promise<{ records: [string, Versioned<ConfigRecord | null>][]; rejected: Rejected[] }> {
+    const rejected: Rejected[] = [];
+    const records = await mapBounded(await this.#list(paths.configs), parallel, async (name) => {
+      const path = paths.config(name);
+      const found = await this.#get(path);
+      const record = found && decodeOr(codecs.config, path, found, rejected);
+      return found && ([name, { record, version: found.stat.version }] as [string, Versioned<ConfigRecord | null>]);
+    });
+    return { records: records.filter((entry) => entry !== null), rejected };
+  }
+
   async registrations(allowLoopback: boolean): Promise<{ result: ParsedRegistration; mzxid: number }[]> {
     let level: string[] = [paths.services];
     for (let down = 0; down < 3; down += 1) {
@@ -199,6 +224,24 @@ class Reader {
       throw error;
     }
   }
+}
+
+/** The record, or null and a word on why it is none. */
+function decodeOr<T>(codec: Codec<T>, path: string, { data }: Found, rejected: Rejected[]): T | null {
+  try {
+    return decode(codec, path, data);
+  } catch (error) {
+    if (!isMcpError(error, 'RECORD_INVALID')) throw error;
+    rejected.push({ path, reason: error.message });
+    return null;
+  }
+}
+
+function unknownGateway(id: string): GatewayRecord {
+  const nothing = { generation: 0, asOf: 0 };
+  const holding = 'what it says of itself is invalid';
+  const empty = { url: '', pid: 0, mode: 'plain' as const, routes: 0, instances: 0, rejected: [], at: 0 };
+  return { id, ...empty, served: nothing, drained: nothing, holding };
 }
 
 function foreign(path: string, uuid: string): McpError {

@@ -36,7 +36,9 @@ export interface RegistryView {
   registrations: ObservedRegistration[];
   /** Left out, each with its reason. */
   rejected: { path: string; reason: string }[];
+  /** One that registered and can't be understood has served and drained nothing, as far as anyone knows. */
   gateways: GatewayRecord[];
-  configs: Record<string, Versioned<ConfigRecord>>;
+  /** Null: what is there is damaged. */
+  configs: Record<string, Versioned<ConfigRecord | null>>;
   budgets: Record<string, Versioned<BudgetRecord>>;
 }

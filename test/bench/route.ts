@@ -73,7 +73,7 @@ async function measure(size: number, zooKeeper: string, backendPort: number): Pr
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const bench: Bench = { dir, url, client, register: (service) => register(client, service, backendPort) };
-  for (const path of [paths.services, paths.gateways]) await client.create(path);
+  for (const path of [paths.services, paths.gateways, paths.history]) await client.create(path);
   for (let at = 0; at < size; at += 50) {
     await Promise.all(Array.from({ length: Math.min(50, size - at) }, (_, n) => bench.register(`service-${at + n}`)));
   }

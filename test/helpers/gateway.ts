@@ -43,7 +43,7 @@ export async function testGateway(t: ExecutionContext): Promise<TestGateway> {
   const url = `http://127.0.0.1:${port}`;
   const registry = new FakeRegistry();
   const client = await registry.connect();
-  for (const path of ['/services', '/gateways']) await client.create(path);
+  for (const path of ['/services', '/gateways', '/history']) await client.create(path);
   let running: { controller: AbortController; done: Promise<void> } | null = null;
 
   const end = async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { findMaster, workersOf } from '../../proxy-daemon/nginx/nginx-workers.ts';
 import { gatewayPaths } from '../../proxy-daemon/nginx/paths.ts';
+import { publishDesired } from '../../registrar/recipes/desired-document.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { fixedDocuments } from '../helpers/fixed-documents.ts';
 import { testGateway } from '../helpers/gateway.ts';
@@ -197,6 +198,63 @@ test('an environment that is not valid is not believed: the one before it stays,
   t.is((await gateway.ask('/names/x')).status, 200);
   await gateway.declare(sampleEnvironment([sampleService('dns', [sampleVersion('1', 1)], { route: '/other' })]), 3);
   await eventually('believed again', async () => (await gateway.ask('/other/x')).status === 200);
+});
+
+test('an environment damaged while the daemon was down: its last good copy is routed by, and registrations are followed', async (t) => {
+  const gateway = await testGateway(t);
+  const [one, two] = [await startBackend(t, 'one'), await startBackend(t, 'two')];
+  const service = sampleService('dns', [sampleVersion('1', 2)], { route: '/names' });
+  const record = await publishDesired(gateway.client, {
+    environment: sampleEnvironment([service]),
+    author: 'test',
+    reason: '',
+    allowance: {},
+    at: 1,
+  });
+  t.is(record.generation, 1);
+  gateway.start();
+  await gateway.register(onLoopback('dns', '1', 1, one.port));
+  await gateway.settled();
+  await gateway.end();
+  await gateway.client.set('/desired', 'nonsense');
+  await gateway.register(onLoopback('dns', '1', 2, two.port));
+  gateway.start();
+  const answers = new Set<string>();
+  await eventually('both answer', async () => answers.add((await gateway.ask('/names/x')).body).size === 2);
+  t.regex((await gateway.status()).registry.reason, /\/desired can't be read/);
+});
+
+test('a wiped registry: what is served stays, through a restart of the daemon too', async (t) => {
+  const gateway = await testGateway(t);
+  const backend = await startBackend(t, 'one');
+  await gateway.declare(sampleEnvironment([sampleService('dns', [sampleVersion('1', 1)], { route: '/names' })]), 1);
+  gateway.start();
+  await gateway.register(onLoopback('dns', '1', 1, backend.port));
+  await gateway.settled();
+  const wipe = async (path: string): Promise<void> => {
+    for (const name of (await gateway.client.children(path)).children) await wipe(`${path}/${name}`);
+    await gateway.client.delete(path);
+  };
+  await gateway.client.delete('/desired');
+  await wipe('/services/dns');
+  await eventually('told', async () => (await gateway.status()).problem.includes('wiped'));
+  t.is((await gateway.ask('/names/x')).status, 200);
+  await wipe('/services');
+  await wipe('/history');
+  await gateway.end();
+  gateway.start();
+  await eventually('told again', async () => (await gateway.status()).registry.reason !== 'not connected yet');
+  t.is((await gateway.ask('/names/x')).status, 200);
+});
+
+test('a gateway whose nginx cannot start says so in the registry', async (t) => {
+  const gateway = await testGateway(t);
+  await startBackend(t, 'squatter', { port: gateway.port });
+  gateway.start();
+  await gateway.register(onLoopback('dns', '1', 1, 1));
+  const said = await eventually('registered', () => gateway.record().catch(() => null));
+  t.regex(said.holding, /Address already in use/);
+  t.is(said.served.asOf, 0);
 });
 
 test('nginx killed: back with the last good configuration, workers that lost their master included', async (t) => {

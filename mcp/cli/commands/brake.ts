@@ -11,14 +11,14 @@ export const registerSuspend: Register = (program, interrupted) => {
   program
     .command('suspend')
     .description('stop the controller from acting until `mcp resume`; services and gateways go on')
-    .requiredOption('--reason <text>', 'why, for everyone who wonders')
+    .option('--reason <text>', 'why, for everyone who wonders', '')
     .action(
       action<{ reason: string }>(interrupted, async (context, { reason }) => {
         const record = await setBrake(context, 'suspended', reason, suspend);
         if (context.json) context.printJson(record);
         else
           context.print(
-            `Suspended: ${reason}\nNothing is created, claimed, drained or destroyed until \`mcp resume\`.`,
+            `Suspended${reason && `: ${reason}`}.\nNothing is created, claimed, drained or destroyed until \`mcp resume\`.`,
           );
         return undefined;
       }),

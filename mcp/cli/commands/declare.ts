@@ -1,6 +1,6 @@
 /** `mcp plan`, `mcp apply` and `mcp scale`: what is declared, and what follows from it. */
 
-import { readDesired } from '../../../registrar/recipes/desired-document.ts';
+import { readDeclared } from '../../../registrar/recipes/desired-document.ts';
 import type { RegistryClient } from '../../../registrar/registry-client.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
 import { allowanceFor, compareEnvironments, needsConfirmation } from '../../../specs/compare-environments.ts';
@@ -13,7 +13,7 @@ import { largestCount, scaled } from '../../declare/scale.ts';
 import { defaultImageOf, readState, statePaths } from '../../local/state.ts';
 import { firstSteps } from '../../plan/first-steps.ts';
 import { isNothing, previewEnvironment } from '../../view/preview.ts';
-import { isConverged } from '../../view/status-view.ts';
+import { isConverged, type StatusView } from '../../view/status-view.ts';
 import type { Context } from '../context.ts';
 import { wholeNumber } from '../numbers.ts';
 import { exitCodes, paint } from '../output.ts';
@@ -133,11 +133,11 @@ export const registerScale: Register = (program, interrupted) => {
 };
 
 async function scale(context: Context, client: RegistryClient, options: DeclareOptions, target: string, count: number) {
-  const current = await readDesired(client, { signal: context.signal });
+  const { record: current } = await readDeclared(client, { signal: context.signal });
   if (!current) throw new McpError('USAGE_NOTHING_DECLARED', 'nothing is declared yet', { hint: 'mcp apply -f FILE' });
-  const applied = await applyEnvironment(client, scaled(current.record.environment, target, count), {
+  const applied = await applyEnvironment(client, scaled(current.environment, target, count), {
     ...(await declaration(context, options, `scale ${target} ${count}`)),
-    expectGeneration: current.record.generation,
+    expectGeneration: current.generation,
   });
   return finish(context, client, applied, options);
 }
@@ -184,17 +184,20 @@ async function waitUntilLive(context: Context, client: RegistryClient, timeout: 
       progress.done();
       return true;
     }
-    const open = status.services
-      .filter(({ live, desired }) => live !== desired)
-      .map(({ name, live, desired }) => `${name} ${live}/${desired}`);
-    progress.tell(
-      [...open, ...status.waiting.map(({ what, why }) => `${what} waits: ${why}`)].join(', ') || 'draining',
-    );
+    const left = leftToDo(status);
+    progress.tell(left);
     if (systemClock.monotonic() > deadline) {
       progress.fail();
-      context.note(`Not true after ${timeout} s; the controller goes on. See mcp status and mcp why.`);
+      context.note(`Not true after ${timeout} s: ${left}\nThe controller goes on. See mcp status and mcp why.`);
       return false;
     }
     await systemClock.sleep(100, context.signal);
   }
+}
+
+function leftToDo(status: StatusView): string {
+  const open = status.services
+    .filter(({ live, desired }) => live !== desired)
+    .map(({ name, live, desired }) => `${name} ${live}/${desired}`);
+  return [...open, ...status.waiting.map(({ what, why }) => `${what} waits: ${why}`)].join(', ') || 'draining';
 }

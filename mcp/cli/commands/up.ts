@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Option } from 'commander';
 import { McpError } from '../../../specs/errors.ts';
 import { down } from '../../local/down.ts';
+import { type FolderHolder, holdFolder } from '../../local/folder-lock.ts';
 import { readState } from '../../local/state.ts';
 import { type UpOptions, up } from '../../local/up.ts';
 import type { Context } from '../context.ts';
@@ -12,6 +13,7 @@ import { wholeNumber } from '../numbers.ts';
 import { paint } from '../output.ts';
 import { makeProgress } from '../progress.ts';
 import { renderStatus } from '../render-status.ts';
+import { takeDown } from './down.ts';
 import { action, type Register } from './run.ts';
 
 const example = fileURLToPath(new URL('../../../specs/examples/hosting.yaml', import.meta.url));
@@ -48,14 +50,33 @@ export const registerUp: Register = (program, interrupted) => {
 };
 
 async function run(context: Context, options: Options): Promise<undefined> {
-  const started = performance.now();
-  const existed = readState(context.stateDir) !== null;
   const file = resolve(options.file ?? example);
   if (!existsSync(file))
     throw new McpError('USAGE_FILE', `there is no file ${file}`, { hint: 'Name an environment with --file.' });
+  const release = await holdFolder(context.stateDir, {
+    signal: context.signal,
+    onBusy: (holder) => context.note(`waiting for another mcp${pidOf(holder)} that works on ${context.stateDir}`),
+  });
+  try {
+    await start(context, options, file);
+  } finally {
+    release();
+  }
+  if (options.foreground) await stay(context);
+  return undefined;
+}
+
+function pidOf(holder: FolderHolder | null): string {
+  return holder ? ` (pid ${holder.identity.pid})` : '';
+}
+
+async function start(context: Context, options: Options, file: string): Promise<void> {
+  const started = performance.now();
+  const existed = readState(context.stateDir) !== null;
   const settings: UpOptions = {
     dir: context.stateDir,
     file,
+    fileNamed: options.file !== undefined,
     port: options.port,
     controllers: options.controllers,
     provider: options.provider,
@@ -65,8 +86,12 @@ async function run(context: Context, options: Options): Promise<undefined> {
   };
   const progress = makeProgress(context);
   try {
-    const { state, status } = await up(settings, progress);
+    const { state, status, declared } = await up(settings, progress);
     progress.done();
+    if (options.file !== undefined && !declared)
+      context.note(`What is declared already stays; to change it: mcp apply -f ${options.file}`);
+    if (!existed && options.port !== 0 && options.port !== state.gateway.port)
+      context.note(`Port ${options.port} is taken: the gateway listens on ${state.gateway.port}.`);
     const url = `http://${state.gateway.address}:${state.gateway.port}`;
     const seconds = Number(((performance.now() - started) / 1000).toFixed(1));
     if (context.json)
@@ -83,11 +108,12 @@ async function run(context: Context, options: Options): Promise<undefined> {
   } catch (error) {
     progress.fail();
     // A first start that was cut off leaves nothing; one that failed stays, so that its logs can be read.
-    if (!existed && context.signal.aborted) await down(context.stateDir, () => undefined);
+    if (!existed && context.signal.aborted) {
+      context.note('Interrupted: what was started is stopped and removed again.');
+      await down(context.stateDir, () => undefined);
+    }
     throw error;
   }
-  if (options.foreground) await stay(context);
-  return undefined;
 }
 
 /** What a newcomer needs next. */
@@ -128,5 +154,5 @@ async function stay(context: Context): Promise<void> {
       resolve();
     });
   });
-  await down(context.stateDir, (what) => context.note(`stopping ${what}`));
+  await takeDown(context, { keep: false });
 }

@@ -57,9 +57,29 @@ export function testView(test: TestFn, open: OpenRegistry): void {
       paths.registration('dns', '1.2.0', 'm-2'),
       paths.registration('dns', '1.2.0', 'stale'),
     ]);
-    t.deepEqual(view.configs.dns?.record.values, { a: 1 });
+    t.deepEqual(view.configs.dns?.record?.values, { a: 1 });
     t.deepEqual(view.budgets.dns?.record.destroyed, [1]);
     t.deepEqual(view.gateways, []);
+  });
+
+  test('a damaged configuration, and a gateway that says nonsense, are named and hold up nothing else', async (t) => {
+    const { connect, client } = await formatted(t, open);
+    const gateway = await connect();
+    await client.create(paths.config('dns'), 'nonsense');
+    await client.create(paths.gateway('left'), 'nonsense');
+    await gateway.create(paths.gateway('odd'), '{}', { mode: 'ephemeral' });
+    const view = await readRegistry(client, { allowLoopback: true });
+    t.deepEqual(view.configs.dns, { record: null, version: 0 });
+    t.deepEqual(
+      view.gateways.map(({ id, drained, holding }) => [id, drained.asOf, holding !== '']),
+      [['odd', 0, true]],
+      'a live one counts as one that has drained nothing, a persistent node is none',
+    );
+    t.deepEqual(view.rejected.map(({ path }) => path).sort(), [
+      paths.config('dns'),
+      paths.gateway('left'),
+      paths.gateway('odd'),
+    ]);
   });
 
   test('a ledger entry that is not one fails the whole view, by name', async (t) => {

@@ -287,6 +287,20 @@ test('a mass failure stops every drain and retirement and caps replacements (P3)
   t.true(plan.alarms.some(({ code }) => code === 'MASS_FAILURE'));
 });
 
+test('where all of a service died, what caps its replacements is named as what it is', (t) => {
+  const five = version('1.0.0', 5);
+  const world = new WorldBuilder().declare(dns(five), { pool: 5 });
+  for (let index = 0; index < 5; index += 1) world.serving(`m${index}`, 'dns', five).machine(`r${index}`);
+  const leader = new TestLeader();
+  leader.plan(world);
+  for (let index = 0; index < 5; index += 1)
+    world.machine(`m${index}`, { service: 'dns', version: five, served: true, phase: null });
+  leader.plan(world, 1000);
+  const plan = leader.plan(world, 200_000);
+  t.is(acts(plan, 'claim').length, 1);
+  t.true(plan.waiting.some(({ why }) => why === '4 more wait: mass failure: at most 1 starting at a time'));
+});
+
 test('a mass failure is known to a successor by the ledger', (t) => {
   const ten = version('1.0.0', 10);
   const world = new WorldBuilder().declare(dns(ten));
@@ -420,4 +434,7 @@ test('configuration follows what is declared', (t) => {
   t.deepEqual(acts(new TestLeader().plan(world)), ['configure dns']);
   world.declare([{ ...service('dns', []), config: { ttl: 60 } }]);
   t.deepEqual(acts(new TestLeader().plan(world)), []);
+  const damaged = new TestLeader().plan(world.set({ configs: { dns: { record: null, version: 3 } } }));
+  t.deepEqual(acts(damaged), ['configure dns']);
+  t.regex(damaged.actions[0]?.reason ?? '', /damaged/);
 });

@@ -39,13 +39,28 @@ test('an instance that drains is shown and does not count as live', (t) => {
 });
 
 test('a service that is declared no more is shown while it has instances', (t) => {
-  const registry = registryPart(environment(), { registrations: [registration('a', 'old', v1)] });
+  const registry = registryPart(environment(), {
+    machines: [claimed('a', 'old', v1)],
+    registrations: [registration('a', 'old', v1)],
+  });
   const view = statusView(registry, quiet);
   t.deepEqual(
     view.services.map(({ name, desired, live }) => ({ name, desired, live })),
     [{ name: 'old', desired: 0, live: 1 }],
   );
   t.false(isConverged(view));
+});
+
+test('instances of standalone agents beyond what is declared are shown as such and waited for by nobody', (t) => {
+  const alone = registration('x', 'old', v1);
+  const undeclared = statusView(registryPart(environment(), { registrations: [alone] }), quiet);
+  t.true(undeclared.services[0]?.versions[0]?.instances[0]?.standalone);
+  t.true(isConverged(undeclared));
+  const one = version('1.0.0', 1);
+  const beside = { machines: [claimed('a', 'dns', one)], registrations: [registration('a', 'dns', one)] };
+  const declared = environment(service('dns', [one]));
+  beside.registrations.push(registration('x', 'dns', one));
+  t.false(isConverged(statusView(registryPart(declared, beside), quiet)), 'ours is surplus now');
 });
 
 test('it has converged only when every version has its count and nothing starts or drains', (t) => {

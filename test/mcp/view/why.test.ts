@@ -56,6 +56,17 @@ test('what the controller waits for is told as its evidence', (t) => {
   t.true(view.links.some(({ evidence }) => evidence.includes('dns@1.0.0 waits: pool empty: 1 building')));
 });
 
+test('of a version that fails to start the alarm is told, and only there what to do about it', (t) => {
+  const alarms = [{ code: 'START_FAILING', message: 'dns@1.0.0: 3 starts in a row failed, exited with code 3' }];
+  const waiting = [{ what: 'dns@1.0.0', why: '2 more wait' }];
+  const tryOf = (words: object) =>
+    broken({}, { controller: { ...controller, ...words } as typeof controller }).links.find(
+      ({ link }) => link === 'controller',
+    )?.try;
+  t.regex(tryOf({ waiting, alarms }) ?? '', /correct what fails/);
+  t.is(tryOf({ waiting, alarms: [{ code: 'START_FAILING', message: 'web@1: crashed' }] }), 'mcp watch');
+});
+
 test('missing machines are the broken link where the controller waits for nothing', (t) => {
   t.is(broken({ machines: [machine('p')], registrations: [] }).broken, 'machines');
 });

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { paths } from '../../../registrar/layout.ts';
-import { listHistory, publishDesired, readDesired } from '../../../registrar/recipes/desired-document.ts';
+import { listHistory, publishDesired, readDeclared, readDesired } from '../../../registrar/recipes/desired-document.ts';
 import { commit } from '../../../registrar/recipes/epoch-guard.ts';
 import { formatRegistry } from '../../../registrar/recipes/format-registry.ts';
 import { suspend } from '../../../registrar/recipes/suspension.ts';
@@ -87,4 +87,29 @@ test('a brake whose node is missing is no brake that is off', async (t) => {
   const { client } = await setUp();
   await client.delete(paths.suspended);
   await t.throwsAsync(suspend(client, { reason: '', by: '', at: 1 }), { code: 'CLUSTER_MISMATCH' });
+});
+
+test('where /desired is damaged or gone, its newest good copy counts, and the next declaration replaces it', async (t) => {
+  const { client } = await setUp();
+  t.deepEqual(await readDeclared(client), { record: null, version: null, damage: null });
+  await publishDesired(client, declaration);
+  const second = await publishDesired(client, declaration);
+  await client.create(paths.historyOf(3), 'torn');
+  await client.set(paths.desired, '{"generation":');
+  const damaged = await readDeclared(client);
+  t.deepEqual(damaged.record, second);
+  t.regex(damaged.damage ?? '', /not JSON/);
+  await client.delete(paths.historyOf(3));
+  t.is((await publishDesired(client, { ...declaration, expectGeneration: 2 })).generation, 3);
+  t.is((await readDesired(client))?.record.generation, 3);
+  await client.delete(paths.desired);
+  t.is((await readDeclared(client)).record?.generation, 3);
+  t.is((await publishDesired(client, declaration)).generation, 4);
+});
+
+test('where the history is gone too the registry was wiped, and nothing is declared in it', async (t) => {
+  const { client } = await setUp();
+  await client.delete(paths.history);
+  await t.throwsAsync(readDeclared(client), { code: 'CLUSTER_MISMATCH', message: /wiped/ });
+  await t.throwsAsync(publishDesired(client, declaration), { code: 'CLUSTER_MISMATCH' });
 });
