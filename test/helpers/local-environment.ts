@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ExecutionContext } from 'ava';
+import type { ExecutionContext, TestFn } from 'ava';
 import type { LocalState } from '../../mcp/local/state.ts';
 import { readState } from '../../mcp/local/state.ts';
 import { isConverged, type StatusView } from '../../mcp/view/status-view.ts';
@@ -46,7 +46,7 @@ export interface TestEnvironment {
   state: LocalState;
   /** The gateway's URL without a slash at its end. */
   url: string;
-  /** Runs mcp on this environment; fails the test unless the exit code is the expected one. */
+  /** Runs mcp on this environment; rejects unless the exit code is the expected one. */
   mcp(...words: string[]): Promise<CliResult>;
   mcpFails(code: number, ...words: string[]): Promise<CliResult>;
   status(): Promise<StatusView>;
@@ -56,7 +56,7 @@ export interface TestEnvironment {
 
 /** Brings an environment up and takes it down when the test ends, however it ends. */
 export async function startEnvironment(
-  t: ExecutionContext,
+  t: Pick<ExecutionContext, 'teardown' | 'log'>,
   { file = join(examples, 'hosting.yaml'), args = [] as string[] } = {},
 ): Promise<TestEnvironment> {
   const parent = await mkdtemp(join(tmpdir(), 'mcp-environment-'));
@@ -72,8 +72,8 @@ export async function startEnvironment(
   if (!state) throw new Error('mcp up left no state');
   const run = async (code: number, words: string[]) => {
     const result = await runMcp([...words, '--state', dir]);
-    t.is(result.code, code, `mcp ${words.join(' ')}\n${result.stdout}\n${result.stderr}`);
-    return result;
+    if (result.code === code) return result;
+    throw new Error(`mcp ${words.join(' ')}: ${result.code}, not ${code}\n${result.stdout}\n${result.stderr}`);
   };
   const status = async () => JSON.parse((await run(0, ['status', '--json'])).stdout) as StatusView;
   return {
@@ -92,6 +92,32 @@ export async function startEnvironment(
           throw new Error(`not within ${withinMs} ms: ${what}\n${JSON.stringify(now, null, 2)}`);
       }
     },
+  };
+}
+
+/**
+ * One environment for all tests of a file, which are to be serial: brought up before the first, taken down after the last.
+ * Gives what gives it.
+ */
+export function shareEnvironment(
+  test: TestFn,
+  options: Parameters<typeof startEnvironment>[1] = {},
+): () => TestEnvironment {
+  const ends: (() => Promise<void> | void)[] = [];
+  let shared: TestEnvironment | null = null;
+  test.before(async (t) => {
+    t.timeout(120_000);
+    shared = await startEnvironment(
+      { log: t.log, teardown: (end) => void ends.push(end as () => Promise<void>) },
+      options,
+    );
+  });
+  test.after.always(async () => {
+    for (const end of ends) await end();
+  });
+  return () => {
+    if (!shared) throw new Error('the environment did not come up');
+    return shared;
   };
 }
 
