@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --disable-warning=ExperimentalWarning
 /** `mcp` for people: runs the command line with the pinned Node where this one is too old to run TypeScript as it is. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -16,6 +16,10 @@ if (Number(process.versions.node.split('.')[0]) >= 24) {
     );
     process.exit(1);
   }
-  const result = spawnSync(pinned, [join(here, 'main.ts'), ...process.argv.slice(2)], { stdio: 'inherit' });
+  const result = spawnSync(
+    pinned,
+    ['--disable-warning=ExperimentalWarning', join(here, 'main.ts'), ...process.argv.slice(2)],
+    { stdio: 'inherit' },
+  );
   process.exit(result.status ?? 1);
 }

@@ -1,5 +1,5 @@
 /** Steps of something that takes longer than a second: a live line in a terminal, plain lines elsewhere, nothing with --json. */
-import type { Progress } from '../local/up.ts';
+import type { Progress } from '../local/progress.ts';
 import type { Context } from './context.ts';
 import { paint } from './output.ts';
 

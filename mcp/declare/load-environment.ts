@@ -16,6 +16,8 @@ export interface LoadOptions {
   /** Folder of packed artifacts, named by their sha256. */
   artifacts: string;
   allowEmpty?: boolean;
+  /** Taken where the file leaves the image of its machines to the provider (`process`, the file's own default). */
+  defaultImage?: string;
   /** For showing the file's name as the user gave it. */
   cwd?: string;
 }
@@ -37,7 +39,9 @@ export async function loadEnvironment(file: string, options: LoadOptions): Promi
   for (const [key, artifact] of localArtifacts(declared)) {
     resolved.set(key, await resolveLocal(artifact, dirname(path), options.artifacts));
   }
-  return resolveEnvironment(declared, resolved);
+  const { pool } = declared;
+  const image = pool.image === 'process' ? (options.defaultImage ?? pool.image) : pool.image;
+  return resolveEnvironment({ ...declared, pool: { ...pool, image } }, resolved);
 }
 
 /** The path as people would type it here. */

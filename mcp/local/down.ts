@@ -3,9 +3,8 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { stopNginx } from '../../proxy-daemon/main.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
-import type { ProcessProvider } from '../../vm-factory/process/process-provider.ts';
 import { findDaemon, recordedDaemons, stopDaemon, stopProcess, strayProcesses } from './daemons.ts';
-import { machineProvider } from './provider.ts';
+import { type LocalProvider, machineProvider } from './provider.ts';
 import { readState, type StatePaths, statePaths } from './state.ts';
 
 /** What was stopped, for people. */
@@ -39,6 +38,7 @@ export async function down(dir: string, step: (text: string) => void, { keep = f
   step('machines');
   const provider = machineProvider(paths, state);
   report.machines = await destroyAll(provider);
+  await provider.emptyStock?.();
   await provider.close();
   for (const name of names.filter((name) => name.startsWith('zookeeper'))) await stopOne(paths, name, report, step);
   for (const stray of strayProcesses(paths)) await stopProcess(stray, 1000);
@@ -59,7 +59,7 @@ async function stopOne(
   if (await stopDaemon(paths, name, 5000)) report.stopped.push(name);
 }
 
-async function destroyAll(provider: ProcessProvider): Promise<number> {
+async function destroyAll(provider: LocalProvider): Promise<number> {
   const machines = await provider.list();
   await Promise.all(machines.map((machine) => provider.destroy(machine)));
   return machines.length;

@@ -1,7 +1,11 @@
 /** The provider of a local environment's machines. */
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../registrar/system-clock.ts';
+import { ImageStore } from '../../vm-factory/image/image-store.ts';
 import { ProcessProvider } from '../../vm-factory/process/process-provider.ts';
+import type { MachineProvider } from '../../vm-factory/provider.ts';
+import { QemuProvider } from '../../vm-factory/qemu/qemu-provider.ts';
+import { readSecret } from './secret.ts';
 import type { LocalState, StatePaths } from './state.ts';
 
 const cli = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
@@ -11,14 +15,43 @@ export function mcpCommand(...words: string[]): string[] {
   return ['--disable-warning=ExperimentalWarning', cli, ...words];
 }
 
+/** Of a virtual machine: enough for the agent and a small service. */
+const memoryMb = 256;
+/** Clones kept paused: as many as may be asked for at once without a boot. */
+const stock = 2;
+
+/** A provider of machines on this host, with what only an environment's end needs. */
+export type LocalProvider = MachineProvider & { emptyStock?(): Promise<void> };
+
 /** Makes the provider; the caller closes it. */
-export function machineProvider(paths: StatePaths, state: LocalState): ProcessProvider {
-  return new ProcessProvider({
-    dir: paths.factory,
-    clusterId: state.clusterId,
-    addressBlock: state.addressBlock,
-    agentCommand: [process.execPath, ...mcpCommand('agent', 'run', '--auth-file', paths.secret, '--machine')],
-    clock: systemClock,
-    sessionTimeoutMs: state.sessionTimeoutMs,
+export function machineProvider(paths: StatePaths, state: LocalState): LocalProvider {
+  return state.qemu
+    ? qemuProvider(paths, state, state.qemu)
+    : new ProcessProvider({
+        ...common(paths, state),
+        agentCommand: [process.execPath, ...mcpCommand('agent', 'run', '--auth-file', paths.secret, '--machine')],
+      });
+}
+
+/** The same with what only virtual machines have. */
+export function qemuProvider(
+  paths: StatePaths,
+  state: LocalState,
+  { images, ...qemu }: NonNullable<LocalState['qemu']>,
+): QemuProvider {
+  return new QemuProvider({
+    ...common(paths, state),
+    images: new ImageStore(images),
+    qemu,
+    memoryMb,
+    cpus: 1,
+    stock,
+    artifacts: paths.artifacts,
+    auth: readSecret(paths.secret),
   });
+}
+
+function common(paths: StatePaths, state: LocalState) {
+  const { clusterId, addressBlock, sessionTimeoutMs } = state;
+  return { dir: paths.factory, clusterId, addressBlock, clock: systemClock, sessionTimeoutMs };
 }

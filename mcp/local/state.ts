@@ -4,12 +4,24 @@ import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { McpError } from '../../specs/errors.ts';
+import { minimalImage } from '../../vm-factory/image/bake-minimal.ts';
 
 const stateSchema = z.object({
   format: z.literal(1),
   createdAt: z.number(),
   clusterId: z.string(),
-  provider: z.enum(['process']),
+  provider: z.enum(['process', 'qemu']),
+  /** Only with the qemu provider. */
+  qemu: z
+    .object({
+      /** Folder of baked images; it outlives environments. */
+      images: z.string(),
+      version: z.string(),
+      accelerator: z.enum(['kvm', 'tcg']),
+      /** Why it is not KVM; empty where it is. */
+      why: z.string(),
+    })
+    .optional(),
   zookeeperPort: z.number(),
   gateway: z.object({ address: z.string(), port: z.number() }),
   /** First three numbers of the machines' loopback addresses, e.g. `127.31.7`. */
@@ -104,6 +116,11 @@ async function write(dir: string, state: LocalState): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o755 });
   await writeFile(candidate, `${JSON.stringify(state, null, 2)}\n`);
   await rename(candidate, file);
+}
+
+/** The image that machines get where an environment names none: `process` is no image of virtual machines. */
+export function defaultImageOf(state: Pick<LocalState, 'provider'>): string {
+  return state.provider === 'qemu' ? minimalImage : 'process';
 }
 
 /** ZooKeeper connect string of the environment, with our chroot. */

@@ -14,9 +14,19 @@ import { loadEnvironment } from '../declare/load-environment.ts';
 import type { StatusView } from '../view/status-view.ts';
 import { freeAddressBlock, freePort } from './addresses.ts';
 import { type DaemonSpec, daemonLog, ensureDaemon, findDaemon } from './daemons.ts';
+import type { Progress } from './progress.ts';
 import { machineProvider, mcpCommand } from './provider.ts';
 import { makeSecret, readSecret } from './secret.ts';
-import { type LocalState, readState, registryOf, type StatePaths, statePaths, writeState } from './state.ts';
+import {
+  defaultImageOf,
+  type LocalState,
+  readState,
+  registryOf,
+  type StatePaths,
+  statePaths,
+  writeState,
+} from './state.ts';
+import { findQemu, prepareVirtualMachines } from './virtual-machines.ts';
 import { waitUntilServed } from './wait-until-served.ts';
 
 /** Sessions may be 2 to 20 ticks long: from one second up. */
@@ -31,15 +41,10 @@ export interface UpOptions {
   /** Wanted port of the gateway; another free one is taken where it is in use. */
   port: number;
   controllers: number;
+  provider: LocalState['provider'];
   sessionTimeoutMs: number;
   actor: string;
   signal: AbortSignal;
-}
-
-/** Says what is going on: `start` begins a step, `tell` changes its text. Steps end when the next one starts. */
-export interface Progress {
-  start(title: string): void;
-  tell(detail: string): void;
 }
 
 export interface UpResult {
@@ -56,10 +61,11 @@ export interface UpResult {
 export async function up(options: UpOptions, progress: Progress): Promise<UpResult> {
   progress.start('Choose ports and addresses');
   const paths = statePaths(options.dir);
-  const state = readState(options.dir) ?? (await makeState(options));
+  const state = readState(options.dir) ?? (await makeState(options, progress));
   await makeSecret(paths.secret);
   await startZooKeeper(paths, state, progress, options.signal);
   const fresh = await prepareRegistry(paths, state, progress, options.signal);
+  await prepareVirtualMachines(paths, state, progress, options.signal);
   progress.start('Start controller and gateway');
   if (!(await findDaemon(paths, 'supervisor'))) {
     for (const spec of daemons(options.dir, state)) await ensureDaemon(paths, spec);
@@ -69,7 +75,7 @@ export async function up(options: UpOptions, progress: Progress): Promise<UpResu
   try {
     if (fresh) {
       const file = options.fileNamed ? options.file : state.environmentFile;
-      await declare(client, paths, { ...options, file }, progress);
+      await declare(client, paths, state, { ...options, file }, progress);
     }
     const status = await waitUntilServed({ client, provider, paths, progress, signal: options.signal });
     await waitForDocuments(client, status, progress, options.signal);
@@ -107,12 +113,13 @@ export async function zooKeeperDaemon(paths: StatePaths, state: LocalState): Pro
   return { name: 'zookeeper', command: server.command, args: server.args, env: server.env };
 }
 
-async function makeState(options: UpOptions): Promise<LocalState> {
+async function makeState(options: UpOptions, progress: Progress): Promise<LocalState> {
   const state: LocalState = {
     format: 1,
     createdAt: systemClock.now(),
     clusterId: randomUUID(),
-    provider: 'process',
+    provider: options.provider,
+    qemu: options.provider === 'qemu' ? await findQemu(progress, options.signal) : undefined,
     zookeeperPort: await freePort(),
     gateway: { address: '127.0.0.1', port: await freePort('127.0.0.1', options.port) },
     addressBlock: await freeAddressBlock(() => randomBytes(4).readUInt32BE() / 2 ** 32),
@@ -186,11 +193,15 @@ async function prepareRegistry(
 async function declare(
   client: RegistryClient,
   paths: StatePaths,
+  state: LocalState,
   options: UpOptions,
   progress: Progress,
 ): Promise<void> {
   progress.start(`Pack artifacts and declare ${options.file}`);
-  const environment = await loadEnvironment(options.file, { artifacts: paths.artifacts });
+  const environment = await loadEnvironment(options.file, {
+    artifacts: paths.artifacts,
+    defaultImage: defaultImageOf(state),
+  });
   await applyEnvironment(client, environment, {
     author: options.actor,
     reason: `up -f ${options.file}`,

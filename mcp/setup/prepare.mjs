@@ -33,19 +33,19 @@ const debianPackages = [
   {
     name: 'qemu-system-x86',
     why: 'virtual machines',
-    for: ['qemu'],
+    for: ['qemu', 'test'],
     present: () => onPath('qemu-system-x86_64'),
   },
   {
     name: 'busybox-static',
     why: "the machines' images",
-    for: ['qemu'],
+    for: ['qemu', 'test'],
     present: () => executable('/bin/busybox'),
   },
   {
     name: 'e2fsprogs',
     why: "the machines' disks",
-    for: ['qemu'],
+    for: ['qemu', 'test'],
     present: () => onPath('mke2fs') || executable('/usr/sbin/mke2fs'),
   },
   { name: 'openssl', why: 'the tests make certificates', for: ['test'], present: () => onPath('openssl') },

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { ExecutionContext, TestFn } from 'ava';
 import type { LocalState } from '../../mcp/local/state.ts';
 import { readState } from '../../mcp/local/state.ts';
-import type { StatusView } from '../../mcp/view/status-view.ts';
+import { isConverged, type StatusView } from '../../mcp/view/status-view.ts';
 
 const cli = fileURLToPath(new URL('../../mcp/cli/main.ts', import.meta.url));
 export const examples = fileURLToPath(new URL('../../specs/examples/', import.meta.url));
@@ -121,14 +121,8 @@ export function shareEnvironment(
   };
 }
 
-/** True where every version has its count of healthy instances and nothing else. */
-export function settled(status: StatusView): boolean {
-  return status.services.every((service) =>
-    service.versions.every(
-      (version) => version.live === version.desired && version.instances.every(({ state }) => state === 'up'),
-    ),
-  );
-}
+/** True where every version has its count of healthy instances and nothing else, and every gateway serves that. */
+export const settled = isConverged;
 
 /** Instances of a service, over its versions. */
 export function instancesOf(status: StatusView, name: string) {

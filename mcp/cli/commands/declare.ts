@@ -10,7 +10,7 @@ import { readStatus, readWorld } from '../../control/read-status.ts';
 import { type Applied, applyEnvironment } from '../../declare/apply-environment.ts';
 import { loadEnvironment } from '../../declare/load-environment.ts';
 import { largestCount, scaled } from '../../declare/scale.ts';
-import { statePaths } from '../../local/state.ts';
+import { defaultImageOf, readState, statePaths } from '../../local/state.ts';
 import { firstSteps } from '../../plan/first-steps.ts';
 import { isNothing, previewEnvironment } from '../../view/preview.ts';
 import { isConverged, type StatusView } from '../../view/status-view.ts';
@@ -146,6 +146,7 @@ function load(context: Context, options: PlanOptions) {
   return loadEnvironment(options.file, {
     artifacts: statePaths(context.stateDir).artifacts,
     allowEmpty: options.allowEmpty,
+    defaultImage: defaultImageOf(readState(context.stateDir) ?? { provider: 'process' }),
   });
 }
 

@@ -1,12 +1,14 @@
 /** `mcp up`: the local environment, from nothing to served. */
 import { existsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Option } from 'commander';
 import { McpError } from '../../../specs/errors.ts';
 import { down } from '../../local/down.ts';
 import { type FolderHolder, holdFolder } from '../../local/folder-lock.ts';
 import { readState } from '../../local/state.ts';
 import { type UpOptions, up } from '../../local/up.ts';
+import type { StatusView } from '../../view/status-view.ts';
 import type { Context } from '../context.ts';
 import { wholeNumber } from '../numbers.ts';
 import { paint } from '../output.ts';
@@ -21,6 +23,7 @@ interface Options {
   file?: string;
   port: number;
   controllers: number;
+  provider: 'process' | 'qemu';
   sessionTimeout: number;
   foreground?: boolean;
 }
@@ -31,6 +34,11 @@ export const registerUp: Register = (program, interrupted) => {
     .description('start the local environment and wait until what is declared is served')
     .option('-f, --file <yaml>', 'environment to declare at the first start (default: the hosting example)')
     .option('--port <n>', 'wanted port of the gateway (0: any free one)', wholeNumber(0, 65_535), 8080)
+    .addOption(
+      new Option('--provider <name>', 'where machines come from, at the first start')
+        .choices(['process', 'qemu'])
+        .default('process'),
+    )
     .option('--controllers <n>', 'controllers to run; one leads, the others stand by', wholeNumber(1, 5), 1)
     .option(
       '--session-timeout <ms>',
@@ -72,6 +80,7 @@ async function start(context: Context, options: Options, file: string): Promise<
     fileNamed: options.file !== undefined,
     port: options.port,
     controllers: options.controllers,
+    provider: options.provider,
     sessionTimeoutMs: options.sessionTimeout,
     actor: context.actor,
     signal: context.signal,
@@ -95,8 +104,7 @@ async function start(context: Context, options: Options, file: string): Promise<
         state: context.stateDir,
         status,
       });
-    else
-      context.print(welcome(context, url, renderStatus({ ...status, waiting: [] }, context.color), seconds, existed));
+    else context.print(welcome(context, url, status, seconds, existed));
   } catch (error) {
     progress.fail();
     // A first start that was cut off leaves nothing; one that failed stays, so that its logs can be read.
@@ -109,19 +117,18 @@ async function start(context: Context, options: Options, file: string): Promise<
 }
 
 /** What a newcomer needs next. */
-function welcome(context: Context, url: string, status: string, seconds: number, existed: boolean): string {
+function welcome(context: Context, url: string, status: StatusView, seconds: number, existed: boolean): string {
   const title = paint(
     context.color,
     ['bold', 'green'],
     existed ? `Running (checked in ${seconds} s)` : `Up in ${seconds} s`,
   );
-  const mcp = `npx mcp${context.stateDir === join(process.cwd(), '.mcp') ? '' : ` --state ${context.stateDir}`}`;
   const link = (text: string) => paint(context.color, 'cyan', text);
   return [
     '',
     title,
     '',
-    status,
+    renderStatus({ ...status, waiting: [] }, context.color),
     '',
     `  gateway    ${link(`${url}/`)}`,
     `  document   ${link(`${url}/openapi.json`)}`,
@@ -129,12 +136,24 @@ function welcome(context: Context, url: string, status: string, seconds: number,
     `  status     ${link(`${url}/status`)}`,
     '',
     'Try next:',
-    `  curl ${url}/dns/zones`,
-    `  ${mcp} scale dns 4`,
-    `  ${mcp} watch`,
-    `  ${mcp} why dns`,
-    `  npm run down        # stops and removes everything in ${dirname(context.stateDir) === process.cwd() ? '.mcp' : context.stateDir}`,
+    ...tries(context, url, status).map((line) => `  ${line}`),
   ].join('\n');
+}
+
+/** Commands that work as they stand, for the first service that is declared. */
+function tries(context: Context, url: string, { environment, services }: StatusView): string[] {
+  const usual = context.stateDir === join(process.cwd(), '.mcp');
+  const mcp = usual ? 'npx mcp' : `npx mcp --state ${context.stateDir}`;
+  const service = services.find(({ name }) => name === 'dns') ?? services[0];
+  const path = environment === 'hosting' && service?.name === 'dns' ? '/dns/zones' : `${service?.route ?? ''}/`;
+  const [version, second] = service?.versions ?? [];
+  const target = second ? `${service?.name}@${version?.version}` : service?.name;
+  return [
+    `curl ${url}${path}`,
+    ...(service ? [`${mcp} scale ${target} ${(version?.desired ?? 0) + 2}`, `${mcp} why ${service.name}`] : []),
+    `${mcp} watch`,
+    `${usual ? 'npm run down' : `${mcp} down`}    # stops and removes everything in ${context.stateDir}`,
+  ];
 }
 
 async function stay(context: Context): Promise<void> {

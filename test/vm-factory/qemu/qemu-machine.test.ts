@@ -26,7 +26,7 @@ let server: TestZooKeeper;
 if (noQemu) test.skip(`virtual machines serve: not run, ${noQemu}`, () => {});
 else {
   test.before(async (t) => {
-    t.timeout(300_000);
+    t.timeout(600_000);
     server = await startZooKeeper();
     await bakedImage();
   });
@@ -90,7 +90,7 @@ else {
         const owner = (await world.registration())?.stat.ephemeralOwner;
         return owner !== undefined && owner !== first.stat.ephemeralOwner;
       },
-      60_000,
+      150_000,
     );
     t.is(JSON.parse(await world.ask('/')).MCP_MACHINE, machine.uuid);
     t.is(await readlink(join(dir, 'machines', machine.uuid, 'vm', 'pass')), pass);
@@ -99,14 +99,14 @@ else {
 }
 
 async function setUp(t: ExecutionContext) {
-  t.timeout(180_000);
+  t.timeout(400_000);
   const registry = `${server.connectString}/mcp`;
   const connect = () => connectZooKeeper(registry, { sessionTimeoutMs: 10_000 });
   const world = await AgentWorldForTest.make(t, connect);
   const { dir, open } = await qemuBench(t);
   const artifacts = join(dir, 'artifacts');
   await mkdir(artifacts, { recursive: true });
-  return { dir, registry, world, connect, provider: open({ clusterId, artifacts, sessionTimeoutMs: 4_000 }) };
+  return { dir, registry, world, connect, provider: open({ clusterId, artifacts, sessionTimeoutMs: 10_000 }) };
 }
 
 /** The service, kept as the environment's artifacts are. */

@@ -38,7 +38,7 @@ function pidsBelow(dir: string): number[] {
 if (noQemu) test.skip(`virtual machines are kept in stock: not run, ${noQemu}`, () => {});
 else {
   test.before(async (t) => {
-    t.timeout(300_000);
+    t.timeout(600_000);
     await bakedImage();
   });
 
@@ -83,7 +83,7 @@ else {
   test.serial(
     'whenever the maker is killed, a create again gives one running machine and destroy leaves none',
     async (t) => {
-      t.timeout(180_000);
+      t.timeout(400_000);
       const { dir, open } = await qemuBench(t);
       const { qemu } = await bakedImage();
       const provider = open();
@@ -127,7 +127,7 @@ else {
   });
 
   test.serial('a machine without a template boots, and joins as well', async (t) => {
-    t.timeout(180_000);
+    t.timeout(400_000);
     const { open } = await qemuBench(t);
     const asked = request();
     // No template was made for this shape.
