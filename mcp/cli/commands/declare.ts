@@ -139,7 +139,7 @@ async function scale(context: Context, client: RegistryClient, options: DeclareO
     ...(await declaration(context, options, `scale ${target} ${count}`)),
     expectGeneration: current.generation,
   });
-  return finish(context, client, applied, options);
+  return finish(context, client, applied, options, target.split('@')[0]);
 }
 
 function load(context: Context, options: PlanOptions) {
@@ -159,27 +159,34 @@ async function declaration(context: Context, options: DeclareOptions, what: stri
   };
 }
 
-/** Tells what was declared and, unless told not to, waits until it is true. */
+/** Tells what was declared and, unless told not to, waits until it is true: of everything, or of the one service changed. */
 async function finish(
   context: Context,
   client: RegistryClient,
   applied: Applied,
   options: DeclareOptions,
+  only?: string,
 ): Promise<number | undefined> {
   if (!applied.changed) context.note(`Generation ${applied.generation} already says so.`);
   else context.note(`Generation ${applied.generation} declared.\n${renderDiff(applied.diff, context.color)}`);
-  const converged = options.wait === false ? null : await waitUntilLive(context, client, options.timeout);
+  const converged = options.wait === false ? null : await waitUntilLive(context, client, options.timeout, only);
   if (context.json) context.printJson({ ...applied, converged });
   else if (converged) context.print('Desired = live.');
   return converged === false ? exitCodes.failed : undefined;
 }
 
-async function waitUntilLive(context: Context, client: RegistryClient, timeout: number): Promise<boolean> {
+async function waitUntilLive(
+  context: Context,
+  client: RegistryClient,
+  timeout: number,
+  only: string | undefined,
+): Promise<boolean> {
   const progress = makeProgress(context);
   const deadline = systemClock.monotonic() + timeout * 1000;
   progress.start('Wait until desired = live');
   for (;;) {
-    const status = await readStatus(client, context.reading());
+    const all = await readStatus(client, context.reading());
+    const status = { ...all, services: all.services.filter(({ name }) => only === undefined || name === only) };
     if (isConverged(status)) {
       progress.done();
       return true;
