@@ -34,6 +34,7 @@ function written(
 ): WrittenFragment {
   const encoder = new TextEncoder();
   const result: WrittenFragment = {};
-  for (const [section, value] of sectionsOf(service, fragment)) result[section] = encoder.encode(write(section, value));
+  for (const [section, value] of sectionsOf(service, fragment))
+    result[section] = { text: encoder.encode(write(section, value)) };
   return result;
 }
