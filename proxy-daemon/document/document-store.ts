@@ -42,7 +42,7 @@ class DocumentStore implements DocumentSource {
   readonly #clock: Clock;
   readonly #gapMs: number;
   /** Works on what services sent; kept apart, so that a document that takes long does not hold up publishing. */
-  readonly #reading = new DocumentThread({ timeoutMs: 10_000 });
+  readonly #reading = new DocumentThread({ timeoutMs: 30_000 });
   readonly #making = new DocumentThread({ timeoutMs: 30_000 });
   /** Does nothing whose cost a service can choose. */
   readonly #writing = new DocumentThread({ timeoutMs: 120_000 });

@@ -6,7 +6,7 @@ import { makeDirectory } from '../files.ts';
 import { type Head, headOf, joinJson, joinYaml, tailOf } from './merge.ts';
 import { type PackedFragment, unpackFragment } from './pack-fragment.ts';
 import { modifiedAt, writePieces } from './write-document.ts';
-import { writeYaml } from './write-fragment.ts';
+import { writeYaml } from './write-yaml.ts';
 
 /** One service for the page that lists them: `services.json`. */
 export interface ServiceEntry {

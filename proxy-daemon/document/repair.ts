@@ -57,6 +57,8 @@ async function repaired(document: JsonObject, fault: McpError, say: (note: strin
     });
     const whole = repairFields(local, say);
     await validateDocument(whole);
+    // What 3.0 forbids and 3.1 allows needs no repair: all is read as 3.1.
+    say(fault.message);
     return whole;
   } catch (cause) {
     // What was wrong with the document as it came says more than what could not be repaired.

@@ -1,7 +1,7 @@
-import { stringify } from 'yaml';
 import type { Json, JsonObject } from './json.ts';
 import { type Section, sectionsOf, type WrittenFragment } from './merge.ts';
 import type { Fragment } from './namespace.ts';
+import { writeYaml } from './write-yaml.ts';
 
 /** Writes what a fragment adds to each section of the merged document, so that joining needs no parsing. Pure. */
 
@@ -20,11 +20,6 @@ export function writeFragmentYaml(service: string, fragment: Fragment): WrittenF
       .slice(inner === undefined ? 1 : 2)
       .join('\n');
   });
-}
-
-/** A block mapping that ends in a newline. No aliases: equal parts of a document must not depend on each other. */
-export function writeYaml(value: JsonObject): string {
-  return stringify(value, { aliasDuplicateObjects: false, lineWidth: 0 });
 }
 
 function written(

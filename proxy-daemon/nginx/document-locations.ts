@@ -26,7 +26,6 @@ export function documentLocations(
     ...packed,
     directive('gzip_vary', 'on'),
   ];
-  const html = `${paths.www}/docs/index.html`;
   return [
     exact('/openapi.json', [...document, directive('alias', `${current}/openapi.json`)]),
     exact('/openapi.yaml', [...document, directive('alias', `${current}/openapi.yaml`)]),
@@ -47,11 +46,8 @@ export function documentLocations(
       'location',
       ['~', nginxText`^/docs/([a-z0-9-]+)/$`],
       [
-        ...page,
         block('if', ['(', '!-d', nginxText`${services}/$1`, ')'], [directive('return', 404)]),
-        block('types', [], []),
-        directive('default_type', 'text/html'),
-        directive('alias', html),
+        directive('rewrite', '^', '/docs/index.html', 'last'),
       ],
     ),
   ];

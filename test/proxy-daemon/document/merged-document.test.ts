@@ -7,7 +7,8 @@ import { isObject, type JsonObject, objectAt } from '../../../proxy-daemon/docum
 import { headOf, joinJson, joinYaml, type Piece, tailOf } from '../../../proxy-daemon/document/merge.ts';
 import { rewriteOpenApi3, validateDocument } from '../../../proxy-daemon/document/normalise.ts';
 import { serviceFragment } from '../../../proxy-daemon/document/service-fragment.ts';
-import { writeFragmentJson, writeFragmentYaml, writeYaml } from '../../../proxy-daemon/document/write-fragment.ts';
+import { writeFragmentJson, writeFragmentYaml } from '../../../proxy-daemon/document/write-fragment.ts';
+import { writeYaml } from '../../../proxy-daemon/document/write-yaml.ts';
 import { openApiDocument } from '../../helpers/openapi-arbitrary.ts';
 import { assertSameMeaning, resolveRef } from '../../helpers/openapi-meaning.ts';
 

@@ -9,14 +9,14 @@ import { eventually } from '../../helpers/eventually.ts';
 import { startExampleGateway } from '../../helpers/example-gateway.ts';
 
 async function get(url: string, headers: Record<string, string> = {}) {
-  const { statusCode, headers: answered, body } = await request(url, { headers });
+  const { statusCode, headers: answered, body } = await request(url, { headers, reset: true });
   return { status: statusCode, headers: answered, bytes: Buffer.from(await body.arrayBuffer()) };
 }
 
 test('documents are served packed and plain with strong ETags, as a whole and for each service', async (t) => {
   const changing = await startDocumentServer(smallDocument(['/a']));
   t.teardown(() => changing.close());
-  const { gateway, document } = await startExampleGateway(t, { changing });
+  const { gateway, document } = await startExampleGateway(t, { changing }, 500);
   const gzip = { 'accept-encoding': 'gzip' };
 
   for (const path of ['/openapi.json', '/openapi.yaml', '/docs/dns/openapi.json', '/docs/dns/openapi.yaml']) {
@@ -76,23 +76,6 @@ test('documents are served packed and plain with strong ETags, as a whole and fo
   const before = await etags();
   // As long as before: what tells them apart is not the size.
   changing.serve(smallDocument(['/b']));
-  const { port } = changing;
-  await gateway.client.delete('/services/changing/1.0.0/m-changing-1.0.0');
-  await gateway.register({
-    path: '/services/changing/1.0.0/m-changing-2',
-    record: {
-      schema: 1,
-      service: 'changing',
-      version: '1.0.0',
-      machine: 'm-changing-2',
-      address: '127.0.0.1',
-      port,
-      state: 'up',
-      document: '/openapi.json?2',
-      at: 0,
-    },
-    mzxid: 0,
-  });
   await eventually('the change is served', async () =>
     (await gateway.ask('/docs/changing/openapi.json')).body.includes('/changing/b'),
   );
@@ -104,5 +87,5 @@ test('documents are served packed and plain with strong ETags, as a whole and fo
   t.not(after[0], before[0]);
   t.not(after[1], before[1]);
   t.is(after[2], before[2]);
-  t.is(changed['x-mcp-generation'], Number((await get(`${gateway.url}/openapi.json`)).headers['x-mcp-generation']));
+  t.true(Number(changed['x-mcp-generation']) > Number(document['x-mcp-generation']));
 });
