@@ -3,7 +3,8 @@
  * text here and defaults not filled in: parse-environment.ts does both. No issue uses zod's own wording.
  */
 import { z } from 'zod';
-import { durationPattern, formatDuration, parseDuration } from './duration.ts';
+import { image, imageName, isTextOfImage } from './image-schema.ts';
+import { asWritten, choice, duration, longestText, map, name, text, whole } from './schema-parts.ts';
 
 /** How much one environment may declare. Counts beyond these are slips of the finger, not wishes. */
 export const limits = {
@@ -13,45 +14,12 @@ export const limits = {
   instances: 20_000,
   poolSize: 1000,
   variables: 200,
-  textLength: 4096,
+  textLength: longestText,
+  images: 100,
 } as const;
 
 /** Paths at the gateway that are its own; a route may be neither one of these nor below it. */
 export const gatewayPaths = ['/docs', '/openapi.json', '/openapi.yaml', '/status', '/healthz'] as const;
-
-const name = (what: string) => z.string().regex(/^[a-z0-9-]{1,40}$/, `${what} must be 1 to 40 of a-z, 0-9 and -`);
-
-/** For editors: what isAlwaysText names may also look like a number or a truth value. */
-const asWritten = { type: ['string', 'number', 'boolean'] };
-
-/** Text for a process or a page: no control characters but tab and newline, no half surrogates. */
-const text = (message: string, most: number = limits.textLength) =>
-  z
-    .string({ error: message })
-    .max(most, `must have at most ${most} characters`)
-    .refine((value) => !/[^\P{Cc}\t\n]/u.test(value) && value.isWellFormed(), 'must have no control characters');
-
-const whole = (least: number, most: number) => {
-  const message = `must be a whole number from ${least} to ${most}`;
-  return z.number({ error: message }).int(message).min(least, message).max(most, message);
-};
-
-const map = <Shape extends z.ZodRawShape>(shape: Shape) =>
-  z.strictObject(shape, { error: 'must be a map (name: value)' });
-
-const duration = (leastMs: number, mostMs: number) => {
-  const message = `must be a duration such as 500ms, 2s or 1m, from ${formatDuration(leastMs)} to ${formatDuration(mostMs)}`;
-  return z
-    .string({ error: message })
-    .regex(durationPattern, message)
-    .refine((value) => {
-      const ms = parseDuration(value) ?? leastMs;
-      return ms >= leastMs && ms <= mostMs;
-    }, message);
-};
-
-const choice = <const Words extends readonly [string, ...string[]]>(words: Words) =>
-  z.enum(words, { error: `must be ${words.slice(0, -1).join(', ')} or ${words.at(-1)}` });
 
 const httpPath = (example: string) =>
   z
@@ -199,6 +167,7 @@ const service = map({
     .optional()
     .describe('The longest wait for requests in flight before an instance is stopped. Default: 30s.'),
   'stop-timeout': duration(0, 600_000).optional().describe('From SIGTERM to SIGKILL. Default: 5s.'),
+  image: imageName.optional().describe("What this service's machines are cloned from. Default: the pool's image."),
   ...shared,
   versions: z
     .record(
@@ -219,9 +188,7 @@ export const environmentSchema = map({
   environment: name('an environment name').describe('Name of the environment.'),
   pool: map({
     size: whole(0, limits.poolSize).optional().describe('Ready machines kept. Default: 1.'),
-    image: z
-      .string({ error: 'must be the name of an image' })
-      .regex(/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}$/, 'must be the name of an image')
+    image: imageName
       .optional()
       .describe('What machines are cloned from. Default: process (a process group instead of a VM).'),
   })
@@ -236,6 +203,11 @@ export const environmentSchema = map({
   })
     .optional()
     .describe('The gateway in front of all services.'),
+  images: z
+    .record(name('an image name'), image, { error: 'must be a map (image name: image)' })
+    .refine((images) => Object.keys(images).length <= limits.images, `must have at most ${limits.images} entries`)
+    .optional()
+    .describe('What machines can be cloned from, by name; `mcp up` and `mcp image bake` bake it.'),
   services: z
     .record(name('a service name'), service, { error: 'must be a map (service name: service)' })
     .describe('The services, by name.'),
@@ -246,6 +218,7 @@ export type EnvironmentShape = z.infer<typeof environmentSchema>;
 export type ServiceShape = EnvironmentShape['services'][string];
 export type VersionShape = ServiceShape['versions'][string];
 export type HealthShape = NonNullable<VersionShape['health']>;
+export type ImageShape = NonNullable<EnvironmentShape['images']>[string];
 export type ArtifactShape = NonNullable<VersionShape['artifact']>;
 
 /**
@@ -254,6 +227,7 @@ export type ArtifactShape = NonNullable<VersionShape['artifact']>;
  */
 export function isAlwaysText(path: readonly (string | number)[]): boolean {
   if (path[0] === 'environment' || path[0] === 'gateway') return true;
+  if (path[0] === 'images') return isTextOfImage(path.slice(2));
   const ofService = path.slice(2);
   const [group, kind] = ofService[0] === 'versions' ? ofService.slice(2) : ofService;
   return group === 'env' || group === 'command' || group === 'artifact' || (group === 'health' && kind === 'command');

@@ -66,13 +66,15 @@ export interface Service {
   drainTimeoutMs: number;
   /** ms between SIGTERM and SIGKILL. */
   stopTimeoutMs: number;
+  /** Reference of the image that its machines are cloned from (image-reference.ts); absent: the pool's. */
+  image?: string;
   versions: Version[];
 }
 
 export interface PoolSpec {
   /** Ready machines kept. */
   size: number;
-  /** Image that machines are cloned from; the process provider knows only `process`. */
+  /** Reference of the image that machines are cloned from; the process provider knows only `process`. */
   image: string;
 }
 
@@ -82,10 +84,32 @@ export interface GatewaySpec {
   description: string;
 }
 
+/** One step of an image; in ms the longest that it may take. What it needs is content-addressed. */
+export type ImageStep = { timeoutMs: number } & (
+  | { kind: 'run'; script: string }
+  | { kind: 'puppet'; manifest: Artifact }
+  /** `directory`: what the tar holds lands in `to`. `file`, `program`: `to` is the file. */
+  | { kind: 'copy'; content: Artifact; form: 'directory' | 'file' | 'program'; to: string }
+);
+
+/** What machines can be cloned from, as declared; baking makes it so. */
+export interface ImageSpec {
+  /** [a-z0-9-]{1,40} */
+  name: string;
+  base: 'minimal' | 'debian';
+  /** Names of Debian packages, sorted. */
+  packages: string[];
+  steps: ImageStep[];
+  /** sha256 over what is in it: base, packages, the steps with their contents; neither name nor timeouts. */
+  digest: string;
+}
+
 /** The whole declared world. */
 export interface Environment {
   name: string;
   pool: PoolSpec;
   gateway: GatewaySpec;
+  /** Declared images; absent: none. */
+  images?: ImageSpec[];
   services: Service[];
 }

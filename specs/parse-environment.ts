@@ -1,13 +1,20 @@
 /** An environment file's bytes to a declared environment: pure, whole or refused with every problem found. */
-import type { DeclaredArtifact, DeclaredEnvironment, DeclaredService, DeclaredVersion } from './declared.ts';
+import type {
+  DeclaredArtifact,
+  DeclaredEnvironment,
+  DeclaredImage,
+  DeclaredService,
+  DeclaredVersion,
+} from './declared.ts';
 import { decodeText } from './decode.ts';
 import { parseDuration } from './duration.ts';
-import { brokenRules, routeOf } from './environment-rules.ts';
+import { brokenImages, brokenRules, routeOf } from './environment-rules.ts';
 import {
   type ArtifactShape,
   type EnvironmentShape,
   environmentSchema,
   type HealthShape,
+  type ImageShape,
   isAlwaysText,
   type ServiceShape,
   type VersionShape,
@@ -38,7 +45,10 @@ export function parseEnvironment(bytes: Uint8Array, options: ParseOptions): Decl
     throw specInvalid([...tree.problems, { ...tree.valueAt([]), message }]);
   }
   const { shape, issues } = checkShape(tree.value);
-  const rules = brokenRules(shape.services, { allowEmpty: (options.allowEmpty ?? false) || issues.length > 0 });
+  const rules = [
+    ...brokenRules(shape.services, { allowEmpty: (options.allowEmpty ?? false) || issues.length > 0 }),
+    ...(issues.length > 0 ? [] : brokenImages(shape)),
+  ];
   const known = new Set(tree.problems.map(({ line, column }) => `${line}:${column}`));
   const problems = [
     ...tree.problems,
@@ -67,7 +77,26 @@ function declare(shape: EnvironmentShape, tree: YamlTree): DeclaredEnvironment {
     name: shape.environment,
     pool: { size: shape.pool?.size ?? 1, image: shape.pool?.image ?? 'process' },
     gateway: { title: shape.gateway?.title ?? shape.environment, description: shape.gateway?.description ?? '' },
+    images: Object.entries(shape.images ?? {}).map(([name, image]) => declareImage(name, image, tree)),
     services: Object.entries(shape.services).map(([name, service]) => declareService(name, service, tree)),
+  };
+}
+
+const stepTimeoutMs = 600_000;
+
+function declareImage(name: string, image: ImageShape, tree: YamlTree): DeclaredImage {
+  return {
+    name,
+    base: image.base ?? 'debian',
+    packages: [...new Set(image.packages)].sort(),
+    steps: (image.steps ?? []).map(({ run, puppet, copy, timeout }, at) => {
+      const timeoutMs = ms(timeout, stepTimeoutMs);
+      const placeOf = (...key: string[]) => tree.valueAt(['images', name, 'steps', at, ...key]);
+      if (run !== undefined) return { kind: 'run', timeoutMs, script: run };
+      if (puppet !== undefined) return { kind: 'puppet', timeoutMs, manifest: puppet, at: placeOf('puppet') };
+      const { from = '', to = '' } = copy ?? {};
+      return { kind: 'copy', timeoutMs, from, to, at: placeOf('copy', 'from') };
+    }),
   };
 }
 
@@ -83,6 +112,7 @@ function declareService(name: string, service: ServiceShape, tree: YamlTree): De
       : { onConfigChange: 'signal' as const, configSignal: onChange }),
     drainTimeoutMs: ms(service['drain-timeout'], 30_000),
     stopTimeoutMs: ms(service['stop-timeout'], 5000),
+    ...(service.image === undefined ? {} : { image: service.image }),
     versions: Object.entries(service.versions).map(([version, declared]) =>
       declareVersion(version, declared, service, tree.valueAt(['services', name, 'versions', version, 'artifact'])),
     ),

@@ -1,6 +1,15 @@
 /** The resolved environment as /desired holds it. What people may write is checked in specs; this only checks the structure. */
 import { z } from 'zod';
-import type { Artifact, Environment, GatewaySpec, HealthCheck, PoolSpec, Service, Version } from '../../specs/nouns.ts';
+import type {
+  Artifact,
+  Environment,
+  GatewaySpec,
+  HealthCheck,
+  ImageSpec,
+  PoolSpec,
+  Service,
+  Version,
+} from '../../specs/nouns.ts';
 import { count, shaped, text } from './shape.ts';
 
 export const configValues = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
@@ -17,11 +26,13 @@ const healthSchema = shaped<HealthCheck>({
   fall: count,
 });
 
+const artifactSchema = shaped<Artifact>({ url: text, sha256: text });
+
 export const versionSchema = shaped<Version>({
   version: text,
   count,
   weight: z.number().min(0).optional(),
-  artifact: shaped<Artifact>({ url: text, sha256: text }).optional(),
+  artifact: artifactSchema.optional(),
   command: z.array(text),
   port: z.int().min(1).max(65_535),
   env: z.record(z.string(), text),
@@ -38,12 +49,35 @@ const serviceSchema = shaped<Service>({
   configSignal: configSignal.optional(),
   drainTimeoutMs: count,
   stopTimeoutMs: count,
+  image: text.optional(),
   versions: z.array(versionSchema),
+});
+
+const ofStep = { timeoutMs: count };
+const imageSchema = shaped<ImageSpec>({
+  name: text,
+  base: z.enum(['minimal', 'debian']),
+  packages: z.array(text),
+  steps: z.array(
+    z.discriminatedUnion('kind', [
+      z.object({ kind: z.literal('run'), script: text, ...ofStep }),
+      z.object({ kind: z.literal('puppet'), manifest: artifactSchema, ...ofStep }),
+      z.object({
+        kind: z.literal('copy'),
+        content: artifactSchema,
+        form: z.enum(['directory', 'file', 'program']),
+        to: text,
+        ...ofStep,
+      }),
+    ]),
+  ),
+  digest: text,
 });
 
 export const environmentSchema = shaped<Environment>({
   name: text,
   pool: shaped<PoolSpec>({ size: count, image: text }),
   gateway: shaped<GatewaySpec>({ title: text, description: text }),
+  images: z.array(imageSchema).optional(),
   services: z.array(serviceSchema),
 });
