@@ -17,7 +17,7 @@ export interface DeclaredService extends Omit<Service, 'versions'> {
 }
 
 /** Paths are relative to the directory of the environment file. */
-export type DeclaredImageStep = { timeoutMs: number } & (
+export type DeclaredImageStep = { title: string; timeoutMs: number } & (
   | { kind: 'run'; script: string }
   | { kind: 'puppet'; manifest: string; at: Place }
   | { kind: 'copy'; from: string; to: string; at: Place }

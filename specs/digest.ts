@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from './canonical-json.ts';
-import type { Environment, ImageSpec, Service, Version } from './nouns.ts';
+import type { Environment, ImageSpec, ImageStep, Service, Version } from './nouns.ts';
 
 /** sha256, lower-case hex, of a value's canonical JSON. */
 export function digestOf(value: unknown): string {
@@ -19,12 +19,14 @@ export function versionDigest(
 
 /** What goes into an image's digest: what is done and with which contents, wherever those are kept and however long it may take. */
 export function imageDigest({ base, packages, steps }: Omit<ImageSpec, 'name' | 'digest'>): string {
-  const done = steps.map((step) => {
-    if (step.kind === 'run') return { run: step.script };
-    if (step.kind === 'puppet') return { puppet: step.manifest.sha256 };
-    return { copy: step.content.sha256, form: step.form, to: step.to };
-  });
-  return digestOf({ base, packages, done });
+  return digestOf({ base, packages, done: steps.map(contentOfStep) });
+}
+
+/** What a step of an image does, wherever its files are kept. */
+export function contentOfStep(step: ImageStep): unknown {
+  if (step.kind === 'run') return { run: step.script };
+  if (step.kind === 'puppet') return { puppet: step.manifest.sha256 };
+  return { copy: step.content.sha256, form: step.form, to: step.to };
 }
 
 /** The digest that /desired keeps of an environment. */

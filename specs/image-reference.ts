@@ -1,5 +1,5 @@
 /** How a declared image is called wherever a machine is made of it: by its name and by what it is. Pure. */
-import type { ImageSpec } from './nouns.ts';
+import type { Environment, ImageSpec, Service } from './nouns.ts';
 
 /** Images that need no declaration: `process` is what machines are "made of" where they are processes. */
 export const builtInImages: readonly string[] = ['minimal', 'process'];
@@ -15,6 +15,17 @@ export function imageReference({ name, digest }: Pick<ImageSpec, 'name' | 'diges
 /** Whether a reference means an image of this name and definition. */
 export function isReferenceTo(reference: string, image: Pick<ImageSpec, 'name' | 'digest'>): boolean {
   return reference === imageReference(image);
+}
+
+/** What a service's machines are made of. */
+export function imageOfService({ pool }: Pick<Environment, 'pool'>, { image }: Pick<Service, 'image'>): string {
+  return image ?? pool.image;
+}
+
+/** References of all images that machines are made of: the pool's first, then those that services ask for. */
+export function imagesOf(environment: Pick<Environment, 'pool' | 'services'>): string[] {
+  const ofServices = environment.services.map((service) => imageOfService(environment, service));
+  return [...new Set([environment.pool.image, ...ofServices])];
 }
 
 /** Whether the text names one baked image exactly, by its id. */

@@ -84,8 +84,8 @@ export interface GatewaySpec {
   description: string;
 }
 
-/** One step of an image; in ms the longest that it may take. What it needs is content-addressed. */
-export type ImageStep = { timeoutMs: number } & (
+/** One step of an image: its name for people, and in ms the longest that it may take. What it needs is content-addressed. */
+export type ImageStep = { title: string; timeoutMs: number } & (
   | { kind: 'run'; script: string }
   | { kind: 'puppet'; manifest: Artifact }
   /** `directory`: what the tar holds lands in `to`. `file`, `program`: `to` is the file. */
@@ -100,7 +100,7 @@ export interface ImageSpec {
   /** Names of Debian packages, sorted. */
   packages: string[];
   steps: ImageStep[];
-  /** sha256 over what is in it: base, packages, the steps with their contents; neither name nor timeouts. */
+  /** sha256 over what is in it: base, packages, the steps with their contents; neither names nor timeouts. */
   digest: string;
 }
 

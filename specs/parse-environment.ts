@@ -20,7 +20,7 @@ import {
   type VersionShape,
 } from './environment-schema.ts';
 import type { HealthCheck } from './nouns.ts';
-import { type Place, sourceText, specInvalid } from './problems.ts';
+import { type Place, printable, sourceText, specInvalid } from './problems.ts';
 import { flawedServices, shapeProblems } from './shape-problems.ts';
 import { readYaml, type YamlTree } from './yaml-tree.ts';
 
@@ -92,10 +92,12 @@ function declareImage(name: string, image: ImageShape, tree: YamlTree): Declared
     steps: (image.steps ?? []).map(({ run, puppet, copy, timeout }, at) => {
       const timeoutMs = ms(timeout, stepTimeoutMs);
       const placeOf = (...key: string[]) => tree.valueAt(['images', name, 'steps', at, ...key]);
-      if (run !== undefined) return { kind: 'run', timeoutMs, script: run };
-      if (puppet !== undefined) return { kind: 'puppet', timeoutMs, manifest: puppet, at: placeOf('puppet') };
+      const titled = (title: string) => ({ title: printable(title).slice(0, 60), timeoutMs });
+      if (run !== undefined) return { kind: 'run', ...titled(`run ${run.trim().split('\n')[0]}`), script: run };
+      if (puppet !== undefined)
+        return { kind: 'puppet', ...titled(`puppet ${puppet}`), manifest: puppet, at: placeOf('puppet') };
       const { from = '', to = '' } = copy ?? {};
-      return { kind: 'copy', timeoutMs, from, to, at: placeOf('copy', 'from') };
+      return { kind: 'copy', ...titled(`copy ${from} to ${to}`), from, to, at: placeOf('copy', 'from') };
     }),
   };
 }

@@ -63,6 +63,11 @@ export interface MachineProvider {
   events(listener: (uuid: string) => void): () => void;
   /** Quota and use, where there is such a thing; null where not. */
   limits(signal?: AbortSignal): Promise<{ machines: { limit: number; used: number } } | null>;
+  /**
+   * Why no machine can be made of an image now, as a sentence; null where it can, or where only a try would tell. Absent: a
+   * provider that never knows. Errors as `list`'s.
+   */
+  whyNoImage?(image: string, signal?: AbortSignal): Promise<string | null>;
   /** Stops watching; machines go on living. */
   close(): Promise<void>;
 }

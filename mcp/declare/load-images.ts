@@ -28,10 +28,10 @@ export async function loadImages(
 
 async function loadStep(step: DeclaredImageStep, base: string, artifacts: string): Promise<ImageStep> {
   if (step.kind === 'run') return step;
-  const { kind, timeoutMs, at } = step;
+  const { kind, title, timeoutMs, at } = step;
   if (kind === 'puppet') {
     const manifest = await keepFile(resolve(base, step.manifest), artifacts, { name: step.manifest, at });
-    return { kind, timeoutMs, manifest };
+    return { kind, title, timeoutMs, manifest };
   }
   const { from, to } = step;
   const path = resolve(base, from);
@@ -39,7 +39,7 @@ async function loadStep(step: DeclaredImageStep, base: string, artifacts: string
     throw unreadable({ name: from, at }, cause);
   });
   if (found.isDirectory())
-    return { kind, timeoutMs, content: await keepDirectory(path, artifacts), form: 'directory', to };
+    return { kind, title, timeoutMs, content: await keepDirectory(path, artifacts), form: 'directory', to };
   const form = found.mode & 0o111 ? 'program' : 'file';
-  return { kind, timeoutMs, content: await keepFile(path, artifacts, { name: from, at }), form, to };
+  return { kind, title, timeoutMs, content: await keepFile(path, artifacts, { name: from, at }), form, to };
 }

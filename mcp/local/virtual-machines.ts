@@ -48,7 +48,11 @@ export async function prepareVirtualMachines(
   await bakeMinimal({
     store: new ImageStore(images),
     qemu: { version, machineType },
-    report: { step: (name, cached) => progress.tell(`${name}${cached ? ' (kept)' : ''}`), output: () => {} },
+    report: {
+      step: (name, cached) => progress.tell(`${name}${cached ? ' (kept)' : ''}`),
+      output: () => {},
+      note: progress.tell,
+    },
     signal,
   });
   progress.start(`Boot the template and clone it (${state.qemu.accelerator})`);

@@ -53,7 +53,7 @@ const serviceSchema = shaped<Service>({
   versions: z.array(versionSchema),
 });
 
-const ofStep = { timeoutMs: count };
+const ofStep = { title: text, timeoutMs: count };
 const imageSchema = shaped<ImageSpec>({
   name: text,
   base: z.enum(['minimal', 'debian']),

@@ -38,7 +38,7 @@ async function bake(): Promise<Baked> {
   const image = await bakeMinimal({
     store: testImages,
     qemu: { version: qemu.version, machineType },
-    report: { step: () => {}, output: () => {} },
+    report: { step: () => {}, output: () => {}, note: () => {} },
     signal: new AbortController().signal,
   });
   await ensureTemplate(image, { ...testShape, accelerator: qemu.accelerator }, systemClock);

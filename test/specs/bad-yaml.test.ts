@@ -28,7 +28,7 @@ const table: [title: string, content: string | Uint8Array, ...expected: string[]
   [
     'an unknown key unlike any other',
     'environment: e\nservices: {}\nzebra: 1\n',
-    '3:1 unknown key "zebra"; known here: environment, pool, gateway, services',
+    '3:1 unknown key "zebra"; known here: environment, pool, gateway, images, services',
   ],
   [
     'an unknown key inside health',

@@ -10,6 +10,7 @@ const example = readFileSync(new URL('../../specs/examples/hosting.yaml', import
 test('what a file leaves out is filled in', (t) => {
   const declared = parseText(withVersion('{ count: 3, command: [node, server.js], port: 8080 }'));
   t.deepEqual(declared, {
+    images: [],
     name: 'hosting',
     pool: { size: 1, image: 'process' },
     gateway: { title: 'hosting', description: '' },

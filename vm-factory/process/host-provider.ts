@@ -37,8 +37,8 @@ export interface HostProviderOptions {
 export interface MachineKind {
   name: string;
   capabilities: ProviderCapabilities;
-  /** Rejects with PROVIDER_REFUSED where there is no such image. */
-  checkImage(image: string): Promise<void>;
+  /** Why there is no such image, as a sentence with what to do; null where there is one. */
+  whyNoImage(image: string): Promise<string | null>;
   /**
    * Starts the machine's main process. When it resolves the store tells who that is, or `nobody` where somebody forbade it.
    * Gives the process where it is our child.
@@ -87,7 +87,8 @@ export class HostProvider implements MachineProvider {
   async create(request: CreateMachine, signal?: AbortSignal): Promise<ProviderMachine> {
     signal?.throwIfAborted();
     this.#checkRequest(request);
-    await this.#kind.checkImage(request.image);
+    const why = await this.#kind.whyNoImage(request.image);
+    if (why !== null) throw refused(why);
     const machine = await this.#guarded('create', async () => {
       const stored = await this.#inTurn(() => this.#enter(request));
       await this.#complete(stored).catch((error: unknown) => this.#undo(stored, error));
@@ -96,6 +97,11 @@ export class HostProvider implements MachineProvider {
     if (!machine) throw unavailable(`machine ${request.uuid} was destroyed while it was made`);
     this.#hint(machine.uuid);
     return machine;
+  }
+
+  async whyNoImage(image: string, signal?: AbortSignal): Promise<string | null> {
+    signal?.throwIfAborted();
+    return this.#guarded('list', () => this.#kind.whyNoImage(image));
   }
 
   async find(operation: string, signal?: AbortSignal): Promise<ProviderMachine | null> {

@@ -1,5 +1,4 @@
 /** Machines as process groups of this host, killable like a VM. */
-import { refused } from '../provider-errors.ts';
 import { HostProvider, type HostProviderOptions, type MachineKind } from './host-provider.ts';
 import { launch } from './launch.ts';
 import { endMachine, machineEnvironment } from './machine-processes.ts';
@@ -28,12 +27,8 @@ function processMachines(options: ProcessProviderOptions, store: MachineStore): 
     name: 'process',
     capabilities: { pause: false, console: false, zones: false, snapshot: false },
     consoleFile: 'console.log',
-    async checkImage(image) {
-      if (image === processImage) return;
-      throw refused(`there is no image ${image}`, {
-        hint: `The process provider knows only the image ${processImage}.`,
-      });
-    },
+    whyNoImage: async (image) =>
+      image === processImage ? null : `there is no image ${image}: machines that are processes have none`,
     async start({ uuid, registry, clusterId }, address) {
       const config = await store.writeAgentConfig(uuid, {
         uuid,

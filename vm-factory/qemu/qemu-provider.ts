@@ -80,11 +80,14 @@ export class QemuProvider extends HostProvider {
   }
 }
 
-/** Newest first by name, or exactly by id. */
 async function imageOf(images: ImageStore, name: string): Promise<Image> {
-  const image = /^[0-9a-f]{64}$/.test(name) ? await images.byId(name) : await images.newest(name);
+  const image = await images.find(name);
   if (image) return image;
-  throw refused(`there is no image ${name}`, { hint: 'Bake it first.' });
+  throw refused(notBaked(name));
+}
+
+function notBaked(name: string): string {
+  return `there is no image ${name}: bake it with mcp image bake ${name.split('@')[0]} -f FILE`;
 }
 
 function virtualMachines(options: QemuProviderOptions, store: MachineStore, stock: VmStock): MachineKind {
@@ -99,9 +102,7 @@ function virtualMachines(options: QemuProviderOptions, store: MachineStore, stoc
     capabilities: { pause: true, console: true, zones: false, snapshot: false },
     consoleFile: join(vmFolder, 'console.log'),
 
-    async checkImage(name) {
-      await imageOf(images, name);
-    },
+    whyNoImage: async (name) => ((await images.find(name)) ? null : notBaked(name)),
 
     async start(machine, address) {
       const { uuid } = machine;
