@@ -10,11 +10,13 @@ import {
   type HealthShape,
   isAlwaysText,
   type ServiceShape,
+  type VerifyShape,
   type VersionShape,
 } from './environment-schema.ts';
-import type { HealthCheck } from './nouns.ts';
+import type { HealthCheck, PoolSpec, VerifyLimits } from './nouns.ts';
 import { type Place, sourceText, specInvalid } from './problems.ts';
 import { flawedServices, shapeProblems } from './shape-problems.ts';
+import { parseSize } from './size.ts';
 import { readYaml, type YamlTree } from './yaml-tree.ts';
 
 export interface ParseOptions {
@@ -65,10 +67,38 @@ function checkShape(value: unknown) {
 function declare(shape: EnvironmentShape, tree: YamlTree): DeclaredEnvironment {
   return {
     name: shape.environment,
-    pool: { size: shape.pool?.size ?? 1, image: shape.pool?.image ?? 'process' },
+    pool: declarePool(shape.pool ?? {}),
     gateway: { title: shape.gateway?.title ?? shape.environment, description: shape.gateway?.description ?? '' },
     services: Object.entries(shape.services).map(([name, service]) => declareService(name, service, tree)),
   };
+}
+
+function declarePool(shape: NonNullable<EnvironmentShape['pool']>): PoolSpec {
+  const { size = 1, image = 'process', verify } = shape;
+  const maxAge = shape['max-age'];
+  const isFixed = typeof size === 'number';
+  return {
+    size: isFixed ? size : size.min,
+    image,
+    ...(isFixed ? {} : { demand: { max: size.max, windowMs: ms(size.window, 600_000) } }),
+    ...(maxAge === undefined ? {} : { maxAgeMs: ms(maxAge, 0) }),
+    ...(verify === undefined ? {} : { verify: declareVerify(verify) }),
+  };
+}
+
+function declareVerify(shape: VerifyShape): Partial<VerifyLimits> {
+  const bytes = (text: string | undefined) => (text === undefined ? undefined : parseSize(text));
+  const time = (text: string | undefined) => (text === undefined ? undefined : parseDuration(text));
+  const limits = {
+    diskFreeBytes: bytes(shape['disk-free']),
+    diskBytesPerSecond: bytes(shape['disk-speed']),
+    memoryBytes: bytes(shape.memory),
+    cpuMs: time(shape.cpu),
+    clockMs: time(shape.clock),
+    registryMs: time(shape.registry),
+    artifactStores: shape['artifact-stores'],
+  };
+  return Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== undefined));
 }
 
 function declareService(name: string, service: ServiceShape, tree: YamlTree): DeclaredService {
@@ -76,6 +106,7 @@ function declareService(name: string, service: ServiceShape, tree: YamlTree): De
   return {
     name,
     route: routeOf(name, service),
+    ...(service.priority === undefined ? {} : { priority: service.priority }),
     ...(service.document === undefined ? {} : { document: service.document }),
     config: { ...service.config },
     ...(onChange === 'restart' || onChange === 'none'

@@ -63,6 +63,8 @@ export interface MachineProvider {
   events(listener: (uuid: string) => void): () => void;
   /** Quota and use, where there is such a thing; null where not. */
   limits(signal?: AbortSignal): Promise<{ machines: { limit: number; used: number } } | null>;
+  /** Machines that wait, paused, to be created from; absent where there is no such thing. For people. */
+  paused?(signal?: AbortSignal): Promise<number>;
   /** Stops watching; machines go on living. */
   close(): Promise<void>;
 }

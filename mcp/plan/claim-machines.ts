@@ -1,6 +1,8 @@
 /** Shortfalls are met from the ready pool, at most one claim a machine (P5). */
+import { lostReason } from './adopt-orphans.ts';
 import { liveOf, type VersionCount } from './count-instances.ts';
 import { act, alarm, type Draft, type ServiceView, wait } from './draft.ts';
+import { dueForRecycling, isOfImage } from './recycle-images.ts';
 import { countIf, type Unit } from './world.ts';
 
 interface Need {
@@ -12,7 +14,8 @@ interface Need {
 }
 
 export function claimMachines(draft: Draft): void {
-  const needs = draft.services.flatMap((service) => needsOf(draft, service)).sort(mostUrgentFirst);
+  const lost = lostReason(draft);
+  const needs = draft.services.flatMap((service) => needsOf(draft, service, lost)).sort(mostUrgentFirst);
   const ready = readyMachines(draft);
   const given = shareOut(needs, ready.length);
   const building = buildingCount(draft);
@@ -20,14 +23,34 @@ export function claimMachines(draft: Draft): void {
   for (const need of needs) {
     const machines = ready.slice(next, next + (given.get(need) ?? 0));
     next += machines.length;
-    for (const machine of machines) claim(draft, need, machine);
+    const { coming, version } = need.count;
+    const reason = `${liveOf(need.count)} of ${version.count} serve, ${coming.length} on their way`;
+    for (const machine of machines) claim(draft, need.count, machine, reason);
     draft.unmetClaims += need.allowed - machines.length;
     draft.heldClaims += need.missing - need.allowed;
     explain(draft, need, machines.length, building);
   }
+  if (lost === null) recycle(draft, ready.slice(next));
 }
 
-function needsOf(draft: Draft, service: ServiceView): Need[] {
+/** Machines that nobody needs for what is missing take the place of those of another image. */
+function recycle(draft: Draft, ready: readonly Unit[]): void {
+  const fresh = ready.filter((unit) => isOfImage(draft.world, unit));
+  for (const service of draft.services) {
+    const count = dueForRecycling(draft, service);
+    if (!count) continue;
+    const machine = fresh.shift();
+    const { image } = draft.world.desired.environment.pool;
+    const reason = `an instance of it runs on a machine that is not of image ${image}`;
+    if (machine) claim(draft, count, machine, reason);
+    else {
+      draft.unmetClaims += 1;
+      wait(draft, nameOf(count), `${reason}: it waits for one that is`);
+    }
+  }
+}
+
+function needsOf(draft: Draft, service: ServiceView, lost: string | null): Need[] {
   const { live, level, mass, hold } = service;
   if (mass) {
     const message = `${service.name}: ${live} of lately ${level} instances are live; nothing is taken away, replacements come slowly`;
@@ -35,12 +58,12 @@ function needsOf(draft: Draft, service: ServiceView): Need[] {
   }
   const inFlight = service.versions.reduce((sum, version) => sum + version.coming.length, 0);
   const cap = Math.max(1, Math.floor(draft.policy.budgetShare * service.total));
-  let room = hold ? Math.max(0, cap - inFlight) : Number.POSITIVE_INFINITY;
+  let room = lost ? 0 : hold ? Math.max(0, cap - inFlight) : Number.POSITIVE_INFINITY;
   return service.versions.map((version) => {
     const missing = Math.max(0, version.version.count - liveOf(version) - version.coming.length);
     const breaker = breakerRoom(draft, version);
     const allowed = Math.min(missing, room, breaker.room);
-    const slow = `mass failure: at most ${cap} starting at a time`;
+    const slow = lost ?? `mass failure: at most ${cap} starting at a time`;
     const binding = room < breaker.room ? slow : breaker.held;
     room -= allowed;
     return { count: version, missing, allowed, held: allowed === missing ? null : binding };
@@ -68,16 +91,38 @@ function breakerRoom(draft: Draft, count: VersionCount): { room: number; held: s
   return { room, held: `no instance of it has served yet: at most ${policy.breakerFailures} start at a time` };
 }
 
-/** None live comes first, then the largest missing share; names make it the same each time. */
+/** The higher priority, then none live comes first, then the largest missing share; names make it the same each time. */
 function mostUrgentFirst(a: Need, b: Need): number {
   const share = (need: Need) => need.missing / Math.max(1, need.count.version.count);
   const none = (need: Need) => (liveOf(need.count) === 0 ? 0 : 1);
-  return none(a) - none(b) || share(b) - share(a) || (nameOf(a.count) < nameOf(b.count) ? -1 : 1);
+  return (
+    priorityOf(b) - priorityOf(a) ||
+    none(a) - none(b) ||
+    share(b) - share(a) ||
+    (nameOf(a.count) < nameOf(b.count) ? -1 : 1)
+  );
 }
 
-/** One machine each in turn, so that a large need does not starve the others. */
+function priorityOf({ count }: Need): number {
+  return count.service.priority ?? 0;
+}
+
+/** What the higher priorities need first; among equals one machine each in turn, so that a large need does not starve the others. */
 function shareOut(needs: readonly Need[], machines: number): Map<Need, number> {
   const given = new Map<Need, number>();
+  let left = machines;
+  for (const priority of new Set(needs.map(priorityOf))) {
+    left = shareAmong(
+      needs.filter((need) => priorityOf(need) === priority),
+      left,
+      given,
+    );
+  }
+  return given;
+}
+
+/** Gives how many machines are left. */
+function shareAmong(needs: readonly Need[], machines: number, given: Map<Need, number>): number {
   let open = needs.filter((need) => need.allowed > 0);
   let left = machines;
   while (left > 0 && open.length > 0) {
@@ -85,14 +130,15 @@ function shareOut(needs: readonly Need[], machines: number): Map<Need, number> {
     left -= Math.min(left, open.length);
     open = open.filter((need) => (given.get(need) ?? 0) < need.allowed);
   }
-  return given;
+  return left;
 }
 
-/** Ready, unclaimed, running, with an agent at hand; oldest first. */
+/** Ready, unclaimed, running, with an agent at hand; those of the declared image first, then the oldest. */
 function readyMachines(draft: Draft): Unit[] {
+  const other = (unit: Unit) => (isOfImage(draft.world, unit) ? 0 : 1);
   return draft.world.units
     .filter((unit) => isClaimable(unit) && !draft.busy.has(unit.uuid))
-    .sort((a, b) => a.ledger.createdAt - b.ledger.createdAt || (a.uuid < b.uuid ? -1 : 1));
+    .sort((a, b) => other(a) - other(b) || a.ledger.createdAt - b.ledger.createdAt || (a.uuid < b.uuid ? -1 : 1));
 }
 
 function isClaimable(unit: Unit): boolean {
@@ -106,15 +152,14 @@ function isClaimable(unit: Unit): boolean {
   );
 }
 
-function claim(draft: Draft, need: Need, machine: Unit): void {
-  const { service, version } = need.count;
+function claim(draft: Draft, { service, version }: VersionCount, machine: Unit, reason: string): void {
   act(draft, {
     kind: 'claim',
     uuid: machine.uuid,
     service: service.name,
     version: version.version,
     operation: draft.input.newId(),
-    reason: `${liveOf(need.count)} of ${version.count} serve, ${need.count.coming.length} on their way`,
+    reason,
   });
 }
 

@@ -1,5 +1,6 @@
 /** The ready pool: machines prove themselves into it, and as many are made as it and the unmet claims need. */
 import { type PoolMachine, type PoolPlan, planPool } from '../../vm-factory/pool/pool-policy.ts';
+import { poolSize } from '../../vm-factory/pool/pool-size.ts';
 import { quietReason } from './brakes.ts';
 import { poolBudgetName } from './budget.ts';
 import { act, alarm, type Draft, short, wait } from './draft.ts';
@@ -9,7 +10,8 @@ import { countIf, type Unit } from './world.ts';
 
 export function keepPool(draft: Draft): void {
   const { snapshot, world, memory, policy, input } = draft;
-  const { size, image } = world.desired.environment.pool;
+  const spec = world.desired.environment.pool;
+  const { image, maxAgeMs = null } = spec;
   // A machine that another stage deals with is claimed, dead or gone by the next look; one that is noted down stays.
   const taken = new Set<string>();
   for (const action of draft.actions) if (removes.has(action.kind) && 'uuid' in action) taken.add(action.uuid);
@@ -17,8 +19,9 @@ export function keepPool(draft: Draft): void {
   for (const unit of world.units) if (!taken.has(unit.uuid)) machines.push(prove(draft, unit));
   const plan = planPool(
     {
-      target: size,
+      target: poolSize(spec, memory.claims, snapshot.at).target,
       image,
+      maxAgeMs,
       machines,
       unmetClaims: draft.unmetClaims,
       slowStart: memory.slowStart,
@@ -46,13 +49,23 @@ function prove(draft: Draft, unit: Unit): PoolMachine {
   const { state, image } = ledger;
   // Beyond the pool only their number and image count.
   if (!isBeforeClaim(state)) return { uuid, state, image, stateAgeMs: 0, ageMs: 0 };
-  const step = poolStep(unit, memory, policy, input.now);
+  const step = poolStep(draft.world, unit, memory, policy, input.now);
   if (step.kind === 'advance') act(draft, { kind: 'advance', uuid, to: step.to, reason: step.reason });
   if (step.kind === 'wait') wait(draft, `machine ${short(uuid)}`, `${state}: ${step.why}`);
   const age = stateAge(memory, ledger, input.now);
-  const known = { uuid, state, image, stateAgeMs: age, ageMs: age };
+  const known = { uuid, state, image, stateAgeMs: age, ageMs: ageForSure(draft, unit, age) };
   return step.kind === 'fail' ? { ...known, failure: step.reason } : known;
 }
+
+/**
+ * Since its creation, ms: as far as this leader knows, or by the wall clocks where these say so with an hour to spare. A clock
+ * that is an hour off ages nothing (fault 6); a leader that is younger than its machines still finds the old ones.
+ */
+function ageForSure({ snapshot }: Draft, { ledger }: Unit, stateAgeMs: number): number {
+  return Math.max(stateAgeMs, snapshot.at - ledger.createdAt - clockErrorMs);
+}
+
+const clockErrorMs = 3_600_000;
 
 function retire(draft: Draft, uuid: string, reason: string): void {
   if (draft.busy.has(uuid)) return;
@@ -77,7 +90,8 @@ function creationsUnderWay({ world, snapshot }: Draft): number {
 function create(draft: Draft, image: string): void {
   const { input, unmetClaims } = draft;
   const reason = unmetClaims > 0 ? `${unmetClaims} claims wait for a machine` : 'the ready pool is short';
-  act(draft, { kind: 'create', uuid: input.newId(), operation: input.newId(), image, reason });
+  const urgent = unmetClaims > 0 ? { urgent: true as const } : {};
+  act(draft, { kind: 'create', uuid: input.newId(), operation: input.newId(), image, ...urgent, reason });
 }
 
 function explain(draft: Draft, plan: PoolPlan, later: number): void {

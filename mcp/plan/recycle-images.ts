@@ -1,0 +1,25 @@
+/**
+ * When the image changes, what serves is moved to machines of the new one first, then the pool follows: a machine of the new image
+ * is claimed beside those declared, and when it serves, one of the old image is surplus (P4). One at a time for each service.
+ */
+import type { VersionCount } from './count-instances.ts';
+import { liveOf } from './count-instances.ts';
+import type { Draft, ServiceView } from './draft.ts';
+import type { Unit, World } from './world.ts';
+
+/** Whether the machine is of the image that new machines are made from. */
+export function isOfImage(world: World, unit: Unit): boolean {
+  return unit.ledger.image === world.desired.environment.pool.image;
+}
+
+/** The version of the service that gets one more machine now, because it has one of another image; null for none. */
+export function dueForRecycling(draft: Draft, service: ServiceView): VersionCount | null {
+  const { world, budgets } = draft;
+  const isComplete = service.versions.every(
+    (version) => liveOf(version) === version.version.count && version.coming.length === 0,
+  );
+  const leaving = world.unitsOf.get(service.name)?.some(({ ledger }) => ledger.state === 'draining') ?? false;
+  const mayFollow = budgets.remaining(service.name) > 0 && draft.memory.quietOver;
+  if (!isComplete || leaving || service.hold || service.outdated.length > 0 || !mayFollow) return null;
+  return service.versions.find(({ serving }) => serving.some((unit) => !isOfImage(world, unit))) ?? null;
+}
