@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { image, imageName, isTextOfImage } from './image-schema.ts';
-import { asWritten, choice, duration, longestText, map, name, text, whole } from './schema-parts.ts';
+import { asWritten, choice, duration, longestText, map, name, size, text, whole } from './schema-parts.ts';
 
 /** How much one environment may declare. Counts beyond these are slips of the finger, not wishes. */
 export const limits = {
@@ -13,6 +13,7 @@ export const limits = {
   countOfVersion: 1000,
   instances: 20_000,
   poolSize: 1000,
+  priority: 1000,
   variables: 200,
   textLength: longestText,
   images: 100,
@@ -150,6 +151,38 @@ const version = map({
   ...shared,
 });
 
+const demandSize = map({
+  min: whole(0, limits.poolSize).describe('Ready machines kept where nothing was claimed lately.'),
+  max: whole(1, limits.poolSize).describe('Ready machines kept at most.'),
+  window: duration(60_000, 21_600_000)
+    .optional()
+    .describe(
+      'The pool holds what was claimed at most within any time as long as this, in the last six of them. Default: 10m.',
+    ),
+}).superRefine(({ min, max }, context) => {
+  if (min > max) context.addIssue({ code: 'custom', message: 'must be at most max', path: ['min'] });
+});
+
+const verify = map({
+  'disk-free': size(0, 1024 ** 4)
+    .optional()
+    .describe('Free space where the machine works, at least. Default: 8MiB.'),
+  'disk-speed': size(0, 1024 ** 4)
+    .optional()
+    .describe('Written, synced and read back a second, at least. Default: 64KiB.'),
+  memory: size(0, 1024 ** 4)
+    .optional()
+    .describe('Memory that can still be had, at least. Default: 16MiB.'),
+  cpu: duration(1, 600_000).optional().describe('A fixed piece of work takes at most this. Default: 30s.'),
+  clock: duration(1, 3_600_000)
+    .optional()
+    .describe("Its clock and the registry's differ by at most this. Default: 30s."),
+  registry: duration(1, 600_000).optional().describe('A round trip to the registry takes at most this. Default: 10s.'),
+  'artifact-stores': whole(0, 100)
+    .optional()
+    .describe('Artifact stores that it must reach, of those that its services use. Default: 1.'),
+}).describe('What a machine must show of itself before it may enter the pool.');
+
 const service = map({
   route: z
     .string({ error: 'must be a path such as /dns' })
@@ -159,6 +192,9 @@ const service = map({
       "URL prefix at the gateway, taken off before the request reaches the service. Default: / and the service's name.",
     ),
   document: httpPath('/openapi.json').optional().describe('Where an instance serves its OpenAPI or Swagger document.'),
+  priority: whole(0, limits.priority)
+    .optional()
+    .describe('Where ready machines are short, services of a higher priority get them first. Default: 0.'),
   config: config.optional(),
   'on-config-change': choice(['restart', 'none', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'])
     .optional()
@@ -187,7 +223,16 @@ const service = map({
 export const environmentSchema = map({
   environment: name('an environment name').describe('Name of the environment.'),
   pool: map({
-    size: whole(0, limits.poolSize).optional().describe('Ready machines kept. Default: 1.'),
+    size: z
+      .union([whole(0, limits.poolSize), demandSize], {
+        error: `must be a whole number from 0 to ${limits.poolSize}, or a map with min and max`,
+      })
+      .optional()
+      .describe('Ready machines kept: a number, or a map with min and max to follow recent demand. Default: 1.'),
+    'max-age': duration(60_000, 31_536_000_000)
+      .optional()
+      .describe('Ready machines older than this are replaced, one at a time. Default: never.'),
+    verify: verify.optional(),
     image: imageName
       .optional()
       .describe('What machines are cloned from. Default: process (a process group instead of a VM).'),
@@ -217,6 +262,7 @@ export const environmentSchema = map({
 export type EnvironmentShape = z.infer<typeof environmentSchema>;
 export type ServiceShape = EnvironmentShape['services'][string];
 export type VersionShape = ServiceShape['versions'][string];
+export type VerifyShape = NonNullable<NonNullable<EnvironmentShape['pool']>['verify']>;
 export type HealthShape = NonNullable<VersionShape['health']>;
 export type ImageShape = NonNullable<EnvironmentShape['images']>[string];
 export type ArtifactShape = NonNullable<VersionShape['artifact']>;

@@ -17,6 +17,11 @@ export function isReferenceTo(reference: string, image: Pick<ImageSpec, 'name' |
   return reference === imageReference(image);
 }
 
+/** A reference without what it is now: `web` of `web@0f3a9c21b7d4`. */
+export function nameOfImage(reference: string): string {
+  return reference.split('@')[0] ?? '';
+}
+
 /** What a service's machines are made of. */
 export function imageOfService({ pool }: Pick<Environment, 'pool'>, { image }: Pick<Service, 'image'>): string {
   return image ?? pool.image;

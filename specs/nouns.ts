@@ -53,6 +53,8 @@ export interface Version {
 export interface Service {
   /** [a-z0-9-]{1,40} */
   name: string;
+  /** Where ready machines are short, services of a higher priority get them first. Absent: 0. */
+  priority?: number;
   /** URL prefix at the gateway, e.g. `/dns`. No two services share one. */
   route: string;
   /** Path at which an instance serves its OpenAPI document, e.g. `/openapi.json`; absent: it has none. */
@@ -71,11 +73,35 @@ export interface Service {
   versions: Version[];
 }
 
+/** What a machine's self-test must show before it may enter the pool. */
+export interface VerifyLimits {
+  /** Bytes free where the machine works, at least. */
+  diskFreeBytes: number;
+  /** Bytes written, synced and read back a second, at least. */
+  diskBytesPerSecond: number;
+  /** Bytes of memory that can still be had, at least. */
+  memoryBytes: number;
+  /** ms for a fixed piece of work, at most. */
+  cpuMs: number;
+  /** ms between its clock and the registry's, at most. */
+  clockMs: number;
+  /** ms for a round trip to the registry, at most. */
+  registryMs: number;
+  /** Artifact stores that it must reach, of those there are. */
+  artifactStores: number;
+}
+
 export interface PoolSpec {
-  /** Ready machines kept. */
+  /** Ready machines kept; where the size follows demand, the least. */
   size: number;
   /** Reference of the image that machines are cloned from; the process provider knows only `process`. */
   image: string;
+  /** The size follows the most claims within any `windowMs` lately, up to `max`. Absent: it is fixed. */
+  demand?: { max: number; windowMs: number };
+  /** Ready machines older than this, ms, are replaced, one at a time. Absent: never. */
+  maxAgeMs?: number;
+  /** What is absent is as MCP's own limits say. */
+  verify?: Partial<VerifyLimits>;
 }
 
 export interface GatewaySpec {

@@ -17,11 +17,13 @@ import {
   type ImageShape,
   isAlwaysText,
   type ServiceShape,
+  type VerifyShape,
   type VersionShape,
 } from './environment-schema.ts';
-import type { HealthCheck } from './nouns.ts';
+import type { HealthCheck, PoolSpec, VerifyLimits } from './nouns.ts';
 import { type Place, printable, sourceText, specInvalid } from './problems.ts';
 import { flawedServices, shapeProblems } from './shape-problems.ts';
+import { parseSize } from './size.ts';
 import { readYaml, type YamlTree } from './yaml-tree.ts';
 
 export interface ParseOptions {
@@ -75,7 +77,7 @@ function checkShape(value: unknown) {
 function declare(shape: EnvironmentShape, tree: YamlTree): DeclaredEnvironment {
   return {
     name: shape.environment,
-    pool: { size: shape.pool?.size ?? 1, image: shape.pool?.image ?? 'process' },
+    pool: declarePool(shape.pool ?? {}),
     gateway: { title: shape.gateway?.title ?? shape.environment, description: shape.gateway?.description ?? '' },
     images: Object.entries(shape.images ?? {}).map(([name, image]) => declareImage(name, image, tree)),
     services: Object.entries(shape.services).map(([name, service]) => declareService(name, service, tree)),
@@ -102,11 +104,40 @@ function declareImage(name: string, image: ImageShape, tree: YamlTree): Declared
   };
 }
 
+function declarePool(shape: NonNullable<EnvironmentShape['pool']>): PoolSpec {
+  const { size = 1, image = 'process', verify } = shape;
+  const maxAge = shape['max-age'];
+  const isFixed = typeof size === 'number';
+  return {
+    size: isFixed ? size : size.min,
+    image,
+    ...(isFixed ? {} : { demand: { max: size.max, windowMs: ms(size.window, 600_000) } }),
+    ...(maxAge === undefined ? {} : { maxAgeMs: ms(maxAge, 0) }),
+    ...(verify === undefined ? {} : { verify: declareVerify(verify) }),
+  };
+}
+
+function declareVerify(shape: VerifyShape): Partial<VerifyLimits> {
+  const bytes = (text: string | undefined) => (text === undefined ? undefined : parseSize(text));
+  const time = (text: string | undefined) => (text === undefined ? undefined : parseDuration(text));
+  const limits = {
+    diskFreeBytes: bytes(shape['disk-free']),
+    diskBytesPerSecond: bytes(shape['disk-speed']),
+    memoryBytes: bytes(shape.memory),
+    cpuMs: time(shape.cpu),
+    clockMs: time(shape.clock),
+    registryMs: time(shape.registry),
+    artifactStores: shape['artifact-stores'],
+  };
+  return Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== undefined));
+}
+
 function declareService(name: string, service: ServiceShape, tree: YamlTree): DeclaredService {
   const onChange = service['on-config-change'] ?? 'restart';
   return {
     name,
     route: routeOf(name, service),
+    ...(service.priority === undefined ? {} : { priority: service.priority }),
     ...(service.document === undefined ? {} : { document: service.document }),
     config: { ...service.config },
     ...(onChange === 'restart' || onChange === 'none'

@@ -1,6 +1,7 @@
 /** The small shapes that the schemas of an environment's parts are made of, each with its own words for what is wrong. */
 import { z } from 'zod';
 import { durationPattern, formatDuration, parseDuration } from './duration.ts';
+import { formatSize, parseSize, sizePattern } from './size.ts';
 
 /** Of a text where nothing else is said, in characters. */
 export const longestText = 4096;
@@ -34,6 +35,17 @@ export const duration = (leastMs: number, mostMs: number) => {
     .refine((value) => {
       const ms = parseDuration(value) ?? leastMs;
       return ms >= leastMs && ms <= mostMs;
+    }, message);
+};
+
+export const size = (leastBytes: number, mostBytes: number) => {
+  const message = `must be a size such as 512KiB, 256MiB or 1GiB, from ${formatSize(leastBytes)} to ${formatSize(mostBytes)}`;
+  return z
+    .string({ error: message })
+    .regex(sizePattern, message)
+    .refine((value) => {
+      const bytes = parseSize(value) ?? leastBytes;
+      return bytes >= leastBytes && bytes <= mostBytes;
     }, message);
 };
 

@@ -68,6 +68,8 @@ export interface MachineProvider {
    * provider that never knows. Errors as `list`'s.
    */
   whyNoImage?(image: string, signal?: AbortSignal): Promise<string | null>;
+  /** Machines that wait, paused, to be created from; absent where there is no such thing. For people. */
+  paused?(signal?: AbortSignal): Promise<number>;
   /** Stops watching; machines go on living. */
   close(): Promise<void>;
 }

@@ -117,7 +117,7 @@ class Execution {
     const { client, epoch, actor, signal, clock, provider, listener } = this.#input;
     const now = clock.now();
     const machine = 'uuid' in action ? this.#machines.get(action.uuid) : undefined;
-    const children = action.kind === 'bury' ? await childrenOf(client, action.uuid, signal) : [];
+    const remains = action.kind === 'bury' ? await remainsOf(client, action.uuid, signal) : nothing;
     const ops: MultiOp[] = [
       ...this.#brake(action),
       ...writesOf(action, {
@@ -127,7 +127,7 @@ class Execution {
         provider: provider.name,
         machines: this.#machines,
         budgetVersions: this.#budgetVersions,
-        children,
+        ...remains,
       }),
     ];
     const event = eventOf(action, { actor, epoch, now, machine });
@@ -145,8 +145,15 @@ class Execution {
   }
 }
 
-async function childrenOf(client: RegistryClient, uuid: string, signal: AbortSignal): Promise<string[]> {
-  return (await client.children(paths.machine(uuid), { signal })).children;
+const nothing: Pick<WriteFacts, 'children' | 'endedBefore'> = { children: [], endedBefore: false };
+
+/** What else a burial must know of a machine's nodes. */
+async function remainsOf(client: RegistryClient, uuid: string, signal: AbortSignal): Promise<typeof nothing> {
+  const [{ children }, ended] = await Promise.all([
+    client.children(paths.machine(uuid), { signal }),
+    client.exists(paths.ended(uuid), { signal }),
+  ]);
+  return { children, endedBefore: ended !== null };
 }
 
 function highestZxid(results: readonly MultiResult[]): number {

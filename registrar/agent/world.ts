@@ -15,8 +15,8 @@ export type AgentWorld =
       /** Of the assigned service; where none was ever published, it is empty. */
       config: { values: ConfigValues; since: Zxid } | null;
     }
-  /** Our cluster's registry, without this machine. */
-  | { ledger: 'missing' }
+  /** Our cluster's registry, without this machine. `buried`: the controller wrote down that it ended; else the ledger may be damaged. */
+  | { ledger: 'missing'; buried: boolean }
   /** Not our cluster's registry, or a wiped one. */
   | { ledger: 'foreign'; error: McpError };
 
@@ -33,7 +33,9 @@ export async function readWorld(
     if (isMcpError(error, 'CLUSTER_MISMATCH')) return { ledger: 'foreign', error };
     throw error;
   }
-  if ((await client.exists(paths.machine(machine), { signal })) === null) return { ledger: 'missing' };
+  if ((await client.exists(paths.machine(machine), { signal })) === null) {
+    return { ledger: 'missing', buried: (await client.exists(paths.ended(machine), { signal })) !== null };
+  }
   const assignment = await readAssignment(client, paths.assignment(machine), signal);
   if (assignment === null || typeof assignment === 'string') return { ledger: 'here', assignment, config: null };
   const config = await read(client, codecs.config, paths.config(assignment.service), signal);

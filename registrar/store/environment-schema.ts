@@ -42,6 +42,7 @@ export const versionSchema = shaped<Version>({
 
 const serviceSchema = shaped<Service>({
   name: text,
+  priority: count.optional(),
   route: text,
   document: text.optional(),
   config: configValues,
@@ -76,7 +77,24 @@ const imageSchema = shaped<ImageSpec>({
 
 export const environmentSchema = shaped<Environment>({
   name: text,
-  pool: shaped<PoolSpec>({ size: count, image: text }),
+  pool: shaped<PoolSpec>({
+    size: count,
+    image: text,
+    demand: z.object({ max: count, windowMs: count }).optional(),
+    maxAgeMs: count.optional(),
+    verify: z
+      .object({
+        diskFreeBytes: count,
+        diskBytesPerSecond: count,
+        memoryBytes: count,
+        cpuMs: count,
+        clockMs: count,
+        registryMs: count,
+        artifactStores: count,
+      })
+      .partial()
+      .optional(),
+  }),
   gateway: shaped<GatewaySpec>({ title: text, description: text }),
   images: z.array(imageSchema).optional(),
   services: z.array(serviceSchema),

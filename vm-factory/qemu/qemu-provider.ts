@@ -69,6 +69,11 @@ export class QemuProvider extends HostProvider {
     await this.#stock.fill(image, this.#options.stock);
   }
 
+  /** Paused clones, of any image. */
+  paused(): Promise<number> {
+    return this.#stock.count();
+  }
+
   override async close(): Promise<void> {
     await super.close();
     await this.#stock.close();

@@ -78,6 +78,11 @@ export class VmStock {
     return found.filter(({ ready, alive }) => alive && ready === label).map(({ id }) => id);
   }
 
+  /** How many machines are ready to be taken, of any image. */
+  async count(): Promise<number> {
+    return (await this.#all()).filter(({ ready, alive }) => alive && ready !== null).length;
+  }
+
   /** Ends what can't be taken: dead ones, those of other images or shapes, and what a dead maker left half-made. */
   async sweep(image: Image | null): Promise<void> {
     await tidy(this.#staging);
