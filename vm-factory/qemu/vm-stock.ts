@@ -21,6 +21,8 @@ import { endVm, restoreVm, type StartedVm, startVm, vmIdentity } from './vm.ts';
 const makerWord = 'maker';
 /** Image and shape, once it is ready to be taken. */
 const readyWord = 'ready';
+/** Clones are kept of as many images as an environment's services commonly ask for. */
+const imagesKept = 4;
 
 export interface TakenVm {
   identity: ProcessIdentity;
@@ -37,6 +39,8 @@ export class VmStock {
   readonly #children = new Map<string, ChildProcess>();
   #filling: Promise<void> | null = null;
   #closed = false;
+  /** Images and shapes that were asked for, the last one first. */
+  #asked: string[] = [];
 
   constructor(options: { dir: string; shape: MachineShape; clock: Clock; log?: Logger }) {
     this.#dir = join(options.dir, 'stock');
@@ -83,12 +87,15 @@ export class VmStock {
     return (await this.#all()).filter(({ ready, alive }) => alive && ready !== null).length;
   }
 
-  /** Ends what can't be taken: dead ones, those of other images or shapes, and what a dead maker left half-made. */
+  /**
+   * Ends what can't be taken: dead ones, those of other shapes or of images that nobody asked us for lately, and what a dead maker
+   * left half-made.
+   */
   async sweep(image: Image | null): Promise<void> {
     await tidy(this.#staging);
-    const label = image && this.#label(image);
+    const asked = image ? this.#ask(image) : [];
     for (const { id, ready, alive, made } of await this.#all()) {
-      const useful = ready === null ? made : alive && ready === label;
+      const useful = ready === null ? made : alive && asked.includes(ready);
       if (!useful) await this.#discard(id);
     }
   }
@@ -97,6 +104,13 @@ export class VmStock {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#filling?.catch(() => {});
+  }
+
+  /** Labels of what was asked for last, this one included. */
+  #ask(image: Image): string[] {
+    const label = this.#label(image);
+    this.#asked = [label, ...this.#asked.filter((other) => other !== label)].slice(0, imagesKept);
+    return this.#asked;
   }
 
   async #fill(image: Image, size: number): Promise<void> {

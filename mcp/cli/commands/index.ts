@@ -3,6 +3,7 @@ import { registerResume, registerSuspend } from './brake.ts';
 import { registerAgent, registerController, registerGateway, registerSupervisor } from './daemons.ts';
 import { registerApply, registerPlan, registerScale } from './declare.ts';
 import { registerDown } from './down.ts';
+import { registerImage } from './image.ts';
 import { registerEvents, registerHistory } from './log.ts';
 import { registerMachines, registerPool } from './machines.ts';
 import type { Register } from './run.ts';
@@ -21,6 +22,7 @@ export const commands: Register[] = [
   registerWhy,
   registerMachines,
   registerPool,
+  registerImage,
   registerSuspend,
   registerResume,
   registerEvents,
