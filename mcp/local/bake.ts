@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ImageSpec } from '../../specs/nouns.ts';
 import { bakeImage, guestDigest } from '../../vm-factory/image/bake-image.ts';
 import { type BakeOptions, bakeMinimal, minimalImage } from '../../vm-factory/image/bake-minimal.ts';
-import { type Image, ImageStore } from '../../vm-factory/image/image-store.ts';
+import type { Image, ImageStore } from '../../vm-factory/image/image-store.ts';
 import { qemuFacts } from '../../vm-factory/qemu/accelerator.ts';
 import { machineType } from '../../vm-factory/qemu/command-line.ts';
 import { holdFolder } from './folder-lock.ts';

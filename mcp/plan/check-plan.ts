@@ -252,11 +252,13 @@ function checkReplacementFirst({ known, serving, live, declared }: Facts, plan: 
 
 /** P5: ready, unclaimed, once; and never more than what is declared and not yet claimed. */
 function checkClaims({ snapshot, known }: Facts, plan: Plan): Violation[] {
+  const environment = snapshot.desired?.record.environment;
   const versions = new Set(
-    (snapshot.desired?.record.environment.services ?? []).flatMap((service) =>
+    (environment?.services ?? []).flatMap((service) =>
       service.versions.map(({ version }) => `${service.name}@${version}`),
     ),
   );
+  const ownImage = new Map((environment?.services ?? []).map(({ name, image }) => [name, image]));
   return all(plan, 'claim').flatMap(({ uuid, service, version }) => {
     const machine = known.get(uuid);
     const problem =
@@ -266,7 +268,9 @@ function checkClaims({ snapshot, known }: Facts, plan: Plan): Violation[] {
           ? 'is claimed already'
           : !versions.has(`${service}@${version}`)
             ? `is claimed for ${service}@${version}, which is not declared`
-            : null;
+            : machine.record.image !== (ownImage.get(service) ?? machine.record.image)
+              ? `is of image ${machine.record.image}, not of the one that ${service} asks for`
+              : null;
     return problem ? [{ promise: 'P5', message: `machine ${uuid} ${problem}` }] : [];
   });
 }

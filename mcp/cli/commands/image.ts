@@ -48,7 +48,8 @@ async function bake(context: Context, { file }: { file?: string }, name?: string
     }
     progress.done();
     const seconds = Number(((performance.now() - started) / 1000).toFixed(1));
-    if (context.json) context.printJson({ seconds, images: await Promise.all(baked.map((one) => describe(store, one))) });
+    if (context.json)
+      context.printJson({ seconds, images: await Promise.all(baked.map((one) => describe(store, one))) });
     else for (const { record } of baked) context.print(`${record.name}  ${record.id}`);
     return undefined;
   } catch (error) {
@@ -151,7 +152,12 @@ async function prune(context: Context, { keep }: { keep: number }): Promise<unde
   const views = await Promise.all(kept.map((image) => describe(store, image)));
   if (context.json) {
     const removed = gone.map(({ id, name }) => ({ id, name }));
-    context.printJson({ removed, damaged, kept: views.map(({ id, name, users }) => ({ id, name, users })), freedBytes });
+    context.printJson({
+      removed,
+      damaged,
+      kept: views.map(({ id, name, users }) => ({ id, name, users })),
+      freedBytes,
+    });
     return undefined;
   }
   for (const { id, name } of gone) context.print(`removed  ${name}  ${id.slice(0, 12)}`);
