@@ -44,7 +44,7 @@ export type Action =
     }
   /**
    * The provider lists a machine of ours that the ledger lost: it enters the ledger again. `runs`: as an instance of what it is
-   * registered for, with an assignment that says so; else as one that must prove itself.
+   * registered for, with an assignment that says so; null: as one that must prove itself.
    */
   | {
       kind: 'readmit';
@@ -53,7 +53,7 @@ export type Action =
       operation: string;
       image: string;
       address: string;
-      runs: { service: string; version: string } | null;
+      runs: { service: string; version: string; digest: string; port: number } | null;
       reason: string;
     }
   /** The provider says it is gone: remove its registration, assignment and ledger entry. */

@@ -176,6 +176,23 @@ export class AgentWorldForTest {
     await this.admin.delete(paths.assignment(this.uuid));
   }
 
+  /** Takes the machine out of the ledger, with all below it, as a registry does that is being wiped. */
+  async forget(): Promise<void> {
+    const remove = (path: string) => this.admin.delete(path).catch(() => {});
+    const look = async () => {
+      await remove(paths.assignment(this.uuid));
+      await remove(paths.agent(this.uuid));
+      await remove(paths.machine(this.uuid));
+      return (await this.admin.exists(paths.machine(this.uuid))) === null;
+    };
+    await eventually('forgotten', look, patienceMs);
+    this.#assignment = null;
+  }
+
+  async remember(): Promise<void> {
+    await this.admin.create(paths.machine(this.uuid), '{}');
+  }
+
   async publishConfig(values: ConfigRecord['values'], generation = 1): Promise<void> {
     const record: ConfigRecord = { service: 'demo', generation, values };
     await this.#put(paths.config('demo'), JSON.stringify(record));

@@ -4,6 +4,7 @@ import ava, { type ExecutionContext } from 'ava';
 import { leftovers } from '../../../registrar/agent/leftovers.ts';
 import { paths } from '../../../registrar/layout.ts';
 import { FakeRegistry } from '../../../registrar/zookeeper/fake.ts';
+import { judgeSelfTest } from '../../../vm-factory/pool/judge-self-test.ts';
 import { AgentWorldForTest } from '../../helpers/agent-world.ts';
 import { eventually } from '../../helpers/eventually.ts';
 
@@ -163,7 +164,7 @@ test('drain keeps serving but asks for no new requests; run takes it back; stop 
 
 test('a removed assignment stops the service, and the machine is idle and can be assigned again', async (t) => {
   const { world } = await makeWorld(t);
-  world.startAgent();
+  world.startAgent({ burialGraceMs: 100 });
   await world.assign();
   await world.registered('up');
   await world.unassign();
@@ -317,6 +318,7 @@ test('an agent whose machine was buried stops the service and says so', async (t
   const agent = world.startAgent({ burialGraceMs: 100 });
   await world.assign({ drainTimeoutMs: 100 });
   await world.registered('up');
+  await world.admin.create(paths.ended(world.uuid), '{}');
   await world.admin.delete(paths.assignment(world.uuid));
   // With its ephemeral child in the way, as a controller would see it.
   await world.admin.delete(paths.agent(world.uuid));
@@ -332,6 +334,42 @@ test('an agent whose machine was buried stops the service and says so', async (t
   );
   await t.throwsAsync(agent.ended, { code: 'AGENT_BURIED' });
   await nothingRuns(world);
+});
+
+test('a ledger that lost the machine without a word on its end orders nothing, and an idle machine waits too', async (t) => {
+  const { world } = await makeWorld(t);
+  const agent = world.startAgent({ burialGraceMs: 50 });
+  let ended = false;
+  agent.ended.finally(() => {
+    ended = true;
+  });
+  await world.phase('idle');
+  await world.forget();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await world.remember();
+  await world.phase('idle');
+  await world.assign();
+  await world.registered('up');
+  const pid = await world.ask('/pid');
+  await world.forget();
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  t.is(await world.ask('/pid'), pid);
+  t.is((await world.registration())?.record.state, 'up', 'it is found by its registration');
+  t.false(ended);
+});
+
+test('the first thing an agent tells is its self-test', async (t) => {
+  const { world } = await makeWorld(t);
+  world.startAgent();
+  const { selfTest } = await world.phase('idle');
+  const figures = new Map(selfTest?.figures.map((figure) => [figure.name, figure]));
+  t.deepEqual(
+    [...figures.keys()],
+    ['disk-free', 'disk-speed', 'disk-content', 'memory', 'memory-content', 'cpu', 'registry', 'clock'],
+  );
+  t.true([...figures.values()].every(({ value }) => value !== null));
+  t.is(figures.get('disk-content')?.value, 0);
+  t.true(selfTest && judgeSelfTest(selfTest).passed);
 });
 
 test('a wiped or foreign registry orders nothing: the service goes on', async (t) => {
@@ -352,7 +390,7 @@ test('a wiped or foreign registry orders nothing: the service goes on', async (t
   t.false(ended);
 });
 
-test('an agent with nothing to lose refuses a foreign registry', async (t) => {
+test('an agent that never saw its own registry refuses a foreign registry', async (t) => {
   const { world } = await makeWorld(t);
   await world.admin.set(paths.cluster, JSON.stringify({ id: 'other', format: 1, createdAt: 0 }));
   const agent = world.startAgent({ burialGraceMs: 50 });
