@@ -172,6 +172,8 @@ export interface PoolRecord {
   countedTo: number;
   /** How often an operator has forgiven all failures. */
   lifted: number;
+  /** Where the pool follows demand: its size, and why. */
+  size?: { target: number; why: string };
   /** Machines of the provider's that wait, paused, to be made ready; absent where it keeps none. */
   paused?: number;
 }

@@ -149,17 +149,18 @@ function remember({ record }: ObservedMachine, why: string, facts: WriteFacts): 
 }
 
 function readmit(action: Extract<Action, { kind: 'readmit' }>, facts: WriteFacts): MultiOp[] {
-  const { uuid, providerId, operation, image, address, runs } = action;
+  const { uuid, providerId, operation, image, address, createdAt, runs } = action;
   const { epoch, now, provider } = facts;
   const state = runs ? 'claimed' : 'verifying';
-  const dates = { createdAt: now, changedAt: now, times: { building: now, [state]: now } };
+  // When it came to its earlier states the ledger lost.
+  const dates = { createdAt, changedAt: now, times: runs ? { served: now } : { verifying: now } };
   const known = { uuid, provider, providerId, image, state, operation, epoch, address, ...dates } as const;
   if (!runs) return [createMachine(uuid, known)];
   const { service, version, digest } = runs;
   const assignment = knownAssignment(runs, operation, facts);
   const claim = { service, version, digest, operation, at: now };
   return [
-    createMachine(uuid, { ...known, claim, served: true, times: { ...dates.times, served: now } }),
+    createMachine(uuid, { ...known, claim, served: true }),
     { op: 'create', path: paths.assignment(uuid), data: encode(codecs.assignment, assignment) },
   ];
 }

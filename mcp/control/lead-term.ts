@@ -175,7 +175,7 @@ class Leader {
     this.#report(plan, outcomes);
     onSweep?.(plan, outcomes);
     if (snapshot.desired) {
-      const record = poolRecordOf(this.#memory, snapshot.desired.record);
+      const record = poolRecordOf(this.#memory, snapshot.desired.record, snapshot.at);
       await keepPoolRecord(this.#input, snapshot, record);
     }
     await this.#status.publish(plan, signal);

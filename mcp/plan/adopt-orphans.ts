@@ -65,7 +65,7 @@ function readmitServing(draft: Draft, machine: Unknown, { service, version, dige
 
 function readmit(draft: Draft, machine: Unknown, runs: Extract<Action, { kind: 'readmit' }>['runs']): void {
   const { policy, memory, input } = draft;
-  const { uuid, providerId, operation, image, address, state } = machine;
+  const { uuid, providerId, operation, image, address, createdAt, state } = machine;
   const left = (runs ? policy.lossGraceMs : policy.lostMs) - ageOf(memory, 'orphan', uuid, input.now);
   const held =
     quietReason(draft) ??
@@ -77,7 +77,7 @@ function readmit(draft: Draft, machine: Unknown, runs: Extract<Action, { kind: '
   }
   const what = runs ? `it serves ${runs.service}@${runs.version}` : 'most of the ledger is missing';
   const reason = `the provider lists it, the ledger lost it: ${what}`;
-  act(draft, { kind: 'readmit', uuid, providerId, operation, image, address, runs, reason });
+  act(draft, { kind: 'readmit', uuid, providerId, operation, image, address, createdAt, runs, reason });
 }
 
 function adopt(draft: Draft, { uuid, providerId, operation, image, state }: Unknown): void {

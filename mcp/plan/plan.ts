@@ -53,6 +53,8 @@ export type Action =
       operation: string;
       image: string;
       address: string;
+      /** As the provider says, ms since the Unix epoch. */
+      createdAt: number;
       runs: { service: string; version: string; digest: string; port: number } | null;
       reason: string;
     }

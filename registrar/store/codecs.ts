@@ -101,6 +101,7 @@ export const codecs = {
     claims: z.array(z.tuple([count, count])),
     countedTo: time,
     lifted: count,
+    size: z.object({ target: count, why: text }).optional(),
     paused: count.optional(),
   }),
   assignment: shaped<AssignmentRecord>({

@@ -177,6 +177,11 @@ function imageCap(
     if (state === 'probing') return { cap: Math.max(0, 1 - onTheWay), why: `${message}; one at a time is tried` };
     return { cap: 0, why: `${message}; one is tried in ${seconds(lastAt + policy.breakerCooldownMs - now)}` };
   }
+  const failed = breaker.get(image)?.inARow ?? 0;
+  if (failed > 0) {
+    const cap = Math.max(0, policy.breakerFailures - failed - onTheWay);
+    return { cap, why: `${failed} of image ${image} failed in a row, so few are tried at a time` };
+  }
   if (machines.some((machine) => machine.image === image && isProven(machine))) return { cap: Infinity, why: '' };
   const cap = Math.max(0, policy.unprovenInFlight - onTheWay);
   return { cap, why: `no machine of image ${image} has become ready yet, so few are tried at a time` };

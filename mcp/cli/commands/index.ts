@@ -4,7 +4,8 @@ import { registerAgent, registerController, registerGateway, registerSupervisor 
 import { registerApply, registerPlan, registerScale } from './declare.ts';
 import { registerDown } from './down.ts';
 import { registerEvents, registerHistory } from './log.ts';
-import { registerMachines, registerPool } from './machines.ts';
+import { registerMachines } from './machines.ts';
+import { registerPool } from './pool.ts';
 import type { Register } from './run.ts';
 import { registerStatus, registerWatch } from './status.ts';
 import { registerUp } from './up.ts';
