@@ -13,6 +13,7 @@ import { codecs, encode } from '../store/codecs.ts';
 import { agentWord, type InstanceView, runsTheSame } from './agent-records.ts';
 import { ArtifactStore, defaultArtifactLimits } from './artifact.ts';
 import { Bell } from './bell.ts';
+import type { ConsoleLog } from './console-log.ts';
 import type { HostSide } from './host-side.ts';
 import { Instance } from './instance.ts';
 import { endLeftovers } from './leftovers.ts';
@@ -54,6 +55,8 @@ export interface AgentOptions {
   signal: AbortSignal;
   /** Of a machine behind its host's address translation. */
   host?: HostSide;
+  /** Shows the service's output too. */
+  console?: ConsoleLog;
   timing?: Partial<AgentTiming>;
 }
 
@@ -107,7 +110,7 @@ class Agent {
       defaultArtifactLimits,
       host && ((artifact) => host.sourceOf(artifact)),
     );
-    this.#output = new RotatingLog(join(config.dir, 'service.log'));
+    this.#output = new RotatingLog(join(config.dir, 'service.log'), {}, options.console?.voice('service').write);
     this.#keeper = new SessionKeeper({
       connect,
       clock,
