@@ -104,7 +104,7 @@ export function renderMachine(view: MachineView, { color, now }: RenderOptions):
     ['runs', runs(view) || 'nothing'],
     ['agent', view.agent || 'none'],
     ['address', view.address || 'none yet'],
-    ['image', view.image],
+    ['image', `${view.image}${view.flavor ? ` (${view.flavor})` : ''}`],
     ['provider', `${view.provider}${view.providerId ? ` (${view.providerId})` : ''}`],
     ...(view.reason ? [['why', view.reason]] : []),
   ];

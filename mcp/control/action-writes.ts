@@ -101,10 +101,10 @@ function setMachine(machine: ObservedMachine, changes: Partial<MachineRecord>): 
 }
 
 function newMachine(action: Extract<Action, { kind: 'create' }>, facts: WriteFacts): MachineRecord {
-  const { uuid, image, operation, reason } = action;
+  const { uuid, image, flavor, operation, reason } = action;
   const { epoch, now, provider } = facts;
   const dates = { createdAt: now, changedAt: now, times: { building: now } };
-  return { uuid, provider, image, state: 'building', operation, epoch, ...dates, reason };
+  return { uuid, provider, image, flavor, state: 'building', operation, epoch, ...dates, reason };
 }
 
 function adoptedMachine(action: Extract<Action, { kind: 'adopt' }>, facts: WriteFacts): MachineRecord {

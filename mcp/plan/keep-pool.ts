@@ -1,4 +1,6 @@
 /** The ready pool: machines prove themselves into it, and as many are made as it and the unmet claims need. */
+import { flavorText } from '../../specs/flavor.ts';
+import type { Flavor } from '../../specs/nouns.ts';
 import { type PoolMachine, type PoolPlan, planPool } from '../../vm-factory/pool/pool-policy.ts';
 import { poolSize } from '../../vm-factory/pool/pool-size.ts';
 import { quietReason } from './brakes.ts';
@@ -11,7 +13,7 @@ import { countIf, type Unit } from './world.ts';
 export function keepPool(draft: Draft): void {
   const { snapshot, world, memory, policy, input } = draft;
   const spec = world.desired.environment.pool;
-  const { image, maxAgeMs = null } = spec;
+  const { image, flavor, maxAgeMs = null } = spec;
   // A machine that another stage deals with is claimed, dead or gone by the next look; one that is noted down stays.
   const taken = new Set<string>();
   for (const action of draft.actions) if (removes.has(action.kind) && 'uuid' in action) taken.add(action.uuid);
@@ -22,6 +24,7 @@ export function keepPool(draft: Draft): void {
       target: poolSize(spec, memory.claims, snapshot.at).target,
       image,
       maxAgeMs,
+      flavor: flavorText(flavor),
       machines,
       unmetClaims: draft.unmetClaims,
       slowStart: memory.slowStart,
@@ -36,7 +39,7 @@ export function keepPool(draft: Draft): void {
     if (draft.heldClaims === 0 || failed.has(uuid)) retire(draft, uuid, reason);
   }
   const count = Math.min(plan.create, Math.max(0, memory.slowStart.batch - creationsUnderWay(draft)));
-  for (let made = 0; made < count; made += 1) create(draft, image);
+  for (let made = 0; made < count; made += 1) create(draft, image, flavor);
   explain(draft, plan, plan.create - count);
 }
 
@@ -47,13 +50,14 @@ function prove(draft: Draft, unit: Unit): PoolMachine {
   const { memory, policy, input } = draft;
   const { uuid, ledger } = unit;
   const { state, image } = ledger;
+  const flavor = flavorText(ledger.flavor);
   // Beyond the pool only their number and image count.
-  if (!isBeforeClaim(state)) return { uuid, state, image, stateAgeMs: 0, ageMs: 0 };
+  if (!isBeforeClaim(state)) return { uuid, state, image, flavor, stateAgeMs: 0, ageMs: 0 };
   const step = poolStep(draft.world, unit, memory, policy, input.now);
   if (step.kind === 'advance') act(draft, { kind: 'advance', uuid, to: step.to, reason: step.reason });
   if (step.kind === 'wait') wait(draft, `machine ${short(uuid)}`, `${state}: ${step.why}`);
   const age = stateAge(memory, ledger, input.now);
-  const known = { uuid, state, image, stateAgeMs: age, ageMs: ageForSure(draft, unit, age) };
+  const known = { uuid, state, image, flavor, stateAgeMs: age, ageMs: ageForSure(draft, unit, age) };
   return step.kind === 'fail' ? { ...known, failure: step.reason } : known;
 }
 
@@ -87,11 +91,11 @@ function creationsUnderWay({ world, snapshot }: Draft): number {
   );
 }
 
-function create(draft: Draft, image: string): void {
+function create(draft: Draft, image: string, flavor: Flavor | undefined): void {
   const { input, unmetClaims } = draft;
   const reason = unmetClaims > 0 ? `${unmetClaims} claims wait for a machine` : 'the ready pool is short';
   const urgent = unmetClaims > 0 ? { urgent: true as const } : {};
-  act(draft, { kind: 'create', uuid: input.newId(), operation: input.newId(), image, ...urgent, reason });
+  act(draft, { kind: 'create', uuid: input.newId(), operation: input.newId(), image, flavor, ...urgent, reason });
 }
 
 function explain(draft: Draft, plan: PoolPlan, later: number): void {

@@ -1,5 +1,6 @@
 /** The plan is a value: it can be printed (`mcp plan`), checked by an independent checker, simulated, executed. */
 import type { BudgetRecord } from '../../registrar/records.ts';
+import type { Flavor } from '../../specs/nouns.ts';
 
 export type Action =
   /** Ledger entry first, then the provider's create. */
@@ -8,6 +9,7 @@ export type Action =
       uuid: string;
       operation: string;
       image: string;
+      flavor?: Flavor;
       /** A claim waits for it: the provider is asked for it before what only fills the pool. */
       urgent?: true;
       reason: string;

@@ -1,5 +1,6 @@
 /** `mcp machines` as values: every machine with its story, those that are no more too. Pure. */
 import type { EndedRecord, MachineRecord, MachineState, VerificationRecord } from '../../registrar/records.ts';
+import { flavorText } from '../../specs/flavor.ts';
 import type { ObservedMachine } from '../plan/snapshot.ts';
 import type { RegistryPart } from './status-view.ts';
 
@@ -20,6 +21,8 @@ export interface MachineView {
   provider: string;
   providerId: string | null;
   image: string;
+  /** Its size, in words; empty where the provider decided. */
+  flavor: string;
   service: string | null;
   version: string | null;
   /** Phase of its agent; empty where no agent is there. */
@@ -59,6 +62,7 @@ function viewOf(record: MachineRecord, endedAt: number | null): Omit<MachineView
     provider: record.provider,
     providerId: record.providerId ?? null,
     image: record.image,
+    flavor: flavorText(record.flavor),
     service: record.claim?.service ?? null,
     version: record.claim?.version ?? null,
     story: storyOf(record, endedAt),

@@ -1,5 +1,6 @@
 /** `mcp machines`: every machine, its story, and all that is known of one. */
 import { readEnded } from '../../../registrar/recipes/ended-machines.ts';
+import type { ProviderRecord } from '../../../registrar/records.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
 import { McpError } from '../../../specs/errors.ts';
 import { readWorld } from '../../control/read-status.ts';
@@ -16,26 +17,29 @@ export const registerMachines: Register = (program, interrupted) => {
     .option('--all', 'list all ended machines that are remembered')
     .action(
       action<{ all?: boolean }>(interrupted, async (context, { all = false }, id) => {
-        const { live, ended } = await readMachines(context);
+        const { provider, live, ended } = await readMachines(context);
         const render = { color: context.color, now: systemClock.now() };
         if (id !== undefined) {
           const view = findMachine([...live, ...ended], id);
           if (context.json) context.printJson(view);
           else context.print(renderMachine(view, render));
-        } else if (context.json) context.printJson({ machines: live, ended });
+        } else if (context.json) context.printJson({ provider, machines: live, ended });
         else context.print(renderMachines(live, ended, { ...render, all }));
         return undefined;
       }),
     );
 };
 
-function readMachines(context: Context): Promise<{ live: MachineView[]; ended: MachineView[] }> {
+function readMachines(
+  context: Context,
+): Promise<{ provider: ProviderRecord | null; live: MachineView[]; ended: MachineView[] }> {
   return context.withRegistry(async (client) => {
-    const [{ registry }, ended] = await Promise.all([
+    const [{ registry, controller }, ended] = await Promise.all([
       readWorld(client, context.reading()),
       readEnded(client, { signal: context.signal }),
     ]);
-    return { live: machineViews(registry), ended: ended.map(endedView) };
+    const provider = controller?.provider ?? null;
+    return { provider, live: machineViews(registry), ended: ended.map(endedView) };
   });
 }
 

@@ -318,44 +318,22 @@ test('an agent whose machine was buried stops the service and says so', async (t
   const agent = world.startAgent({ burialGraceMs: 100 });
   await world.assign({ drainTimeoutMs: 100 });
   await world.registered('up');
-  await world.admin.create(paths.ended(world.uuid), '{}');
-  await world.admin.delete(paths.assignment(world.uuid));
-  // With its ephemeral child in the way, as a controller would see it.
-  await world.admin.delete(paths.agent(world.uuid));
-  await eventually('buried', () =>
-    world.admin.delete(paths.machine(world.uuid)).then(
-      () => true,
-      () =>
-        world.admin.delete(paths.agent(world.uuid)).then(
-          () => false,
-          () => false,
-        ),
-    ),
-  );
+  await world.unassign('deleting');
+  await world.loseLedger();
   await t.throwsAsync(agent.ended, { code: 'AGENT_BURIED' });
   await nothingRuns(world);
 });
 
-test('a ledger that lost the machine without a word on its end orders nothing, and an idle machine waits too', async (t) => {
+test('an idle machine that the ledger lost waits, and can be assigned when the ledger has it again', async (t) => {
   const { world } = await makeWorld(t);
-  const agent = world.startAgent({ burialGraceMs: 50 });
-  let ended = false;
-  agent.ended.finally(() => {
-    ended = true;
-  });
+  world.startAgent({ burialGraceMs: 50 });
   await world.phase('idle');
-  await world.forget();
+  await world.loseLedger();
   await new Promise((resolve) => setTimeout(resolve, 300));
-  await world.remember();
+  await world.regainLedger();
   await world.phase('idle');
   await world.assign();
-  await world.registered('up');
-  const pid = await world.ask('/pid');
-  await world.forget();
-  await new Promise((resolve) => setTimeout(resolve, 2_000));
-  t.is(await world.ask('/pid'), pid);
-  t.is((await world.registration())?.record.state, 'up', 'it is found by its registration');
-  t.false(ended);
+  t.is((await world.registered('up')).record.machine, world.uuid);
 });
 
 test('the first thing an agent tells is its self-test', async (t) => {
@@ -390,7 +368,27 @@ test('a wiped or foreign registry orders nothing: the service goes on', async (t
   t.false(ended);
 });
 
-test('an agent that never saw its own registry refuses a foreign registry', async (t) => {
+test('an assignment or a ledger that vanishes without an order stops nothing', async (t) => {
+  const { world } = await makeWorld(t);
+  const agent = world.startAgent({ burialGraceMs: 50, resyncMs: 50 });
+  let ended = false;
+  agent.ended.finally(() => {
+    ended = true;
+  });
+  await world.assign({ drainTimeoutMs: 100 });
+  await world.registered('up');
+  const pid = await world.ask('/pid');
+  await world.loseAssignment();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  t.is((await world.registration())?.record.state, 'up');
+  await world.loseLedger();
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  t.is(await world.ask('/pid'), pid);
+  t.is((await world.registration())?.record.state, 'up');
+  t.false(ended);
+});
+
+test('an agent with nothing to lose refuses a foreign registry', async (t) => {
   const { world } = await makeWorld(t);
   await world.admin.set(paths.cluster, JSON.stringify({ id: 'other', format: 1, createdAt: 0 }));
   const agent = world.startAgent({ burialGraceMs: 50 });
