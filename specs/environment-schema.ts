@@ -219,6 +219,18 @@ const service = map({
     .describe('The versions that run side by side.'),
 });
 
+const [mebibyte, gibibyte] = [1024 ** 2, 1024 ** 3];
+
+const flavor = map({
+  memory: size(128 * mebibyte, 1024 * gibibyte)
+    .optional()
+    .describe('Memory of a machine. Default: 256MiB.'),
+  cpus: whole(1, 128).optional().describe('Processors of a machine. Default: 1.'),
+  disk: size(16 * mebibyte, 16_384 * gibibyte)
+    .optional()
+    .describe('A disk of its own, gone with the machine. Default: none; what a service writes is kept in memory.'),
+}).describe('The size of a virtual machine; processes have none.');
+
 /** What an environment file may hold. Rules between its parts are in environment-rules.ts. */
 export const environmentSchema = map({
   environment: name('an environment name').describe('Name of the environment.'),
@@ -236,6 +248,7 @@ export const environmentSchema = map({
     image: imageName
       .optional()
       .describe('What machines are cloned from. Default: process (a process group instead of a VM).'),
+    flavor: flavor.optional(),
   })
     .optional()
     .describe('Machines kept ready to be claimed.'),
@@ -263,6 +276,7 @@ export type EnvironmentShape = z.infer<typeof environmentSchema>;
 export type ServiceShape = EnvironmentShape['services'][string];
 export type VersionShape = ServiceShape['versions'][string];
 export type VerifyShape = NonNullable<NonNullable<EnvironmentShape['pool']>['verify']>;
+export type FlavorShape = NonNullable<NonNullable<EnvironmentShape['pool']>['flavor']>;
 export type HealthShape = NonNullable<VersionShape['health']>;
 export type ImageShape = NonNullable<EnvironmentShape['images']>[string];
 export type ArtifactShape = NonNullable<VersionShape['artifact']>;

@@ -102,6 +102,16 @@ export interface PoolSpec {
   maxAgeMs?: number;
   /** What is absent is as MCP's own limits say. */
   verify?: Partial<VerifyLimits>;
+  /** The size of its machines; absent: the provider decides. Processes have none. */
+  flavor?: Flavor;
+}
+
+/** The size of a machine. */
+export interface Flavor {
+  memoryBytes: number;
+  cpus: number;
+  /** A disk of its own, gone with the machine; absent: it works in memory. */
+  diskBytes?: number;
 }
 
 export interface GatewaySpec {

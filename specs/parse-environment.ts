@@ -13,6 +13,7 @@ import {
   type ArtifactShape,
   type EnvironmentShape,
   environmentSchema,
+  type FlavorShape,
   type HealthShape,
   type ImageShape,
   isAlwaysText,
@@ -20,7 +21,8 @@ import {
   type VerifyShape,
   type VersionShape,
 } from './environment-schema.ts';
-import type { HealthCheck, PoolSpec, VerifyLimits } from './nouns.ts';
+import { smallFlavor } from './flavor.ts';
+import type { Flavor, HealthCheck, PoolSpec, VerifyLimits } from './nouns.ts';
 import { type Place, printable, sourceText, specInvalid } from './problems.ts';
 import { flawedServices, shapeProblems } from './shape-problems.ts';
 import { parseSize } from './size.ts';
@@ -114,6 +116,7 @@ function declarePool(shape: NonNullable<EnvironmentShape['pool']>): PoolSpec {
     ...(isFixed ? {} : { demand: { max: size.max, windowMs: ms(size.window, 600_000) } }),
     ...(maxAge === undefined ? {} : { maxAgeMs: ms(maxAge, 0) }),
     ...(verify === undefined ? {} : { verify: declareVerify(verify) }),
+    ...(shape.flavor === undefined ? {} : { flavor: declareFlavor(shape.flavor) }),
   };
 }
 
@@ -130,6 +133,15 @@ function declareVerify(shape: VerifyShape): Partial<VerifyLimits> {
     artifactStores: shape['artifact-stores'],
   };
   return Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== undefined));
+}
+
+function declareFlavor({ memory, cpus, disk }: FlavorShape): Flavor {
+  const diskBytes = disk === undefined ? undefined : parseSize(disk);
+  return {
+    memoryBytes: (memory === undefined ? undefined : parseSize(memory)) ?? smallFlavor.memoryBytes,
+    cpus: cpus ?? smallFlavor.cpus,
+    ...(diskBytes === undefined ? {} : { diskBytes }),
+  };
 }
 
 function declareService(name: string, service: ServiceShape, tree: YamlTree): DeclaredService {

@@ -101,10 +101,10 @@ function setMachine(machine: ObservedMachine, changes: Partial<MachineRecord>): 
 }
 
 function newMachine(action: Extract<Action, { kind: 'create' }>, facts: WriteFacts): MachineRecord {
-  const { uuid, image, operation, reason } = action;
+  const { uuid, image, flavor, operation, reason } = action;
   const { epoch, now, provider } = facts;
   const dates = { createdAt: now, changedAt: now, times: { building: now } };
-  return { uuid, provider, image, state: 'building', operation, epoch, ...dates, reason };
+  return { uuid, provider, image, flavor, state: 'building', operation, epoch, ...dates, reason };
 }
 
 function adoptedMachine(action: Extract<Action, { kind: 'adopt' }>, facts: WriteFacts): MachineRecord {
@@ -149,18 +149,43 @@ function remember({ record }: ObservedMachine, why: string, facts: WriteFacts): 
 }
 
 function readmit(action: Extract<Action, { kind: 'readmit' }>, facts: WriteFacts): MultiOp[] {
-  const { uuid, providerId, operation, image, address, runs } = action;
+  const { uuid, providerId, operation, image, address, createdAt, runs } = action;
   const { epoch, now, provider } = facts;
   const state = runs ? 'claimed' : 'verifying';
-  const dates = { createdAt: now, changedAt: now, times: { building: now, [state]: now } };
+  // When it came to its earlier states the ledger lost.
+  const dates = { createdAt, changedAt: now, times: runs ? { served: now } : { verifying: now } };
   const known = { uuid, provider, providerId, image, state, operation, epoch, address, ...dates } as const;
   if (!runs) return [createMachine(uuid, known)];
-  const assignment = newAssignment({ ...runs, operation }, facts);
-  const claim = { ...runs, digest: assignment.version.digest, operation, at: now };
+  const { service, version, digest } = runs;
+  const assignment = knownAssignment(runs, operation, facts);
+  const claim = { service, version, digest, operation, at: now };
   return [
-    createMachine(uuid, { ...known, claim, served: true, times: { ...dates.times, served: now } }),
+    createMachine(uuid, { ...known, claim, served: true }),
     { op: 'create', path: paths.assignment(uuid), data: encode(codecs.assignment, assignment) },
   ];
+}
+
+/** The assignment that the ledger lost, as declared; of what is not declared any more, no more than that it may go on and drain. */
+function knownAssignment(
+  { service, version, digest, port }: NonNullable<Extract<Action, { kind: 'readmit' }>['runs']>,
+  operation: string,
+  facts: WriteFacts,
+): AssignmentRecord {
+  const declared = facts.snapshot.desired?.record.environment.services.find(({ name }) => name === service);
+  if (declared?.versions.some((one) => one.version === version && one.digest === digest))
+    return newAssignment({ service, version, operation }, facts);
+  const health = { kind: 'none', intervalMs: 1_000, timeoutMs: 1_000, rise: 1, fall: 1 } as const;
+  const { drainTimeoutMs = 30_000, stopTimeoutMs = 5_000 } = declared ?? {};
+  return {
+    service,
+    version: { version, digest, count: 0, command: [], port, env: {}, health },
+    onConfigChange: 'none',
+    drainTimeoutMs,
+    stopTimeoutMs,
+    want: 'run',
+    operation,
+    epoch: facts.epoch,
+  };
 }
 
 function newAssignment(

@@ -118,7 +118,8 @@ class Leader {
     this.#term = term;
     this.#memory = freshMemory({ clusterId, now: clock.monotonic() });
     this.#trimmedAt = clock.monotonic();
-    this.#status = new StatusPublisher(client, clock, { id, epoch: term.epoch });
+    const { name, facts = {} } = provider;
+    this.#status = new StatusPublisher(client, clock, { id, epoch: term.epoch, provider: { name, facts } });
     this.#input = {
       client,
       provider,
@@ -175,7 +176,7 @@ class Leader {
     this.#report(plan, outcomes);
     onSweep?.(plan, outcomes);
     if (snapshot.desired) {
-      const record = poolRecordOf(this.#memory, snapshot.desired.record);
+      const record = poolRecordOf(this.#memory, snapshot.desired.record, snapshot.at);
       await keepPoolRecord(this.#input, snapshot, record);
     }
     await this.#status.publish(plan, signal);

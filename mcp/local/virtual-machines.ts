@@ -59,7 +59,7 @@ export async function prepareVirtualMachines(
       const request = { store, qemuVersion: version, progress, signal };
       await keepForUs(paths, store, () => bakeIfMissing(wanted, request));
       progress.start(`Boot the template of ${nameOf(wanted)} and clone it (${accelerator})`);
-      await provider.prepare(reference, signal);
+      await provider.prepare(reference, environment?.pool.flavor, signal);
     }
   } finally {
     await provider.close();

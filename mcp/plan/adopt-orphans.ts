@@ -1,12 +1,12 @@
 /**
  * P7: a machine with our tag that no ledger entry knows. One is a creation that landed late: it enters the ledger with a
- * tombstone and is destroyed from there (P1). One that serves what is declared, or one of many, was lost by the ledger: it enters
- * it again. Where much of the ledger is gone, the ledger is what is wrong (P3).
+ * tombstone and is destroyed from there (P1). One that serves, or one of many, was lost by the ledger: it enters it again. Where much of the ledger is gone, the ledger is what is wrong (P3).
  */
 import { quietReason } from './brakes.ts';
 import { poolBudgetName } from './budget.ts';
 import { act, alarm, type Draft, short, wait } from './draft.ts';
 import { ageOf, type PlannerMemory } from './memory.ts';
+import type { Action } from './plan.ts';
 import type { World } from './world.ts';
 
 type Unknown = World['unknown'][number];
@@ -32,9 +32,9 @@ export function adoptOrphans(draft: Draft): void {
   }
   for (const machine of world.unknown) {
     const registration = registered.get(machine.uuid);
-    const isDead = machine.state === 'stopped' || machine.state === 'error';
+    const mayServe = machine.state === 'running' || machine.state === 'unknown';
     if (registration) readmitServing(draft, machine, registration);
-    else if (memory.since.lost.has(machine.uuid) && !isDead) readmit(draft, machine, null);
+    else if (memory.since.lost.has(machine.uuid) && mayServe) readmit(draft, machine, null);
     else adopt(draft, machine);
   }
 }
@@ -52,21 +52,20 @@ export function lostReason({ world, snapshot, memory, policy, input }: Draft): s
   return awaited.length > 0 ? `${awaited.length} machines that the ledger lost may serve it` : null;
 }
 
-/** What it runs must be exactly what is declared: its assignment is made from that. */
-function readmitServing(draft: Draft, machine: Unknown, { service, version, digest, state }: Registration): void {
-  const declared = draft.world.services.get(service)?.versions.find((one) => one.version === version);
-  if (state === 'up' && declared && declared.digest === digest) {
-    readmit(draft, machine, { service, version });
+/** As what it runs. What of that is not declared any more, or too many, drains from there as any other. */
+function readmitServing(draft: Draft, machine: Unknown, { service, version, digest, port }: Registration): void {
+  if (digest !== undefined) {
+    readmit(draft, machine, { service, version, digest, port });
     return;
   }
   const what = `machine ${short(machine.uuid)} serves ${service}@${version}`;
-  const message = `${what} but is not in the ledger, and that is not declared so: left alone, a person must look`;
+  const message = `${what} but is not in the ledger, and what exactly it runs is not known: left alone, a person must look`;
   alarm(draft, 'ORPHAN_SERVES', message);
 }
 
-function readmit(draft: Draft, machine: Unknown, runs: { service: string; version: string } | null): void {
+function readmit(draft: Draft, machine: Unknown, runs: Extract<Action, { kind: 'readmit' }>['runs']): void {
   const { policy, memory, input } = draft;
-  const { uuid, providerId, operation, image, address, state } = machine;
+  const { uuid, providerId, operation, image, address, createdAt, state } = machine;
   const left = (runs ? policy.lossGraceMs : policy.lostMs) - ageOf(memory, 'orphan', uuid, input.now);
   const held =
     quietReason(draft) ??
@@ -78,7 +77,7 @@ function readmit(draft: Draft, machine: Unknown, runs: { service: string; versio
   }
   const what = runs ? `it serves ${runs.service}@${runs.version}` : 'most of the ledger is missing';
   const reason = `the provider lists it, the ledger lost it: ${what}`;
-  act(draft, { kind: 'readmit', uuid, providerId, operation, image, address, runs, reason });
+  act(draft, { kind: 'readmit', uuid, providerId, operation, image, address, createdAt, runs, reason });
 }
 
 function adopt(draft: Draft, { uuid, providerId, operation, image, state }: Unknown): void {

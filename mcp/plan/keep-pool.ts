@@ -1,5 +1,7 @@
 /** The ready pool: machines prove themselves into it, and as many are made as it and the unmet claims need. */
+import { flavorText } from '../../specs/flavor.ts';
 import { imagesOf } from '../../specs/image-reference.ts';
+import type { Flavor } from '../../specs/nouns.ts';
 import { type PoolMachine, type PoolPlan, planPool } from '../../vm-factory/pool/pool-policy.ts';
 import { poolSize } from '../../vm-factory/pool/pool-size.ts';
 import { quietReason } from './brakes.ts';
@@ -36,7 +38,7 @@ interface PoolOfImage {
 /** @param ask creations that may still be asked for in this plan; what is used of it is taken off */
 function keepImage(draft: Draft, { image, target, of }: PoolOfImage, ask: { batch: number }): void {
   const { snapshot, world, memory, policy, input } = draft;
-  const { maxAgeMs = null } = world.desired.environment.pool;
+  const { flavor, maxAgeMs = null } = world.desired.environment.pool;
   const noneCanBeMade = snapshot.missingImages?.[image];
   const unmetClaims = draft.unmetClaims.get(image) ?? 0;
   const plan = planPool(
@@ -44,6 +46,7 @@ function keepImage(draft: Draft, { image, target, of }: PoolOfImage, ask: { batc
       target,
       image,
       maxAgeMs,
+      flavor: flavorText(flavor),
       machines: of,
       unmetClaims,
       slowStart: memory.slowStart,
@@ -63,7 +66,7 @@ function keepImage(draft: Draft, { image, target, of }: PoolOfImage, ask: { batc
   }
   const count = Math.min(plan.create, ask.batch);
   ask.batch -= count;
-  for (let made = 0; made < count; made += 1) create(draft, image, unmetClaims);
+  for (let made = 0; made < count; made += 1) create(draft, image, flavor, unmetClaims);
   explain(draft, plan, plan.create - count);
 }
 
@@ -74,13 +77,14 @@ function prove(draft: Draft, unit: Unit): PoolMachine {
   const { memory, policy, input } = draft;
   const { uuid, ledger } = unit;
   const { state, image } = ledger;
+  const flavor = flavorText(ledger.flavor);
   // Beyond the pool only their number and image count.
-  if (!isBeforeClaim(state)) return { uuid, state, image, stateAgeMs: 0, ageMs: 0 };
+  if (!isBeforeClaim(state)) return { uuid, state, image, flavor, stateAgeMs: 0, ageMs: 0 };
   const step = poolStep(draft.world, unit, memory, policy, input.now);
   if (step.kind === 'advance') act(draft, { kind: 'advance', uuid, to: step.to, reason: step.reason });
   if (step.kind === 'wait') wait(draft, `machine ${short(uuid)}`, `${state}: ${step.why}`);
   const age = stateAge(memory, ledger, input.now);
-  const known = { uuid, state, image, stateAgeMs: age, ageMs: ageForSure(draft, unit, age) };
+  const known = { uuid, state, image, flavor, stateAgeMs: age, ageMs: ageForSure(draft, unit, age) };
   return step.kind === 'fail' ? { ...known, failure: step.reason } : known;
 }
 
@@ -114,11 +118,11 @@ function creationsUnderWay({ world, snapshot }: Draft): number {
   );
 }
 
-function create(draft: Draft, image: string, unmetClaims: number): void {
+function create(draft: Draft, image: string, flavor: Flavor | undefined, unmetClaims: number): void {
   const { input } = draft;
   const reason = unmetClaims > 0 ? `${unmetClaims} claims wait for a machine` : 'the ready pool is short';
   const urgent = unmetClaims > 0 ? { urgent: true as const } : {};
-  act(draft, { kind: 'create', uuid: input.newId(), operation: input.newId(), image, ...urgent, reason });
+  act(draft, { kind: 'create', uuid: input.newId(), operation: input.newId(), image, flavor, ...urgent, reason });
 }
 
 function explain(draft: Draft, plan: PoolPlan, later: number): void {

@@ -1,5 +1,6 @@
 /** The plan is a value: it can be printed (`mcp plan`), checked by an independent checker, simulated, executed. */
 import type { BudgetRecord } from '../../registrar/records.ts';
+import type { Flavor } from '../../specs/nouns.ts';
 
 export type Action =
   /** Ledger entry first, then the provider's create. */
@@ -8,6 +9,7 @@ export type Action =
       uuid: string;
       operation: string;
       image: string;
+      flavor?: Flavor;
       /** A claim waits for it: the provider is asked for it before what only fills the pool. */
       urgent?: true;
       reason: string;
@@ -44,7 +46,7 @@ export type Action =
     }
   /**
    * The provider lists a machine of ours that the ledger lost: it enters the ledger again. `runs`: as an instance of what it is
-   * registered for, with an assignment that says so; else as one that must prove itself.
+   * registered for, with an assignment that says so; null: as one that must prove itself.
    */
   | {
       kind: 'readmit';
@@ -53,7 +55,9 @@ export type Action =
       operation: string;
       image: string;
       address: string;
-      runs: { service: string; version: string } | null;
+      /** As the provider says, ms since the Unix epoch. */
+      createdAt: number;
+      runs: { service: string; version: string; digest: string; port: number } | null;
       reason: string;
     }
   /** The provider says it is gone: remove its registration, assignment and ledger entry. */

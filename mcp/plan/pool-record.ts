@@ -1,6 +1,7 @@
 /** What of a leader's memory of the pool outlives it, in /pool: failures in a row, and claims. */
 import type { DesiredRecord, FailureCount, PoolRecord } from '../../registrar/records.ts';
-import { countClaim } from '../../vm-factory/pool/pool-size.ts';
+import type { PoolSpec } from '../../specs/nouns.ts';
+import { countClaim, type PoolSize, poolSize } from '../../vm-factory/pool/pool-size.ts';
 import type { PlannerMemory } from './memory.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { World } from './world.ts';
@@ -50,8 +51,15 @@ export function rememberClaims(memory: PlannerMemory, world: World): Pick<Planne
   return { claims, countedTo };
 }
 
-/** What /pool shall hold now. Versions that are not declared any more are forgotten. */
-export function poolRecordOf(memory: PlannerMemory, desired: DesiredRecord): PoolRecord {
+/** What an operator writes who wants everything to be tried again. */
+export function forgiveFailures(record: PoolRecord | null): PoolRecord {
+  const known = record ?? emptyPoolRecord;
+  return { ...known, images: {}, starts: {}, lifted: known.lifted + 1 };
+}
+
+/** What /pool shall hold now, at ms since the Unix epoch. Versions that are not declared any more are forgotten. */
+export function poolRecordOf(memory: PlannerMemory, desired: DesiredRecord, at: number): PoolRecord {
+  const { pool } = desired.environment;
   const versions = desired.environment.services.flatMap((service) => service.versions);
   const declared = new Set(versions.map(({ digest }) => digest));
   const starts = [...memory.starts].filter(([digest]) => declared.has(digest));
@@ -66,7 +74,14 @@ export function poolRecordOf(memory: PlannerMemory, desired: DesiredRecord): Poo
     claims: memory.claims.map(([minute, claims]) => [minute, claims]),
     countedTo: memory.countedTo,
     lifted: memory.lifted,
+    ...(pool.demand && { size: poolSize(pool, memory.claims, at) }),
   };
+}
+
+/** The pool's size as the leader last found it, or as declared. */
+export function knownPoolSize(pool: PoolSpec | undefined, record: PoolRecord | null): PoolSize {
+  if (pool?.demand && record?.size) return record.size;
+  return { target: pool?.size ?? 0, why: pool?.demand ? 'the least, until demand is known' : 'as declared' };
 }
 
 function count(inARow: number, reason: string): FailureCount {

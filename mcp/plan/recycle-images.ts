@@ -24,6 +24,12 @@ export function canServeAs({ desired: { environment } }: World, unit: Unit, imag
   return !own.includes(nameOfImage(unit.ledger.image)) || nameOfImage(unit.ledger.image) === nameOfImage(image);
 }
 
+/** Machines of the declared image that are on their way although enough serve, to take the place of one that is not: at most one. */
+export function surgeOf({ world }: Draft, { serving, coming }: VersionCount): number {
+  const due = serving.some((unit) => !isOfImage(world, unit));
+  return due && coming.some((unit) => isOfImage(world, unit)) ? 1 : 0;
+}
+
 /** The version of the service that gets one more machine now, because it has one of another image; null for none. */
 export function dueForRecycling(draft: Draft, service: ServiceView): VersionCount | null {
   const { world, budgets } = draft;

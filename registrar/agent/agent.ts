@@ -7,12 +7,13 @@ import { McpError } from '../../specs/errors.ts';
 import type { Clock } from '../clock.ts';
 import { paths } from '../layout.ts';
 import { SessionKeeper } from '../recipes/session-keeper.ts';
-import type { AgentRecord, AssignmentRecord } from '../records.ts';
+import type { AgentRecord, AssignmentRecord, MachineState } from '../records.ts';
 import type { ConnectRegistry } from '../registry-client.ts';
 import { codecs, encode } from '../store/codecs.ts';
 import { agentWord, type InstanceView, runsTheSame } from './agent-records.ts';
 import { ArtifactStore, defaultArtifactLimits } from './artifact.ts';
 import { Bell } from './bell.ts';
+import type { ConsoleLog } from './console-log.ts';
 import type { HostSide } from './host-side.ts';
 import { Instance } from './instance.ts';
 import { endLeftovers } from './leftovers.ts';
@@ -55,6 +56,8 @@ export interface AgentOptions {
   signal: AbortSignal;
   /** Of a machine behind its host's address translation. */
   host?: HostSide;
+  /** Shows the service's output too. */
+  console?: ConsoleLog;
   timing?: Partial<AgentTiming>;
 }
 
@@ -87,11 +90,12 @@ class Agent {
   readonly #heard = new Bell();
   #world: AgentWorld | null = null;
   #notHereSince: number | null = null;
-  /** This agent has seen its machine in the ledger of its cluster. */
-  #known = false;
-  #unassignedSince: number | null = null;
-  #test: SelfTest;
+  readonly #test: SelfTest;
   #assignment: AssignmentRecord | null = null;
+  /** This machine was in the registry once: what is foreign now was wiped, and may come back. */
+  #known = false;
+  /** The ledger was about to delete this machine when last read. */
+  #leaves = false;
   #instance: Instance | null = null;
   #view: InstanceView | null = null;
   /** Why this agent itself lets the instance drain; the assignment may want it too. */
@@ -108,7 +112,7 @@ class Agent {
       defaultArtifactLimits,
       host && ((artifact) => host.sourceOf(artifact)),
     );
-    this.#output = new RotatingLog(join(config.dir, 'service.log'));
+    this.#output = new RotatingLog(join(config.dir, 'service.log'), {}, options.console?.voice('service').write);
     this.#keeper = new SessionKeeper({
       connect,
       clock,
@@ -168,9 +172,10 @@ class Agent {
     if (world.ledger !== 'here') return this.#notHere(world);
     this.#notHereSince = null;
     this.#known = true;
-    const { assignment, config } = world;
+    const { assignment, config, state } = world;
+    this.#leaves = state === 'deleting';
     if (typeof assignment === 'string') return this.#refuse(assignment);
-    if (this.#mayBeDamage(assignment)) return;
+    if (!assignment && this.#instance && isHeld(state)) return this.#keepOn();
     const same = this.#assignment && assignment && runsTheSame(this.#assignment, assignment);
     if (this.#instance && !(same && assignment.want !== 'stop'))
       await this.#end(assignment ? 'the assignment says stop' : 'the assignment was removed');
@@ -198,33 +203,22 @@ class Agent {
     tell().catch((error: unknown) => log.warn({ err: error }, 'the self-test could not be finished'));
   }
 
-  /** A service that runs is not ended by one look at what may be a registry in the middle of being wiped. */
-  #mayBeDamage(assignment: AssignmentRecord | null): boolean {
-    const { clock, signal } = this.#options;
-    if (assignment || !this.#instance) {
-      this.#unassignedSince = null;
-      return false;
-    }
-    const { burialGraceMs } = this.#timing;
-    if (this.#unassignedSince === null) {
-      this.#unassignedSince = clock.monotonic();
-      clock.sleep(burialGraceMs, signal).then(
-        () => this.#heard.ring(),
-        () => {},
-      );
-    }
-    return clock.monotonic() - this.#unassignedSince < burialGraceMs;
+  /** The controller takes an assignment away only with the claim; one that vanishes alone was lost, and orders nothing. */
+  #keepOn(): void {
+    this.#options.log.error({}, 'the assignment is gone, the claim is not: what runs goes on');
   }
 
-  /** The ledger lacks this machine, or is not ours. That alone is no order: absence is no evidence. */
+  /**
+   * The ledger lacks this machine, or is not ours. That alone is no order. A machine is given up only where the ledger was about
+   * to delete it when last seen, or never had it: otherwise it is the ledger that was lost, and may take the machine in again.
+   */
   #notHere(world: Exclude<AgentWorld, { ledger: 'here' }>): void {
     const now = this.#options.clock.monotonic();
     this.#notHereSince ??= now;
     this.#options.log.error({ ledger: world.ledger }, 'this machine is not in the registry');
     if (now - this.#notHereSince < this.#timing.burialGraceMs) return;
-    if (world.ledger === 'missing' && (world.buried || !this.#known))
-      this.#broken.abort(buried(this.#options.config.uuid));
-    else if (world.ledger === 'foreign' && !this.#known) this.#broken.abort(world.error);
+    if (this.#known && !(world.ledger === 'missing' && this.#leaves)) return;
+    this.#broken.abort(world.ledger === 'missing' ? buried(this.#options.config.uuid) : world.error);
   }
 
   /** An assignment that can't be understood orders nothing: what runs goes on. */
@@ -319,6 +313,11 @@ class Agent {
     this.#said = record;
     this.#own.want(paths.agent(config.uuid), encode(codecs.agent, record));
   }
+}
+
+/** A claimed machine's assignment is there: the claim wrote both. Where the ledger can't be read, nothing is known against it. */
+function isHeld(state: MachineState | null): boolean {
+  return state === null || state === 'claimed' || state === 'draining';
 }
 
 function buried(uuid: string): McpError {

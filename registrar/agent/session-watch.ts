@@ -51,7 +51,6 @@ export async function followWorld(watch: SessionWatch): Promise<void> {
         const world = await readWorld(client, machine, watch.clusterId, signal);
         watch.onWorld(world);
         if (world.ledger === 'foreign') throw world.error;
-        if (world.ledger === 'missing' && world.buried) return againMs;
         // What serves stays registered also where the ledger lost its machine: so it is found again.
         keeping ??= own.keep(client, signal).catch(onSuperseded);
         if (world.ledger === 'missing') return againMs;

@@ -24,7 +24,14 @@ import type {
   SuspendedRecord,
   VerificationRecord,
 } from '../records.ts';
-import { configSignal, configValues, environmentSchema, onConfigChange, versionSchema } from './environment-schema.ts';
+import {
+  configSignal,
+  configValues,
+  environmentSchema,
+  flavorSchema,
+  onConfigChange,
+  versionSchema,
+} from './environment-schema.ts';
 import { count, type Shape, shaped, text, time } from './shape.ts';
 
 /** How one kind of record is checked. */
@@ -62,6 +69,7 @@ const machine = shaped<MachineRecord>({
   provider: text,
   providerId: text.optional(),
   image: text,
+  flavor: flavorSchema.optional(),
   state: z.enum(states),
   operation: text,
   epoch: count,
@@ -101,6 +109,7 @@ export const codecs = {
     claims: z.array(z.tuple([count, count])),
     countedTo: time,
     lifted: count,
+    size: z.object({ target: count, why: text }).optional(),
     paused: count.optional(),
   }),
   assignment: shaped<AssignmentRecord>({
@@ -158,6 +167,7 @@ export const codecs = {
     at: time,
     waiting: z.array(z.object({ what: text, why: text })),
     alarms: z.array(z.object({ code: text, message: text })),
+    provider: z.object({ name: text, facts: z.record(z.string(), text) }).optional(),
   }),
   event: shaped<EventRecord>({
     at: time,

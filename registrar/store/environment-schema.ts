@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type {
   Artifact,
   Environment,
+  Flavor,
   GatewaySpec,
   HealthCheck,
   ImageSpec,
@@ -75,11 +76,14 @@ const imageSchema = shaped<ImageSpec>({
   digest: text,
 });
 
+export const flavorSchema = shaped<Flavor>({ memoryBytes: count, cpus: z.int().min(1), diskBytes: count.optional() });
+
 export const environmentSchema = shaped<Environment>({
   name: text,
   pool: shaped<PoolSpec>({
     size: count,
     image: text,
+    flavor: flavorSchema.optional(),
     demand: z.object({ max: count, windowMs: count }).optional(),
     maxAgeMs: count.optional(),
     verify: z

@@ -40,6 +40,11 @@ export class ModelAgent {
     const { client } = this;
     if (client?.state !== 'connected') return;
     try {
+      // As the real one: a ledger that lacks the machine orders nothing.
+      if ((await client.exists(paths.machine(this.uuid))) === null) {
+        this.#told = null;
+        return;
+      }
       const assignment = await this.#read(client);
       this.#advance(assignment, now, startMs);
       await this.#register(client, assignment, now);
@@ -66,8 +71,9 @@ export class ModelAgent {
       this.#phase = 'stopped';
       return;
     }
-    if (this.#running !== assignment.operation && assignment.want === 'run') {
-      this.#running = assignment.operation;
+    const { digest } = assignment.version;
+    if (this.#running !== digest && assignment.want === 'run') {
+      this.#running = digest;
       this.#readyAt = now + startMs;
     }
     if (assignment.version.env[brokenMark]) this.#phase = now < this.#readyAt ? 'starting' : 'failed';

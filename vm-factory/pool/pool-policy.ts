@@ -8,6 +8,8 @@ export interface PoolMachine {
   uuid: string;
   state: MachineState;
   image: string;
+  /** Equal words, equal sizes. */
+  flavor?: string;
   /** Since it entered its state, as far as the caller knows. */
   stateAgeMs: number;
   /** Since its creation, as far as the caller knows. */
@@ -21,6 +23,8 @@ export interface PoolInput {
   target: number;
   /** What new machines are made from; others are outdated. */
   image: string;
+  /** Of what size; others are outdated too. */
+  flavor?: string;
   /** The whole ledger, claimed machines included. */
   machines: readonly PoolMachine[];
   /** Claims that found no ready machine. */
@@ -92,14 +96,15 @@ interface Stock {
 
 const poolStates: ReadonlySet<MachineState> = new Set(['building', 'verifying', 'ready']);
 
-function takeStock({ machines, image, target, unmetClaims, maxAgeMs }: PoolInput): Stock {
+function takeStock({ machines, image, flavor, target, unmetClaims, maxAgeMs }: PoolInput): Stock {
   const pool = machines.filter(({ state }) => poolStates.has(state)).sort(oldestFirst);
   const sound = pool.filter(({ failure }) => failure === undefined);
   const isReady = ({ state }: PoolMachine) => state === 'ready';
+  const isOther = (machine: PoolMachine) => machine.image !== image || machine.flavor !== flavor;
   const overAge = sound.find(
-    (machine) => maxAgeMs !== null && machine.image === image && isReady(machine) && machine.ageMs > maxAgeMs,
+    (machine) => maxAgeMs !== null && !isOther(machine) && isReady(machine) && machine.ageMs > maxAgeMs,
   );
-  const isOutdated = (machine: PoolMachine) => machine.image !== image || machine === overAge;
+  const isOutdated = (machine: PoolMachine) => isOther(machine) || machine === overAge;
   const fresh = sound.filter((machine) => !isOutdated(machine));
   const outdated = sound.filter(isOutdated);
   const wanted = target + unmetClaims;
@@ -127,7 +132,7 @@ function failedOnes({ failed }: Stock): PoolPlan['retire'] {
 /** Outdated machines go when nobody can claim them yet, or as fresh ones are ready in their place. */
 function uselessOnes({ outdatedReady, outdatedUnready, freshReady, wanted }: Stock): PoolPlan['retire'] {
   const spare = Math.max(0, outdatedReady.length - Math.max(0, wanted - freshReady.length));
-  const reason = 'of another image or over age, and no more needed';
+  const reason = 'of another image or size, or over age, and no more needed';
   return [...outdatedUnready, ...outdatedReady.slice(0, spare)].map(({ uuid }) => ({ uuid, reason }));
 }
 
@@ -177,6 +182,11 @@ function imageCap(
     if (state === 'probing') return { cap: Math.max(0, 1 - onTheWay), why: `${message}; one at a time is tried` };
     return { cap: 0, why: `${message}; one is tried in ${seconds(lastAt + policy.breakerCooldownMs - now)}` };
   }
+  const failed = breaker.get(image)?.inARow ?? 0;
+  if (failed > 0) {
+    const cap = Math.max(0, policy.breakerFailures - failed - onTheWay);
+    return { cap, why: `${failed} of image ${image} failed in a row, so few are tried at a time` };
+  }
   if (machines.some((machine) => machine.image === image && isProven(machine))) return { cap: Infinity, why: '' };
   const cap = Math.max(0, policy.unprovenInFlight - onTheWay);
   return { cap, why: `no machine of image ${image} has become ready yet, so few are tried at a time` };
@@ -198,7 +208,7 @@ function quotaCap({ limits, slowStart }: PoolInput, stock: Stock, plan: PoolPlan
   const leaving = new Set(plan.retire.map(({ uuid }) => uuid));
   if (free === 0 && leaving.size === 0) {
     const room = Math.min(stock.missing, Math.max(1, slowStart.batch));
-    const reason = 'of another image or over age, and the quota has no room beside it';
+    const reason = 'of another image or size, or over age, and the quota has no room beside it';
     plan.retire.push(...stock.outdatedReady.slice(0, room).map(({ uuid }) => ({ uuid, reason })));
   }
   return { cap: free, why };

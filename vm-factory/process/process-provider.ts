@@ -1,4 +1,5 @@
 /** Machines as process groups of this host, killable like a VM. */
+import { refused } from '../provider-errors.ts';
 import { HostProvider, type HostProviderOptions, type MachineKind } from './host-provider.ts';
 import { launch } from './launch.ts';
 import { endMachine, machineEnvironment } from './machine-processes.ts';
@@ -25,10 +26,14 @@ export class ProcessProvider extends HostProvider {
 function processMachines(options: ProcessProviderOptions, store: MachineStore): MachineKind {
   return {
     name: 'process',
-    capabilities: { pause: false, console: false, zones: false, snapshot: false },
+    capabilities: { pause: false, console: true, zones: false, snapshot: false },
     consoleFile: 'console.log',
     whyNoImage: async (image) =>
       image === processImage ? null : `there is no image ${image}: machines that are processes have none`,
+    async check({ image }) {
+      const why = await this.whyNoImage(image);
+      if (why !== null) throw refused(why);
+    },
     async start({ uuid, registry, clusterId }, address) {
       const config = await store.writeAgentConfig(uuid, {
         uuid,
