@@ -63,7 +63,7 @@ export async function makeDebianBase(
     '--skip=update',
     `--include=${basePackages.filter((name) => !name.startsWith('?')).join(',')}`,
     // The lists by which the versions were chosen: another update meanwhile would choose others.
-    `--setup-hook=cp -a ${lists}/. "$1${lists}/"`,
+    `--setup-hook=cp -a ${lists}/*_* "$1${lists}/"`,
     `--essential-hook=${startNothing}`,
     '--dpkgopt=force-unsafe-io',
     ...leftOut.map((path) => `--dpkgopt=path-exclude=${path}`),

@@ -100,11 +100,6 @@ export class ImageStore {
     }
   }
 
-  /** The newest of this name, or null. */
-  async newest(name: string): Promise<Image | null> {
-    return (await this.list()).find(({ record }) => record.name === name) ?? null;
-  }
-
   /**
    * What a machine's image means here: an id, the name of a built-in image, or a reference to a declared one
    * (specs/image-reference.ts); the newest where several fit. Null where there is none. Errors: IMAGE_DAMAGED.

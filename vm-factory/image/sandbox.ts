@@ -9,7 +9,7 @@ import { userInfo } from 'node:os';
 import { promisify } from 'node:util';
 import { McpError } from '../../specs/errors.ts';
 
-/** A file or folder of the host that is seen in the tree while a command runs: itself, or a copy of it in memory. */
+/** A file or folder of the host that is seen in the tree while a command runs: itself, or copies in memory of its files that we may read. */
 export interface Bind {
   from: string;
   to: string;
@@ -72,7 +72,9 @@ while [ "$binds" -gt 0 ]; do
     if [ -d "$1" ]; then mkdir -p "$tree$2"; else : >> "$tree$2"; fi
     if [ "$3" = copied ]; then
       mount -t tmpfs -o mode=0755 copy "$tree$2"
-      cp -a "$1/." "$tree$2/"
+      for file in "$1"/*; do
+        if [ -f "$file" ] && [ -r "$file" ]; then cp -a "$file" "$tree$2/"; fi
+      done
     else
       mount --bind "$1" "$tree$2"
     fi

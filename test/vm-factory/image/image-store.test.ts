@@ -32,12 +32,12 @@ async function bench(t: ExecutionContext) {
 
 test('the newest image of a name is found; adding one twice keeps the first', async (t) => {
   const { store, add } = await bench(t);
-  t.is(await store.newest('minimal'), null);
+  t.is(await store.find('minimal'), null);
   const { image: old } = await add('old', 10);
   const { image } = await add('new', 0);
   await add('new', 0);
   await add('other', -10, 'other');
-  t.is((await store.newest('minimal'))?.record.id, image.record.id);
+  t.is((await store.find('minimal'))?.record.id, image.record.id);
   t.is((await store.byId(old.record.id))?.dir, old.dir);
   t.is((await store.list()).length, 3);
 });
