@@ -26,11 +26,13 @@ const healthSchema = shaped<HealthCheck>({
   fall: count,
 });
 
+export const artifactSchema = shaped<Artifact>({ url: text, sha256: text });
+
 export const versionSchema = shaped<Version>({
   version: text,
   count,
   weight: z.number().min(0).optional(),
-  artifact: shaped<Artifact>({ url: text, sha256: text }).optional(),
+  artifact: artifactSchema.optional(),
   command: z.array(text),
   port: z.int().min(1).max(65_535),
   env: z.record(z.string(), text),
