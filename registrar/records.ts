@@ -1,5 +1,5 @@
 /** What the registry's nodes hold: one JSON document a node. Times are ms since the Unix epoch. */
-import type { ConfigValue, Environment, Flavor, Version } from '../specs/nouns.ts';
+import type { Artifact, ConfigValue, Environment, Flavor, Version } from '../specs/nouns.ts';
 
 /** /cluster */
 export interface ClusterRecord {
@@ -92,6 +92,8 @@ export interface MachineRecord {
   claim?: { service: string; version: string; digest: string; operation: string; at: number };
   /** True once the controller saw its registration up: what is missing now was lost, it did not fail to start. */
   served?: boolean;
+  /** One artifact of each store that machines fetch from: its self-test tries to reach them. */
+  stores?: Artifact[];
   /** When it came to each of its states, and when it was first seen to serve. */
   times?: Partial<Record<MachineState | 'served', number>>;
   /** Its self-test as it was judged, passed or not. */
@@ -112,6 +114,8 @@ export interface AssignmentRecord {
   configSignal?: 'SIGHUP' | 'SIGUSR1' | 'SIGUSR2';
   drainTimeoutMs: number;
   stopTimeoutMs: number;
+  /** The service's credential in the registry, for this machine alone; absent where everybody may do everything. */
+  key?: string;
   /** `drain`: announce draining in the registration, keep serving. `stop`: stop the service, deregister. */
   want: 'run' | 'drain' | 'stop';
   operation: string;

@@ -7,6 +7,7 @@ import { McpError } from '../../specs/errors.ts';
 import { judgeSelfTest } from '../../vm-factory/pool/judge-self-test.ts';
 import type { Action } from '../plan/plan.ts';
 import type { ObservedMachine, Snapshot } from '../plan/snapshot.ts';
+import { artifactStores } from './artifact-stores.ts';
 
 export interface WriteFacts {
   snapshot: Snapshot;
@@ -22,6 +23,8 @@ export interface WriteFacts {
   children: readonly string[];
   /** A machine of this id was buried before. */
   endedBefore: boolean;
+  /** The credential of a service's machines; absent where everybody may do everything. */
+  serviceKey?: (service: string) => string;
 }
 
 export function writesOf(action: Action, facts: WriteFacts): MultiOp[] {
@@ -104,7 +107,8 @@ function newMachine(action: Extract<Action, { kind: 'create' }>, facts: WriteFac
   const { uuid, image, flavor, operation, reason } = action;
   const { epoch, now, provider } = facts;
   const dates = { createdAt: now, changedAt: now, times: { building: now } };
-  return { uuid, provider, image, flavor, state: 'building', operation, epoch, ...dates, reason };
+  const stores = artifactStores(facts.snapshot.desired?.record.environment);
+  return { uuid, provider, image, flavor, state: 'building', operation, epoch, stores, ...dates, reason };
 }
 
 function adoptedMachine(action: Extract<Action, { kind: 'adopt' }>, facts: WriteFacts): MachineRecord {
@@ -182,6 +186,7 @@ function knownAssignment(
     onConfigChange: 'none',
     drainTimeoutMs,
     stopTimeoutMs,
+    key: facts.serviceKey?.(service),
     want: 'run',
     operation,
     epoch: facts.epoch,
@@ -209,6 +214,7 @@ function newAssignment(
     configSignal,
     drainTimeoutMs,
     stopTimeoutMs,
+    key: facts.serviceKey?.(service.name),
     want: 'run',
     operation: action.operation,
     epoch: facts.epoch,

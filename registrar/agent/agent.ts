@@ -17,6 +17,7 @@ import type { ConsoleLog } from './console-log.ts';
 import type { HostSide } from './host-side.ts';
 import { Instance } from './instance.ts';
 import { endLeftovers } from './leftovers.ts';
+import type { MachineRights } from './machine-rights.ts';
 import { OwnNodes } from './own-nodes.ts';
 import { Registration } from './registration.ts';
 import { awaitTurn } from './restart-turn.ts';
@@ -56,6 +57,8 @@ export interface AgentOptions {
   signal: AbortSignal;
   /** Of a machine behind its host's address translation. */
   host?: HostSide;
+  /** Its own in the registry, where those differ from everybody's. */
+  rights?: MachineRights;
   /** Shows the service's output too. */
   console?: ConsoleLog;
   timing?: Partial<AgentTiming>;
@@ -123,6 +126,7 @@ class Agent {
           machine: config.uuid,
           clusterId: config.clusterId,
           own: this.#own,
+          rights: options.rights,
           resyncMs: this.#timing.resyncMs,
           clock,
           log,
@@ -194,11 +198,10 @@ class Agent {
     const { config, signal, log } = this.#options;
     const client = this.#keeper.client();
     if (!client || this.#test.record) return;
-    const path = paths.agent(config.uuid);
     const tell = async () => {
-      await this.#own.settled(path, signal);
+      await this.#own.settled(paths.agent(config.uuid), signal);
       const text = this.#said && encode(codecs.agent, this.#said);
-      if (text && (await this.#test.finish({ client, path, text, signal }))) this.#heard.ring();
+      if (text && (await this.#test.finish({ client, machine: config.uuid, text, signal }))) this.#heard.ring();
     };
     tell().catch((error: unknown) => log.warn({ err: error }, 'the self-test could not be finished'));
   }

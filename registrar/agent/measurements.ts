@@ -23,7 +23,6 @@ const workBytes = 4 * mib;
 const roundTrips = 5;
 /** The longest wait for an artifact store's answer, ms. */
 const storeMs = 5_000;
-const mostStores = 5;
 
 /** Disk, memory and processor. `dir` is where the machine works. Never rejects: what fails is a figure without a value. */
 export async function measureMachine(dir: string, clock: Clock): Promise<SelfTestFigure[]> {
@@ -102,8 +101,8 @@ function measureProcessor(clock: Clock): SelfTestFigure {
 
 export interface NetworkTest {
   client: RegistryClient;
-  /** A node of the machine's own that holds `text`: written again, its time of change tells the registry's clock. */
-  path: string;
+  machine: string;
+  /** What the machine's agent says of itself: written again, its time of change tells the registry's clock. */
   text: string;
   /** Where this machine gets an artifact from. */
   sourceOf: (artifact: Artifact) => { url: string; headers?: Readonly<Record<string, string>> };
@@ -116,7 +115,8 @@ export async function measureNetwork(test: NetworkTest): Promise<SelfTestFigure[
   return [...(await measureRegistry(test)), ...(await measureStores(test))];
 }
 
-async function measureRegistry({ client, path, text, clock, signal }: NetworkTest): Promise<SelfTestFigure[]> {
+async function measureRegistry({ client, machine, text, clock, signal }: NetworkTest): Promise<SelfTestFigure[]> {
+  const path = paths.agent(machine);
   const trips: number[] = [];
   for (let trip = 0; trip < roundTrips; trip += 1) {
     const began = clock.monotonic();
@@ -134,16 +134,16 @@ async function measureRegistry({ client, path, text, clock, signal }: NetworkTes
   ];
 }
 
-/** Of the stores that the declared services fetch their artifacts from, by http; none where there is no such one. */
-async function measureStores({ client, sourceOf, signal }: NetworkTest): Promise<SelfTestFigure[]> {
-  const desired = await readDocument(client, paths.desired, codecs.desired, { signal }).catch(() => null);
+/** Of the stores that the ledger names for it, those that are asked by http; none where there is no such one. */
+async function measureStores({ client, machine, sourceOf, signal }: NetworkTest): Promise<SelfTestFigure[]> {
+  const ledger = await readDocument(client, paths.machine(machine), codecs.machine, { signal }).catch(() => null);
   const stores = new Map<string, ReturnType<NetworkTest['sourceOf']>>();
-  for (const { artifact } of desired?.record.environment.services.flatMap(({ versions }) => versions) ?? []) {
-    const source = artifact && sourceOf(artifact);
-    const url = source && URL.parse(source.url);
+  for (const artifact of ledger?.record.stores ?? []) {
+    const source = sourceOf(artifact);
+    const url = URL.parse(source.url);
     if (url && /^https?:$/.test(url.protocol)) stores.set(url.origin, source);
   }
-  const asked = [...stores].slice(0, mostStores);
+  const asked = [...stores];
   if (asked.length === 0) return [];
   const silent = await Promise.all(
     asked.map(async ([origin, source]) => ((await answers(source, signal)) ? [] : [origin])),

@@ -25,6 +25,7 @@ import type {
   VerificationRecord,
 } from '../records.ts';
 import {
+  artifactSchema,
   configSignal,
   configValues,
   environmentSchema,
@@ -78,6 +79,7 @@ const machine = shaped<MachineRecord>({
   changedAt: time,
   claim: z.object({ service: text, version: text, digest: text, operation: text, at: time }).optional(),
   served: z.boolean().optional(),
+  stores: z.array(artifactSchema).optional(),
   times: z.partialRecord(z.enum([...states, 'served']), time).optional(),
   verification: verification.optional(),
   reason: text.optional(),
@@ -120,6 +122,7 @@ export const codecs = {
     configSignal: configSignal.optional(),
     drainTimeoutMs: count,
     stopTimeoutMs: count,
+    key: text.optional(),
     want: z.enum(['run', 'drain', 'stop']),
     operation: text,
     epoch: count,

@@ -27,7 +27,7 @@ const healthSchema = shaped<HealthCheck>({
   fall: count,
 });
 
-const artifactSchema = shaped<Artifact>({ url: text, sha256: text });
+export const artifactSchema = shaped<Artifact>({ url: text, sha256: text });
 
 export const versionSchema = shaped<Version>({
   version: text,
