@@ -15,6 +15,8 @@ export const registerMachines: Register = (program, interrupted) => {
     .description('list every machine with its story, or show all that is known of one')
     .argument('[id]', 'the beginning of one machine’s id')
     .option('--all', 'list all ended machines that are remembered')
+    // It has commands below it: those without get it by themselves.
+    .option('--json', 'print the result as one JSON document')
     .action(
       action<{ all?: boolean }>(interrupted, async (context, { all = false }, id) => {
         const { provider, live, ended } = await readMachines(context);
