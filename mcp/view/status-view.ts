@@ -1,8 +1,9 @@
 /** `mcp status` as a value: the stable JSON contract, made from what the registry says. Pure. */
 
-import type { GatewayRecord, SuspendedRecord } from '../../registrar/records.ts';
+import type { GatewayRecord, ProviderRecord, SuspendedRecord } from '../../registrar/records.ts';
 import type { Environment, Service } from '../../specs/nouns.ts';
 import type { Alarm, Waiting } from '../plan/plan.ts';
+import { knownPoolSize } from '../plan/pool-record.ts';
 import type { ObservedRegistration, Snapshot } from '../plan/snapshot.ts';
 
 /** The part of the snapshot that needs no provider: what the registry alone tells. */
@@ -53,6 +54,8 @@ export interface StatusView {
   services: ServiceView[];
   pool: { ready: number; building: number; target: number };
   gateways: GatewayView[];
+  /** Where machines come from and how they are made, as the leading controller said; null before the first one spoke. */
+  provider: ProviderRecord | null;
   waiting: Waiting[];
   alarms: Alarm[];
 }
@@ -62,6 +65,7 @@ export interface ControllerWords {
   leader: string | null;
   waiting: Waiting[];
   alarms: Alarm[];
+  provider?: ProviderRecord;
 }
 
 /** The status of everything, services in declared order, undeclared ones that still have instances last. */
@@ -77,6 +81,7 @@ export function statusView(registry: RegistryPart, controller: ControllerWords):
     services: serviceViews(registry, desired?.environment ?? null),
     pool: poolView(registry, desired?.environment ?? null),
     gateways: registry.gateways.map((gateway) => gatewayView(gateway, lastChange(registry))),
+    provider: controller.provider ?? null,
     waiting: controller.waiting,
     alarms: controller.alarms,
   };
@@ -178,7 +183,8 @@ function instanceViews(
 
 function poolView(registry: RegistryPart, environment: Environment | null): StatusView['pool'] {
   const count = (...states: string[]) => registry.machines.filter(({ record }) => states.includes(record.state)).length;
-  return { ready: count('ready'), building: count('building', 'verifying'), target: environment?.pool.size ?? 0 };
+  const { target } = knownPoolSize(environment?.pool, registry.pool?.record ?? null);
+  return { ready: count('ready'), building: count('building', 'verifying'), target };
 }
 
 function gatewayView(gateway: GatewayRecord, lastChanged: number): GatewayView {

@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { pino } from 'pino';
 import { type AgentTiming, runAgent } from '../../registrar/agent/agent.ts';
 import { leftovers } from '../../registrar/agent/leftovers.ts';
+import type { MachineRights } from '../../registrar/agent/machine-rights.ts';
 import { paths } from '../../registrar/layout.ts';
 import { formatRegistry } from '../../registrar/recipes/format-registry.ts';
 import type {
@@ -13,6 +14,8 @@ import type {
   AssignmentRecord,
   ConfigRecord,
   GatewayRecord,
+  MachineRecord,
+  MachineState,
   RegistrationRecord,
 } from '../../registrar/records.ts';
 import type { ConnectRegistry, RegistryClient, Stat } from '../../registrar/registry-client.ts';
@@ -88,7 +91,7 @@ export class AgentWorldForTest {
     t.teardown(() => admin.close());
     await formatRegistry(admin, systemClock, { clusterId });
     const world = new AgentWorldForTest(t, connect, admin, await tempDir(t), await freePort());
-    await admin.create(paths.machine(world.uuid), '{}');
+    await admin.create(paths.machine(world.uuid), JSON.stringify(world.#ledger('ready')));
     await world.gateway('willing', Number.MAX_SAFE_INTEGER);
     return world;
   }
@@ -102,10 +105,13 @@ export class AgentWorldForTest {
   }
 
   /** Starts the machine's agent; stopped at the test's end, with all that it started. */
-  startAgent(timing: Partial<AgentTiming> = {}): RunningAgent {
+  startAgent(
+    timing: Partial<AgentTiming> = {},
+    { open = this.#connect, rights }: { open?: ConnectRegistry; rights?: MachineRights } = {},
+  ): RunningAgent {
     const leaving = new AbortController();
     const connect: ConnectRegistry = async (options) => {
-      const client = await this.#connect(options);
+      const client = await open(options);
       this.clients.push(client);
       return client;
     };
@@ -114,6 +120,7 @@ export class AgentWorldForTest {
     const ended = runAgent({
       config: { uuid, address, clusterId, dir },
       connect,
+      rights,
       clock: systemClock,
       log: pino({ level: process.env.TEST_LOG ?? 'silent' }),
       signal: leaving.signal,
@@ -166,14 +173,60 @@ export class AgentWorldForTest {
     const isNew = this.#assignment === null;
     const next = { ...first, ...changes };
     this.#assignment = next;
-    if (isNew) await this.admin.create(path, JSON.stringify(next));
-    else await this.admin.set(path, JSON.stringify(next));
+    if (isNew) {
+      await this.enter('claimed');
+      await this.admin.create(path, JSON.stringify(next));
+    } else await this.admin.set(path, JSON.stringify(next));
     return next;
   }
 
-  async unassign(): Promise<void> {
+  /** Takes claim and assignment away, as a controller does: the ledger first. */
+  async unassign(state: MachineState = 'ready'): Promise<void> {
+    await this.enter(state);
+    await this.loseAssignment();
+  }
+
+  /** Takes only the assignment away, as no controller does. */
+  async loseAssignment(): Promise<void> {
     this.#assignment = null;
     await this.admin.delete(paths.assignment(this.uuid));
+  }
+
+  /** Deletes the ledger's entry; the agent's own ephemeral node in the way goes as often as it is made anew. */
+  async loseLedger(): Promise<void> {
+    const gone = (path: string) =>
+      this.admin.delete(path).then(
+        () => true,
+        () => false,
+      );
+    await eventually('the ledger lacks it', async () => {
+      await gone(paths.agent(this.uuid));
+      return gone(paths.machine(this.uuid));
+    });
+  }
+
+  async regainLedger(): Promise<void> {
+    await this.admin.create(paths.machine(this.uuid), JSON.stringify(this.#ledger('verifying')));
+  }
+
+  /** Writes the ledger's entry of this machine. */
+  async enter(state: MachineState): Promise<void> {
+    await this.admin.set(paths.machine(this.uuid), JSON.stringify(this.#ledger(state)));
+  }
+
+  #ledger(state: MachineState): MachineRecord {
+    const { uuid, address } = this;
+    return {
+      uuid,
+      provider: 'test',
+      image: 'test',
+      state,
+      operation: 'made',
+      epoch: 1,
+      address,
+      createdAt: 1,
+      changedAt: 1,
+    };
   }
 
   async publishConfig(values: ConfigRecord['values'], generation = 1): Promise<void> {

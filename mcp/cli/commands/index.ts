@@ -1,10 +1,13 @@
 /** Every command of `mcp`, in the order of `mcp --help`. */
 import { registerResume, registerSuspend } from './brake.ts';
+import { registerConsole } from './console.ts';
 import { registerAgent, registerController, registerGateway, registerSupervisor } from './daemons.ts';
 import { registerApply, registerPlan, registerScale } from './declare.ts';
 import { registerDown } from './down.ts';
+import { registerImage } from './image.ts';
 import { registerEvents, registerHistory } from './log.ts';
-import { registerMachines, registerPool } from './machines.ts';
+import { registerMachines } from './machines.ts';
+import { registerPool } from './pool.ts';
 import type { Register } from './run.ts';
 import { registerStatus, registerWatch } from './status.ts';
 import { registerUp } from './up.ts';
@@ -20,7 +23,9 @@ export const commands: Register[] = [
   registerScale,
   registerWhy,
   registerMachines,
+  registerConsole,
   registerPool,
+  registerImage,
   registerSuspend,
   registerResume,
   registerEvents,
