@@ -258,6 +258,9 @@ export const environmentSchema = map({
       .optional()
       .describe("The merged document's title. Default: the environment's name."),
     description: text('must be text').optional().describe("The merged document's description."),
+    'largest-document': size(1024, 64 * mebibyte)
+      .optional()
+      .describe("A service's document larger than this is not read. Default: 2MiB."),
   })
     .optional()
     .describe('The gateway in front of all services.'),

@@ -118,6 +118,8 @@ export interface GatewaySpec {
   /** Shown in the merged document. */
   title: string;
   description: string;
+  /** A service's document larger than this is not read. Absent: 2 MiB. */
+  largestDocumentBytes?: number;
 }
 
 /** One step of an image: its name for people, and in ms the longest that it may take. What it needs is content-addressed. */

@@ -22,7 +22,7 @@ import {
   type VersionShape,
 } from './environment-schema.ts';
 import { smallFlavor } from './flavor.ts';
-import type { Flavor, HealthCheck, PoolSpec, VerifyLimits } from './nouns.ts';
+import type { Flavor, GatewaySpec, HealthCheck, PoolSpec, VerifyLimits } from './nouns.ts';
 import { type Place, printable, sourceText, specInvalid } from './problems.ts';
 import { flawedServices, shapeProblems } from './shape-problems.ts';
 import { parseSize } from './size.ts';
@@ -80,10 +80,16 @@ function declare(shape: EnvironmentShape, tree: YamlTree): DeclaredEnvironment {
   return {
     name: shape.environment,
     pool: declarePool(shape.pool ?? {}),
-    gateway: { title: shape.gateway?.title ?? shape.environment, description: shape.gateway?.description ?? '' },
+    gateway: declareGateway(shape),
     images: Object.entries(shape.images ?? {}).map(([name, image]) => declareImage(name, image, tree)),
     services: Object.entries(shape.services).map(([name, service]) => declareService(name, service, tree)),
   };
+}
+
+function declareGateway({ environment, gateway = {} }: EnvironmentShape): GatewaySpec {
+  const { title = environment, description = '', 'largest-document': largest } = gateway;
+  const largestDocumentBytes = largest === undefined ? undefined : parseSize(largest);
+  return { title, description, ...(largestDocumentBytes === undefined ? {} : { largestDocumentBytes }) };
 }
 
 const stepTimeoutMs = 600_000;

@@ -99,7 +99,7 @@ export const environmentSchema = shaped<Environment>({
       .partial()
       .optional(),
   }),
-  gateway: shaped<GatewaySpec>({ title: text, description: text }),
+  gateway: shaped<GatewaySpec>({ title: text, description: text, largestDocumentBytes: count.optional() }),
   images: z.array(imageSchema).optional(),
   services: z.array(serviceSchema),
 });
