@@ -1,4 +1,5 @@
 /** An environment file's bytes to a declared environment: pure, whole or refused with every problem found. */
+import { declareRegistries } from './declare-registries.ts';
 import type { DeclaredArtifact, DeclaredEnvironment, DeclaredService, DeclaredVersion } from './declared.ts';
 import { decodeText } from './decode.ts';
 import { parseDuration } from './duration.ts';
@@ -38,7 +39,7 @@ export function parseEnvironment(bytes: Uint8Array, options: ParseOptions): Decl
     throw specInvalid([...tree.problems, { ...tree.valueAt([]), message }]);
   }
   const { shape, issues } = checkShape(tree.value);
-  const rules = brokenRules(shape.services, { allowEmpty: (options.allowEmpty ?? false) || issues.length > 0 });
+  const rules = brokenRules(shape, { allowEmpty: (options.allowEmpty ?? false) || issues.length > 0 });
   const known = new Set(tree.problems.map(({ line, column }) => `${line}:${column}`));
   const problems = [
     ...tree.problems,
@@ -63,10 +64,15 @@ function checkShape(value: unknown) {
 }
 
 function declare(shape: EnvironmentShape, tree: YamlTree): DeclaredEnvironment {
+  const registries = declareRegistries(shape);
   return {
     name: shape.environment,
     pool: { size: shape.pool?.size ?? 1, image: shape.pool?.image ?? 'process' },
-    gateway: { title: shape.gateway?.title ?? shape.environment, description: shape.gateway?.description ?? '' },
+    gateway: {
+      title: shape.gateway?.title ?? shape.environment,
+      description: shape.gateway?.description ?? '',
+      ...(registries && { registries }),
+    },
     services: Object.entries(shape.services).map(([name, service]) => declareService(name, service, tree)),
   };
 }

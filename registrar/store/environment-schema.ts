@@ -1,6 +1,17 @@
 /** The resolved environment as /desired holds it. What people may write is checked in specs; this only checks the structure. */
 import { z } from 'zod';
-import type { Artifact, Environment, GatewaySpec, HealthCheck, PoolSpec, Service, Version } from '../../specs/nouns.ts';
+import type {
+  Artifact,
+  Environment,
+  ForeignRegistry,
+  ForeignService,
+  GatewaySpec,
+  HealthCheck,
+  PoolSpec,
+  Service,
+  Version,
+} from '../../specs/nouns.ts';
+import { foreignDialects } from '../../specs/registries-schema.ts';
 import { count, shaped, text } from './shape.ts';
 
 export const configValues = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
@@ -41,9 +52,30 @@ const serviceSchema = shaped<Service>({
   versions: z.array(versionSchema),
 });
 
+const foreignServiceSchema = shaped<ForeignService>({
+  service: text,
+  path: text,
+  route: text.optional(),
+  document: text.optional(),
+  version: text,
+  weight: z.number().min(0).optional(),
+  endpoint: text.optional(),
+});
+
+const foreignRegistrySchema = shaped<ForeignRegistry>({
+  dialect: z.enum(foreignDialects),
+  connect: text.optional(),
+  graceMs: count,
+  services: z.array(foreignServiceSchema),
+});
+
 export const environmentSchema = shaped<Environment>({
   name: text,
   pool: shaped<PoolSpec>({ size: count, image: text }),
-  gateway: shaped<GatewaySpec>({ title: text, description: text }),
+  gateway: shaped<GatewaySpec>({
+    title: text,
+    description: text,
+    registries: z.array(foreignRegistrySchema).optional(),
+  }),
   services: z.array(serviceSchema),
 });
