@@ -33,10 +33,10 @@ function isNewer(a: LiveRegistration, b: LiveRegistration): boolean {
 
 function superseded(a: LiveRegistration, b: LiveRegistration): Rejected {
   const [older, newer] = isNewer(a, b) ? [b, a] : [a, b];
-  return {
-    path: older.path,
-    reason: `${newer.path} ${older.foreign && !newer.foreign ? 'registers' : 'is a newer registration of'} ${endpointOf(newer.record)}${older.foreign && !newer.foreign ? ' natively' : ''}`,
-  };
+  const endpoint = endpointOf(newer.record);
+  const isOurs = older.foreign !== undefined && newer.foreign === undefined;
+  const how = isOurs ? `registers ${endpoint} natively` : `is a newer registration of ${endpoint}`;
+  return { path: older.path, reason: `${newer.path} ${how}` };
 }
 
 interface EndpointFacts {

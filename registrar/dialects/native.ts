@@ -3,7 +3,7 @@
  * configuration, so a record is built anew from fields that each match an allow-list; nothing else gets through. Pure, and
  * never throws.
  */
-import type { RegistrationRecord } from '../records.ts';
+import type { MachineRecord, RegistrationRecord } from '../records.ts';
 import type { Stat } from '../registry-client.ts';
 import { addressProblem, isPort, readFields } from './values.ts';
 
@@ -47,11 +47,20 @@ export function parseRegistration(
 }
 
 /**
- * Why a registration is not believed, given the address that the ledger has for its machine; null where it is. A machine can
- * only speak for itself: another machine's address would draw that machine's traffic, or blame it.
+ * Why a registration is not believed, given what the ledger says of its machine; null where it is. A machine can only speak for
+ * itself, and only as what it was claimed for: another's address or name would draw that one's traffic, or blame it. A machine
+ * that the ledger does not know is an agent that runs alone beside some process: it has no one to contradict it.
  */
-export function checkAgainstLedger(record: RegistrationRecord, machineAddress: string): string | null {
-  if (record.address === machineAddress) return null;
+export function ledgerProblem(
+  record: RegistrationRecord,
+  machine: Pick<MachineRecord, 'claim' | 'address'> | undefined,
+): string | null {
+  if (machine === undefined) return null;
+  const { claim, address } = machine;
+  if (claim && (claim.service !== record.service || claim.version !== record.version)) {
+    return `machine ${record.machine} is claimed for ${claim.service}@${claim.version}`;
+  }
+  if (address === undefined || address === record.address) return null;
   return `address is not that of machine ${record.machine} in the ledger`;
 }
 

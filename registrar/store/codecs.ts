@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { canonicalJson } from '../../specs/canonical-json.ts';
 import { McpError } from '../../specs/errors.ts';
+import { foreignDialects } from '../../specs/registries-schema.ts';
 import { paths } from '../layout.ts';
 import type {
   AgentRecord,
@@ -12,9 +13,11 @@ import type {
   DesiredRecord,
   EpochRecord,
   EventRecord,
+  ForeignWord,
   GatewayMark,
   GatewayRecord,
   MachineRecord,
+  QuarantineRecord,
   StatusRecord,
   SuspendedRecord,
 } from '../records.ts';
@@ -31,6 +34,18 @@ interface ContenderRecord {
 }
 
 const mark = shaped<GatewayMark>({ generation: count, asOf: z.number() });
+
+const foreignWord = shaped<ForeignWord>({
+  service: text,
+  version: text,
+  dialect: z.enum(foreignDialects),
+  path: text,
+  route: text.optional(),
+  instances: count,
+  routed: count,
+  out: z.array(text),
+  problem: text,
+});
 
 export const codecs = {
   cluster: shaped<ClusterRecord>({ id: text.min(1), format: count, createdAt: time }),
@@ -105,8 +120,10 @@ export const codecs = {
     instances: count,
     holding: text,
     rejected: z.array(z.object({ path: text, reason: text })),
+    foreign: z.array(foreignWord).optional(),
     at: time,
   }),
+  quarantine: shaped<QuarantineRecord>({ machine: text, path: text, reason: text, gateway: text, at: time }),
   budget: shaped<BudgetRecord>({ destroyed: z.array(time), generation: count, used: count }),
   status: shaped<StatusRecord>({
     epoch: count,

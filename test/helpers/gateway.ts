@@ -73,6 +73,7 @@ export async function testGateway(t: ExecutionContext): Promise<TestGateway> {
       const done = runGateway({
         id: 'g1',
         connect: registry.connect,
+        connectForeign: () => registry.connect,
         dir,
         listen: { address: '127.0.0.1', port },
         clock: systemClock,

@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { addressKind } from '../../../registrar/dialects/address.ts';
-import { checkAgainstLedger, parseRegistration } from '../../../registrar/dialects/native.ts';
+import { ledgerProblem, parseRegistration } from '../../../registrar/dialects/native.ts';
 import type { RegistrationRecord } from '../../../registrar/records.ts';
 import type { Stat } from '../../../registrar/registry-client.ts';
 
@@ -127,9 +127,13 @@ test('loopback addresses are good where the environment is local, link-local one
   t.false(parse({ ...good, address: '169.254.1.1' }, path, { allowLoopback: true }).ok);
 });
 
-test('another machine’s address is told by the ledger', (t) => {
-  t.is(checkAgainstLedger(good, '10.0.0.3'), null);
-  t.regex(checkAgainstLedger(good, '10.0.0.4') ?? '', /machine m-1/);
+test('another machine’s address, or another service than it was claimed for, is told by the ledger', (t) => {
+  const claim = { service: 'dns', version: '1.2.0', digest: '', operation: '', at: 0 };
+  t.is(ledgerProblem(good, undefined), null);
+  t.is(ledgerProblem(good, { address: '10.0.0.3', claim }), null);
+  t.regex(ledgerProblem(good, { address: '10.0.0.4' }) ?? '', /address .* machine m-1/);
+  t.regex(ledgerProblem(good, { claim: { ...claim, service: 'mail' } }) ?? '', /m-1 is claimed for mail@1.2.0/);
+  t.regex(ledgerProblem(good, { claim: { ...claim, version: '2' } }) ?? '', /m-1 is claimed for dns@2/);
 });
 
 test('addresses are told apart', (t) => {
