@@ -18,6 +18,7 @@ import { type ActionOutcome, execute } from './execute.ts';
 import type { ExecuteInput, Failpoint } from './execute-input.ts';
 import { observe } from './observe.ts';
 import { StatusPublisher } from './publish-status.ts';
+import { QuarantineLog } from './quarantine-log.ts';
 import { SlowCalls } from './slow-calls.ts';
 
 /** What of a logger is used. */
@@ -104,6 +105,7 @@ class Leader {
   readonly #options: LeadOptions;
   readonly #term: LeaderTerm;
   readonly #status: StatusPublisher;
+  readonly #quarantine: QuarantineLog;
   readonly #input: ExecuteInput;
   #memory: PlannerMemory;
   #trimmedAt: number;
@@ -115,7 +117,9 @@ class Leader {
     this.#term = term;
     this.#memory = freshMemory({ clusterId, now: clock.monotonic() });
     this.#trimmedAt = clock.monotonic();
-    this.#status = new StatusPublisher(client, clock, { id, epoch: term.epoch });
+    const { name, facts = {} } = provider;
+    this.#quarantine = new QuarantineLog(client, clock, { id, epoch: term.epoch });
+    this.#status = new StatusPublisher(client, clock, { id, epoch: term.epoch, provider: { name, facts } });
     this.#input = {
       client,
       provider,
@@ -173,6 +177,7 @@ class Leader {
     onSweep?.(plan, outcomes);
     await this.#status.publish(plan, signal);
     this.#generation = plan.generation;
+    await this.#quarantine.tell(snapshot, signal);
     await this.#trim(signal);
   }
 

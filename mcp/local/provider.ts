@@ -2,8 +2,8 @@
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../registrar/system-clock.ts';
 import { ImageStore } from '../../vm-factory/image/image-store.ts';
+import type { HostProvider } from '../../vm-factory/process/host-provider.ts';
 import { ProcessProvider } from '../../vm-factory/process/process-provider.ts';
-import type { MachineProvider } from '../../vm-factory/provider.ts';
 import { QemuProvider } from '../../vm-factory/qemu/qemu-provider.ts';
 import { readSecret } from './secret.ts';
 import type { LocalState, StatePaths } from './state.ts';
@@ -15,13 +15,11 @@ export function mcpCommand(...words: string[]): string[] {
   return ['--disable-warning=ExperimentalWarning', cli, ...words];
 }
 
-/** Of a virtual machine: enough for the agent and a small service. */
-const memoryMb = 256;
 /** Clones kept paused: as many as may be asked for at once without a boot. */
 const stock = 2;
 
 /** A provider of machines on this host, with what only an environment's end needs. */
-export type LocalProvider = MachineProvider & { emptyStock?(): Promise<void> };
+export type LocalProvider = HostProvider & { emptyStock?(): Promise<void> };
 
 /** Makes the provider; the caller closes it. */
 export function machineProvider(paths: StatePaths, state: LocalState): LocalProvider {
@@ -43,8 +41,6 @@ export function qemuProvider(
     ...common(paths, state),
     images: new ImageStore(images),
     qemu,
-    memoryMb,
-    cpus: 1,
     stock,
     artifacts: paths.artifacts,
     auth: readSecret(paths.secret),

@@ -7,12 +7,13 @@ import { McpError } from '../../specs/errors.ts';
 import type { Clock } from '../clock.ts';
 import { paths } from '../layout.ts';
 import { SessionKeeper } from '../recipes/session-keeper.ts';
-import type { AgentRecord, AssignmentRecord, MachineState } from '../records.ts';
+import type { AgentRecord, AssignmentRecord, MachineState, QuarantineRecord } from '../records.ts';
 import type { ConnectRegistry } from '../registry-client.ts';
 import { codecs, encode } from '../store/codecs.ts';
 import { agentWord, type InstanceView, runsTheSame } from './agent-records.ts';
 import { ArtifactStore, defaultArtifactLimits } from './artifact.ts';
 import { Bell } from './bell.ts';
+import type { ConsoleLog } from './console-log.ts';
 import type { HostSide } from './host-side.ts';
 import { Instance } from './instance.ts';
 import { endLeftovers } from './leftovers.ts';
@@ -54,6 +55,8 @@ export interface AgentOptions {
   signal: AbortSignal;
   /** Of a machine behind its host's address translation. */
   host?: HostSide;
+  /** Shows the service's output too. */
+  console?: ConsoleLog;
   timing?: Partial<AgentTiming>;
 }
 
@@ -96,6 +99,8 @@ class Agent {
   /** Why this agent itself lets the instance drain; the assignment may want it too. */
   #leaving: string | null = null;
   #said: AgentRecord | null = null;
+  /** Why a gateway leaves this machine's registration out; empty where none says so. */
+  #leftOut = '';
 
   constructor(options: AgentOptions) {
     const { config, connect, clock, log, timing, host } = options;
@@ -107,7 +112,7 @@ class Agent {
       defaultArtifactLimits,
       host && ((artifact) => host.sourceOf(artifact)),
     );
-    this.#output = new RotatingLog(join(config.dir, 'service.log'));
+    this.#output = new RotatingLog(join(config.dir, 'service.log'), {}, options.console?.voice('service').write);
     this.#keeper = new SessionKeeper({
       connect,
       clock,
@@ -164,6 +169,7 @@ class Agent {
   async #apply(world: AgentWorld): Promise<void> {
     if (world.ledger !== 'here') return this.#notHere(world);
     this.#notHereSince = null;
+    this.#hear(world.quarantine);
     this.#known = true;
     const { assignment, config, state } = world;
     this.#leaves = state === 'deleting';
@@ -268,6 +274,20 @@ class Agent {
     await this.#registration.drained(this.#assignment?.drainTimeoutMs ?? 0, signal);
   }
 
+  /** A gateway's word counts as long as it is about what is registered now. */
+  #hear(word: QuarantineRecord | null): void {
+    const { assignment } = this.#instance ?? {};
+    const { uuid } = this.#options.config;
+    const path = assignment && paths.registration(assignment.service, assignment.version.version, uuid);
+    const leftOut = word && word.path === path ? `left out by ${word.gateway}: ${word.reason}` : '';
+    if (leftOut === this.#leftOut) return;
+    this.#leftOut = leftOut;
+    const { log } = this.#options;
+    if (leftOut === '') log.info('the registration is left out no more');
+    else log.error({ path, reason: leftOut }, 'the registration gets no requests');
+    this.#publish();
+  }
+
   /** Says in the registry what is so now. */
   #publish(): void {
     const { config, clock, log } = this.#options;
@@ -280,7 +300,7 @@ class Agent {
     const record: AgentRecord = {
       machine: config.uuid,
       phase: word.phase,
-      reason: word.reason,
+      reason: word.registered === null ? word.reason : word.reason || this.#leftOut,
       at: before?.phase === word.phase ? before.at : clock.now(),
       ...(this.#assignment && { service: this.#assignment.service, version: this.#assignment.version.version }),
       starts: word.starts,

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type {
   Artifact,
   Environment,
+  Flavor,
   ForeignRegistry,
   ForeignService,
   GatewaySpec,
@@ -12,6 +13,7 @@ import type {
   Version,
 } from '../../specs/nouns.ts';
 import { foreignDialects } from '../../specs/registries-schema.ts';
+
 import { count, shaped, text } from './shape.ts';
 
 export const configValues = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
@@ -69,9 +71,11 @@ const foreignRegistrySchema = shaped<ForeignRegistry>({
   services: z.array(foreignServiceSchema),
 });
 
+export const flavorSchema = shaped<Flavor>({ memoryBytes: count, cpus: z.int().min(1), diskBytes: count.optional() });
+
 export const environmentSchema = shaped<Environment>({
   name: text,
-  pool: shaped<PoolSpec>({ size: count, image: text }),
+  pool: shaped<PoolSpec>({ size: count, image: text, flavor: flavorSchema.optional() }),
   gateway: shaped<GatewaySpec>({
     title: text,
     description: text,

@@ -26,9 +26,9 @@ export class ProcessProvider extends HostProvider {
 function processMachines(options: ProcessProviderOptions, store: MachineStore): MachineKind {
   return {
     name: 'process',
-    capabilities: { pause: false, console: false, zones: false, snapshot: false },
+    capabilities: { pause: false, console: true, zones: false, snapshot: false },
     consoleFile: 'console.log',
-    async checkImage(image) {
+    async check({ image }) {
       if (image === processImage) return;
       throw refused(`there is no image ${image}`, {
         hint: `The process provider knows only the image ${processImage}.`,
