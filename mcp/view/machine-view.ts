@@ -37,8 +37,9 @@ export interface PoolView {
 /** Every machine of the ledger, those that serve first, then by age. */
 export function machineViews(registry: RegistryPart): MachineView[] {
   const rank = { claimed: 0, draining: 1, ready: 2, verifying: 3, building: 4, deleting: 5 } as const;
+  const leftOut = leftOutMachines(registry);
   return registry.machines
-    .map(machineView)
+    .map((machine) => machineView(machine, leftOut.get(machine.record.uuid)))
     .sort((a, b) => rank[a.state] - rank[b.state] || a.createdAt - b.createdAt || (a.machine < b.machine ? -1 : 1));
 }
 
@@ -60,7 +61,23 @@ export function poolView(registry: RegistryPart, waiting: Waiting[]): PoolView {
   };
 }
 
-function machineView({ record, agent }: ObservedMachine): MachineView {
+/** Machines whose registration the controller or a gateway leaves out, each with the reason. */
+function leftOutMachines({ rejected, gateways }: RegistryPart): Map<string, string> {
+  const all = [
+    ...gateways.flatMap(({ id, rejected: own }) =>
+      own.map(({ path, reason }) => ({ path, reason: `${id}: ${reason}` })),
+    ),
+    ...rejected,
+  ];
+  return new Map(
+    all.flatMap(({ path, reason }): [string, string][] => {
+      const machine = /^\/services\/[^/]+\/[^/]+\/([^/]+)$/.exec(path)?.[1];
+      return machine === undefined ? [] : [[machine, `left out: ${reason}`]];
+    }),
+  );
+}
+
+function machineView({ record, agent }: ObservedMachine, leftOut: string | undefined): MachineView {
   return {
     machine: record.uuid,
     state: record.state,
@@ -73,7 +90,8 @@ function machineView({ record, agent }: ObservedMachine): MachineView {
     service: record.claim?.service ?? null,
     version: record.claim?.version ?? null,
     agent: agent?.phase ?? '',
-    reason: record.tombstone?.reason ?? (steady(record.state) ? (agent?.reason ?? '') : (record.reason ?? '')),
+    reason:
+      record.tombstone?.reason ?? leftOut ?? (steady(record.state) ? (agent?.reason ?? '') : (record.reason ?? '')),
   };
 }
 
