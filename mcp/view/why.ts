@@ -194,10 +194,14 @@ function registrationsLink(service: Service, registry: RegistryPart): Link {
   const evidence = service.versions.map(
     ({ version, count }) => `${version}: ${live(version)} of ${count} registered and healthy`,
   );
+  const own = new Map(registry.rejected.map(({ path, reason }) => [path, reason]));
   const rejected = [
     ...registry.rejected,
+    // What the controller leaves out for the same reason is said once.
     ...registry.gateways.flatMap((gateway) =>
-      gateway.rejected.map(({ path, reason }) => ({ path, reason: `gateway ${gateway.id}: ${reason}` })),
+      gateway.rejected
+        .filter(({ path, reason }) => own.get(path) !== reason)
+        .map(({ path, reason }) => ({ path, reason: `gateway ${gateway.id}: ${reason}` })),
     ),
   ].filter(({ path }) => path.startsWith(`/services/${service.name}/`));
   const ok = service.versions.every(({ version, count }) => live(version) >= count) && rejected.length === 0;

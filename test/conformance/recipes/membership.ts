@@ -53,7 +53,10 @@ export function testMembership(test: TestFn, open: OpenRegistry): void {
     const cache = new MembershipCache({ client, clock: systemClock, root: '/others/pay', depth: 1, mayLack: true });
     await cache.start(stop.signal);
     const holds = (...paths: string[]) =>
-      eventually(`holds ${paths}`, () => [...(cache.current()?.nodes.keys() ?? ['none'])].join() === paths.join());
+      eventually(
+        `holds ${paths}`,
+        () => [...(cache.current()?.nodes.keys() ?? ['none'])].sort().join() === paths.join(),
+      );
     await holds();
     for (let round = 0; round < 2; round += 1) {
       for (const path of ['/others', '/others/pay', '/others/pay/a']) await client.create(path);
