@@ -78,6 +78,8 @@ export interface AssignmentRecord {
   configSignal?: 'SIGHUP' | 'SIGUSR1' | 'SIGUSR2';
   drainTimeoutMs: number;
   stopTimeoutMs: number;
+  /** The service's credential in the registry, for this machine alone; absent where everybody may do everything. */
+  key?: string;
   /** `drain`: announce draining in the registration, keep serving. `stop`: stop the service, deregister. */
   want: 'run' | 'drain' | 'stop';
   operation: string;

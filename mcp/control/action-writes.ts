@@ -19,6 +19,8 @@ export interface WriteFacts {
   budgetVersions: ReadonlyMap<string, number>;
   /** Children found below a machine's node that is to be buried. */
   children: readonly string[];
+  /** The credential of a service's machines; absent where everybody may do everything. */
+  serviceKey?: (service: string) => string;
 }
 
 export function writesOf(action: Action, facts: WriteFacts): MultiOp[] {
@@ -141,6 +143,7 @@ function newAssignment(action: Extract<Action, { kind: 'claim' }>, facts: WriteF
     configSignal,
     drainTimeoutMs,
     stopTimeoutMs,
+    key: facts.serviceKey?.(service.name),
     want: 'run',
     operation: action.operation,
     epoch: facts.epoch,

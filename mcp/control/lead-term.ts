@@ -1,5 +1,6 @@
 /** One time of leading: look, plan, act, and look again when something happened. */
 import { randomUUID } from 'node:crypto';
+import type { RegistryAccess } from '../../registrar/access.ts';
 import type { Clock } from '../../registrar/clock.ts';
 import { paths } from '../../registrar/layout.ts';
 import { backoffDelay } from '../../registrar/recipes/backoff.ts';
@@ -39,6 +40,8 @@ export interface LeadOptions {
   policy: Policy;
   /** ZooKeeper connect string with chroot, for the agents of new machines. */
   registry: string;
+  /** Rights in the registry; absent where everybody may do everything. */
+  access?: RegistryAccess;
   /** Registrations with loopback addresses are valid: the local environment. */
   allowLoopback: boolean;
   failpoint?: Failpoint;
@@ -112,7 +115,7 @@ class Leader {
   #generation: number | null = null;
 
   constructor(options: LeadOptions, term: LeaderTerm, look: () => void) {
-    const { client, provider, clock, id, clusterId, registry, failpoint } = options;
+    const { client, provider, clock, id, clusterId, registry, access, failpoint } = options;
     this.#options = options;
     this.#term = term;
     this.#memory = freshMemory({ clusterId, now: clock.monotonic() });
@@ -128,6 +131,7 @@ class Leader {
       clusterId,
       actor: `controller:${id}`,
       registry,
+      access,
       slowCalls: new SlowCalls(parallelCalls),
       listener: this.#listener(look),
       signal: term.signal,

@@ -17,6 +17,7 @@ import type { ConsoleLog } from './console-log.ts';
 import type { HostSide } from './host-side.ts';
 import { Instance } from './instance.ts';
 import { endLeftovers } from './leftovers.ts';
+import type { MachineRights } from './machine-rights.ts';
 import { OwnNodes } from './own-nodes.ts';
 import { Registration } from './registration.ts';
 import { awaitTurn } from './restart-turn.ts';
@@ -55,6 +56,8 @@ export interface AgentOptions {
   signal: AbortSignal;
   /** Of a machine behind its host's address translation. */
   host?: HostSide;
+  /** Its own in the registry, where those differ from everybody's. */
+  rights?: MachineRights;
   /** Shows the service's output too. */
   console?: ConsoleLog;
   timing?: Partial<AgentTiming>;
@@ -123,6 +126,7 @@ class Agent {
           machine: config.uuid,
           clusterId: config.clusterId,
           own: this.#own,
+          rights: options.rights,
           resyncMs: this.#timing.resyncMs,
           clock,
           log,

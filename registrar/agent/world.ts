@@ -5,6 +5,7 @@ import { readCluster } from '../recipes/format-registry.ts';
 import type { AssignmentRecord, MachineState, QuarantineRecord } from '../records.ts';
 import type { RegistryClient, Zxid } from '../registry-client.ts';
 import { type Codec, codecs, decode } from '../store/codecs.ts';
+import type { MachineRights } from './machine-rights.ts';
 import type { ConfigValues } from './service-config.ts';
 
 export type AgentWorld =
@@ -30,6 +31,7 @@ export async function readWorld(
   machine: string,
   clusterId: string,
   signal: AbortSignal,
+  rights?: MachineRights,
 ): Promise<AgentWorld> {
   try {
     await readCluster(client, { clusterId, signal });
@@ -43,6 +45,7 @@ export async function readWorld(
   const quarantine = await readQuarantine(client, paths.quarantine(machine), signal);
   const known = { ledger: 'here' as const, state, quarantine };
   if (assignment === null || typeof assignment === 'string') return { ...known, assignment, config: null };
+  await rights?.enter(client, assignment.key);
   const config = await read(client, codecs.config, paths.config(assignment.service), signal);
   const values = config ? { values: config.value.values, since: config.since } : { values: {}, since: 0 };
   return { ...known, assignment, config: values };
@@ -66,12 +69,12 @@ async function readAssignment(client: RegistryClient, path: string, signal: Abor
   }
 }
 
-/** It only explains something: one that can't be understood explains nothing. */
+/** It only explains something: one that can't be understood, or may not be read, explains nothing. */
 async function readQuarantine(client: RegistryClient, path: string, signal: AbortSignal) {
   try {
     return (await read(client, codecs.quarantine, path, signal))?.value ?? null;
   } catch (error) {
-    if (isMcpError(error, 'RECORD_INVALID')) return null;
+    if (isMcpError(error, 'RECORD_INVALID', 'REGISTRY_NO_AUTH')) return null;
     throw error;
   }
 }

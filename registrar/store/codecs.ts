@@ -93,6 +93,7 @@ export const codecs = {
     configSignal: configSignal.optional(),
     drainTimeoutMs: count,
     stopTimeoutMs: count,
+    key: text.optional(),
     want: z.enum(['run', 'drain', 'stop']),
     operation: text,
     epoch: count,

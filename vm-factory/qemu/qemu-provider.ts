@@ -5,8 +5,8 @@
 import { randomBytes } from 'node:crypto';
 import { link, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { MachineAccess } from '../../registrar/access.ts';
 import type { Flavor } from '../../specs/nouns.ts';
-import type { Grant } from '../guest/inside.ts';
 import type { ImageStore } from '../image/image-store.ts';
 import { ownName, readIfThere, readWord, unless } from '../process/files.ts';
 import { HostProvider, type HostProviderOptions, type MachineKind } from '../process/host-provider.ts';
@@ -31,8 +31,8 @@ export interface QemuProviderOptions extends HostProviderOptions {
   artifacts: string | null;
   /** Handed to the agents. */
   sessionTimeoutMs?: number;
-  /** The agents' credentials for the registry. */
-  auth?: Grant['auth'];
+  /** A machine's rights in the registry; absent: everybody may do everything there. */
+  access?: (uuid: string) => MachineAccess;
   /** A machine whose guest has not joined after this long is in error. Default: three minutes. */
   joinTimeoutMs?: number;
 }
@@ -99,10 +99,14 @@ function virtualMachines(options: QemuProviderOptions, store: MachineStore, fact
         await endVm(identity, clock);
         return null;
       }
-      const { sessionTimeoutMs, auth } = options;
+      const { sessionTimeoutMs, access } = options;
       const { clusterId, registry } = machine;
       const seed = randomBytes(64).toString('hex');
-      const guest = guestGrant(grant, { clusterId, registry, sessionTimeoutMs, auth }, { seed, now: clock.now() });
+      const guest = guestGrant(
+        grant,
+        { clusterId, registry, sessionTimeoutMs, access: access?.(uuid) },
+        { seed, now: clock.now() },
+      );
       await personify(identity, folder, JSON.stringify(guest), clock);
       factory.refill(model);
       return taken?.child ?? null;

@@ -115,7 +115,7 @@ function routeCard(route) {
   const rows = route.instances.map((one) => [
     one.version,
     code(one.address.includes(':') ? `[${one.address}]:${one.port}` : `${one.address}:${one.port}`),
-    one.dialect ? element('span', {}, code(one.machine), badge(one.dialect)) : code(one.machine),
+    one.dialect ? element('span', {}, code(one.machine), ' ', badge(one.dialect)) : code(one.machine),
     badge(one.says || (stateTexts[one.state] ?? one.state), stateKinds[one.state] ?? ''),
     one.weight > 0 ? percent(one.weight / total) : '–',
   ]);
