@@ -70,7 +70,7 @@ test('a machine reads what it needs, tells of itself, and registers in its own s
 });
 
 test('a machine neither reads nor changes what is not its own', async (t) => {
-  const { machine } = await bench(t);
+  const { admin, machine } = await bench(t);
   const [rogue, victim] = [await machine('dns'), await machine('mail')];
   await victim.client.create(paths.agent(victim.uuid), 'serving', { mode: 'ephemeral' });
   await victim.client.create(victim.mine, 'up', { mode: 'ephemeral' });
