@@ -1,15 +1,16 @@
 /** Makes virtual machines of a folder's provider: knows the QEMU here, the models, their templates and the stock of clones. */
 import { totalmem } from 'node:os';
+import type { Logger } from 'pino';
 import type { Clock } from '../../registrar/clock.ts';
 import { type ProcessIdentity, processesMarked, signalProcess } from '../../registrar/process-identity.ts';
 import { isMcpError } from '../../specs/errors.ts';
 import { flavorText, smallFlavor } from '../../specs/flavor.ts';
 import type { Flavor } from '../../specs/nouns.ts';
 import { formatSize } from '../../specs/size.ts';
+import type { ImageStore } from '../image/image-store.ts';
 import { refused } from '../provider-errors.ts';
 import type { QemuFacts } from './accelerator.ts';
 import { type Model, shapeOf } from './model.ts';
-import type { QemuProviderOptions } from './qemu-provider.ts';
 import { ensureTemplate } from './template.ts';
 import { ownerMark, vmIdentity } from './vm.ts';
 import { VmStock } from './vm-stock.ts';
@@ -17,15 +18,29 @@ import { VmStock } from './vm-stock.ts';
 /** A process is a stray when it is one at two looks this far apart, ms: a machine may be on its way from the stock. */
 const strayMs = 3_000;
 
+export interface VmFactoryOptions {
+  /** Holds everything of the provider. */
+  dir: string;
+  images: ImageStore;
+  /** What `qemuFacts` found out. */
+  qemu: QemuFacts;
+  /** Of machines for which none is asked; the small one by default. */
+  flavor?: Flavor;
+  /** Clones of each model that are kept paused for the next creations. */
+  stock: number;
+  clock: Clock;
+  log?: Logger;
+}
+
 export class VmFactory {
   readonly stock: VmStock;
-  readonly #options: QemuProviderOptions;
+  readonly #options: VmFactoryOptions;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
   #qemu: QemuFacts;
   #refilling: Promise<void> = Promise.resolve();
 
-  constructor(options: QemuProviderOptions) {
+  constructor(options: VmFactoryOptions) {
     const { dir, clock, log } = options;
     this.#options = options;
     this.#clock = clock;

@@ -11,6 +11,8 @@ export const registerMachines: Register = (program, interrupted) => {
   program
     .command('machines')
     .description('list every machine: state, address, what it runs, what its agent says')
+    // It has commands below it: those without get it by themselves.
+    .option('--json', 'print the result as one JSON document')
     .action(
       action(interrupted, async (context) => {
         const { registry, controller } = await context.withRegistry((client) => readWorld(client, context.reading()));
