@@ -6,17 +6,20 @@
  */
 import type { Logger } from 'pino';
 import type { Clock } from '../registrar/clock.ts';
-import type { GatewayRecord } from '../registrar/records.ts';
+import type { ForeignWord, GatewayRecord } from '../registrar/records.ts';
 import type { ConnectRegistry } from '../registrar/registry-client.ts';
 import { isMcpError, McpError } from '../specs/errors.ts';
 import { Acknowledger } from './acknowledger.ts';
 import type { DocumentSource, MergedDocument } from './document-source.ts';
+import { ForeignRegistries } from './foreign/foreign-registries.ts';
 import type { GatewayBackend, Publication } from './gateway-backend.ts';
 import { drainedMark, type Marks, pruned, servedMark, withMark } from './gateway-marks.ts';
 import { loadLastGood, saveLastGood } from './last-good.ts';
+import { allLeftOut } from './left-out.ts';
 import { LossProbe } from './loss-probe.ts';
 import { type GatewayPaths, gatewayPaths } from './nginx/paths.ts';
 import { documentInfo, documentTargets, drainTimeout } from './publication-parts.ts';
+import { QuarantineWriter } from './quarantine-writer.ts';
 import { RegistryReader, type RegistryReading } from './registry-reader.ts';
 import { makeRoutes } from './routes/make-routes.ts';
 import type { Rejected, RouteTable } from './routes/route-table.ts';
@@ -27,6 +30,8 @@ export interface GatewayOptions {
   /** Stable name of this gateway, [a-z0-9-]. */
   id: string;
   connect: ConnectRegistry;
+  /** Opens sessions at ZooKeeper's own root, for registries of other software: with the ensemble named, or (null) MCP's own. */
+  connectForeign: (hosts: string | null) => ConnectRegistry;
   /** Absolute path of its state directory. */
   dir: string;
   listen: { address: string; port: number };
@@ -63,6 +68,8 @@ class GatewayDaemon {
   readonly #options: GatewayOptions;
   readonly #paths: GatewayPaths;
   readonly #acknowledger: Acknowledger;
+  readonly #quarantine: QuarantineWriter;
+  readonly #foreign: ForeignRegistries;
   readonly #status: StatusWriter;
   readonly #probe: LossProbe;
   #wake = Promise.withResolvers<void>();
@@ -70,6 +77,7 @@ class GatewayDaemon {
   #registry: StatusReport['registry'];
   #table: RouteTable;
   #rejected: Rejected[] = [];
+  #words: ForeignWord[] = [];
   #generation = 0;
   #marks: Marks = [];
   /** Monotonic time of the oldest event not looked at yet; null where there is none. */
@@ -89,10 +97,13 @@ class GatewayDaemon {
   readonly #startedAt: number;
 
   constructor(options: GatewayOptions) {
-    const { clock, dir } = options;
+    const { clock, dir, id, connectForeign, allowLoopback, signal } = options;
     this.#options = options;
     this.#paths = gatewayPaths(dir);
     this.#acknowledger = new Acknowledger(clock);
+    this.#quarantine = new QuarantineWriter(clock, id);
+    const onChange = () => this.#look();
+    this.#foreign = new ForeignRegistries({ connect: connectForeign, clock, allowLoopback, onChange, signal });
     this.#status = new StatusWriter(this.#paths, clock);
     this.#probe = new LossProbe(clock);
     this.#startedAt = clock.now();
@@ -108,7 +119,9 @@ class GatewayDaemon {
       clock,
       allowLoopback,
       onReading: (reading) => this.#onReading(reading),
-      onSession: (client, session) => this.#acknowledger.run(client, session),
+      onSession: async (client, session) => {
+        await Promise.all([this.#acknowledger.run(client, session), this.#quarantine.run(client, session)]);
+      },
       onTrouble: (reason) => this.#onTrouble(reason),
     });
     const stopListening = this.#options.documents.onChange(() => this.#look());
@@ -121,6 +134,7 @@ class GatewayDaemon {
     } finally {
       stopListening();
       signal.removeEventListener('abort', wakeToEnd);
+      if (signal.aborted) await this.#foreign.ended();
     }
   }
 
@@ -162,6 +176,8 @@ class GatewayDaemon {
 
   #onReading(reading: RegistryReading): void {
     this.#reading = reading;
+    // Where nothing is declared any more, what was declared stays in force.
+    if (reading.desired) this.#foreign.configure(reading.desired.environment.gateway.registries);
     this.#look();
   }
 
@@ -197,7 +213,9 @@ class GatewayDaemon {
     const environment = reading.desired?.environment ?? null;
     if (environment === null && this.#table.routes.some(({ declared }) => declared)) throw undeclared();
     this.#table = this.#makeTable(reading);
-    this.#rejected = [...reading.rejected, ...this.#table.rejected];
+    this.#rejected = allLeftOut(reading.rejected, this.#table.rejected, this.#foreign.rejected());
+    this.#quarantine.say(this.#rejected);
+    this.#words = this.#foreign.words(this.#table);
     const publication: Publication = {
       table: this.#table,
       document: this.#document(),
@@ -273,7 +291,7 @@ class GatewayDaemon {
   #makeTable(reading: RegistryReading): RouteTable {
     const table = makeRoutes({
       desired: reading.desired?.environment ?? null,
-      registrations: reading.registrations,
+      registrations: [...reading.registrations, ...this.#foreign.registrations(this.#table.known)],
       previous: this.#table,
       dead: this.#probe.dead(),
       now: this.#options.clock.now(),
@@ -304,6 +322,7 @@ class GatewayDaemon {
       ? this.#table.holding
       : `since ${new Date(this.#registry.since).toISOString()}: ${this.#registry.reason}`;
     const instances = this.#table.routes.flatMap((route) => route.instances.filter(({ weight }) => weight > 0)).length;
+    const foreign = this.#words.length > 0 ? { foreign: this.#words } : {};
     const common = { url, pid: process.pid, mode: backend.mode, served, drained, holding, at };
     const record: GatewayRecord = {
       id,
@@ -311,6 +330,7 @@ class GatewayDaemon {
       routes: this.#table.routes.length,
       instances,
       rejected: rejected.slice(0, 20),
+      ...foreign,
       holding: [holding, this.#problem].filter(Boolean).join('; '),
     };
     // Before the first reading nothing is known that the registry should hear; but that nothing can be served is.
@@ -326,6 +346,7 @@ class GatewayDaemon {
       problem: this.#problem,
       routes: this.#table.routes,
       rejected,
+      ...foreign,
       document: { digest, operations, sources },
       publications: this.#publications,
       revivals: this.#revivals,

@@ -4,7 +4,7 @@
  */
 
 import type { Clock } from '../registrar/clock.ts';
-import { parseRegistration } from '../registrar/dialects/native.ts';
+import { ledgerProblem, parseRegistration } from '../registrar/dialects/native.ts';
 import { paths } from '../registrar/layout.ts';
 import { readDeclared } from '../registrar/recipes/desired-document.ts';
 import { MembershipCache } from '../registrar/recipes/membership-cache.ts';
@@ -12,6 +12,8 @@ import type { Membership, MembershipNode } from '../registrar/recipes/membership
 import { SessionKeeper } from '../registrar/recipes/session-keeper.ts';
 import type { DesiredRecord } from '../registrar/records.ts';
 import type { ConnectRegistry, RegistryClient } from '../registrar/registry-client.ts';
+import { machineIn } from './ledger-view.ts';
+import { leftOut } from './left-out.ts';
 import type { LiveRegistration, Rejected } from './routes/route-table.ts';
 
 export interface RegistryReading {
@@ -44,6 +46,7 @@ export class RegistryReader {
   /** A node object stands for one version of one znode, so each is judged once. */
   readonly #judged = new WeakMap<MembershipNode, LiveRegistration | Rejected | 'no registration'>();
   #membership: Membership | null = null;
+  #ledger: Membership | null = null;
   /** Undefined until read once. */
   #desired: DesiredRecord | null | undefined;
   /** What is wrong, by what it concerns; empty where nothing is. */
@@ -72,13 +75,21 @@ export class RegistryReader {
     });
     try {
       this.#membership = null;
+      this.#ledger = null;
       const cache = new MembershipCache({ client, clock, root: paths.services, depth: registrationDepth });
       cache.onChange((membership) => {
         this.#membership = membership;
         this.#tell();
       });
+      // Not required: an agent that runs beside some process needs no ledger, nor does its gateway.
+      const ledger = new MembershipCache({ client, clock, root: paths.machines, depth: 1, mayLack: true });
+      ledger.onChange((membership) => {
+        const isSame = this.#ledger?.nodes === membership.nodes;
+        this.#ledger = membership;
+        if (!isSame) this.#tell();
+      });
       const work = this.#options.onSession(client, signal);
-      await Promise.all([cache.start(signal), this.#followDesired(client, signal)]);
+      await Promise.all([cache.start(signal), ledger.start(signal), this.#followDesired(client, signal)]);
       this.#trouble('session', '');
       await work;
     } finally {
@@ -130,14 +141,18 @@ export class RegistryReader {
   }
 
   #tell(): void {
-    if (this.#membership === null || this.#desired === undefined) return;
+    const ledger = this.#ledger;
+    if (this.#membership === null || ledger === null || this.#desired === undefined) return;
     const registrations: LiveRegistration[] = [];
     const rejected: Rejected[] = [];
-    for (const path of this.#membership.unreadable) rejected.push({ path, reason: 'the gateway may not read it' });
+    for (const path of this.#membership.unreadable) rejected.push(leftOut(path, 'the gateway may not read it'));
     for (const [path, node] of this.#membership.nodes) {
       const judged = this.#judge(path, node);
       if (judged === 'no registration') continue;
-      if ('record' in judged) registrations.push(judged);
+      const problem =
+        'record' in judged ? ledgerProblem(judged.record, machineIn(ledger, judged.record.machine)) : null;
+      if (problem !== null) rejected.push(leftOut(path, problem));
+      else if ('record' in judged) registrations.push(judged);
       else rejected.push(judged);
     }
     this.#options.onReading({ registrations, rejected, desired: this.#desired, asOf: this.#membership.asOf });
@@ -155,7 +170,7 @@ export class RegistryReader {
   #parse(path: string, node: MembershipNode): LiveRegistration | Rejected {
     const { allowLoopback } = this.#options;
     const parsed = parseRegistration(path, node.data, node.stat, { allowLoopback });
-    if (!parsed.ok) return { path, reason: parsed.reason };
+    if (!parsed.ok) return leftOut(path, parsed.reason);
     return { path, record: parsed.record, mzxid: node.stat.mzxid };
   }
 }

@@ -35,6 +35,9 @@ export const paths = {
   budget: (service: string) => `/budget/${service}`,
   events: '/events',
   rollouts: '/rollouts',
+  /** Told by gateways to the machines whose registration they leave out. */
+  quarantines: '/quarantine',
+  quarantine: (uuid: string) => `/quarantine/${uuid}`,
 } as const;
 
 /** Persistent nodes that `formatRegistry` makes. */
@@ -49,6 +52,7 @@ export const rootNodes = [
   paths.budgets,
   paths.events,
   paths.rollouts,
+  paths.quarantines,
 ] as const;
 
 /** Version of this layout, kept in /cluster; another number is refused. */

@@ -114,10 +114,42 @@ export interface Flavor {
   diskBytes?: number;
 }
 
+/** How registrants that are not ours write their registrations. */
+export type ForeignDialect = 'curator' | 'nerve' | 'serverset';
+
+/** A service whose instances somebody else's software registers. */
+export interface ForeignService {
+  /** Its name at the gateway. */
+  service: string;
+  /** The node whose children its instances are, from ZooKeeper's own root. */
+  path: string;
+  /** Absent: it is one of the declared services, whose instances these stand beside. */
+  route?: string;
+  /** Absent: it has none, or the declared service says. */
+  document?: string;
+  /** What the instances are called as a version. */
+  version: string;
+  /** As a version's. */
+  weight?: number;
+  /** serverset: name of the additional endpoint to use; absent: the service endpoint. */
+  endpoint?: string;
+}
+
+/** Where other software registers its instances. The controller never touches these; they count as nobody's machines. */
+export interface ForeignRegistry {
+  dialect: ForeignDialect;
+  /** `host:port,host:port` of another ensemble; absent: our own. */
+  connect?: string;
+  /** A vanished instance stays routed for this long, ms. */
+  graceMs: number;
+  services: ForeignService[];
+}
+
 export interface GatewaySpec {
   /** Shown in the merged document. */
   title: string;
   description: string;
+  registries?: ForeignRegistry[];
 }
 
 /** One step of an image: its name for people, and in ms the longest that it may take. What it needs is content-addressed. */

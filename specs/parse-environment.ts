@@ -1,4 +1,5 @@
 /** An environment file's bytes to a declared environment: pure, whole or refused with every problem found. */
+import { declareRegistries } from './declare-registries.ts';
 import type {
   DeclaredArtifact,
   DeclaredEnvironment,
@@ -50,7 +51,7 @@ export function parseEnvironment(bytes: Uint8Array, options: ParseOptions): Decl
   }
   const { shape, issues } = checkShape(tree.value);
   const rules = [
-    ...brokenRules(shape.services, { allowEmpty: (options.allowEmpty ?? false) || issues.length > 0 }),
+    ...brokenRules(shape, { allowEmpty: (options.allowEmpty ?? false) || issues.length > 0 }),
     ...(issues.length > 0 ? [] : brokenImages(shape)),
   ];
   const known = new Set(tree.problems.map(({ line, column }) => `${line}:${column}`));
@@ -77,10 +78,15 @@ function checkShape(value: unknown) {
 }
 
 function declare(shape: EnvironmentShape, tree: YamlTree): DeclaredEnvironment {
+  const registries = declareRegistries(shape);
   return {
     name: shape.environment,
     pool: declarePool(shape.pool ?? {}),
-    gateway: { title: shape.gateway?.title ?? shape.environment, description: shape.gateway?.description ?? '' },
+    gateway: {
+      title: shape.gateway?.title ?? shape.environment,
+      description: shape.gateway?.description ?? '',
+      ...(registries && { registries }),
+    },
     images: Object.entries(shape.images ?? {}).map(([name, image]) => declareImage(name, image, tree)),
     services: Object.entries(shape.services).map(([name, service]) => declareService(name, service, tree)),
   };

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { canonicalJson } from '../../specs/canonical-json.ts';
 import { McpError } from '../../specs/errors.ts';
+import { foreignDialects } from '../../specs/registries-schema.ts';
 import { paths } from '../layout.ts';
 import type {
   AgentRecord,
@@ -13,11 +14,13 @@ import type {
   EndedRecord,
   EpochRecord,
   EventRecord,
+  ForeignWord,
   GatewayMark,
   GatewayRecord,
   MachineRecord,
   MachineState,
   PoolRecord,
+  QuarantineRecord,
   SelfTestFigure,
   SelfTestRecord,
   StatusRecord,
@@ -87,6 +90,18 @@ const machine = shaped<MachineRecord>({
 });
 
 const failures = z.record(z.string(), z.object({ inARow: count, lastReason: text }));
+
+const foreignWord = shaped<ForeignWord>({
+  service: text,
+  version: text,
+  dialect: z.enum(foreignDialects),
+  path: text,
+  route: text.optional(),
+  instances: count,
+  routed: count,
+  out: z.array(text),
+  problem: text,
+});
 
 export const codecs = {
   cluster: shaped<ClusterRecord>({ id: text.min(1), format: count, createdAt: time }),
@@ -160,8 +175,10 @@ export const codecs = {
     instances: count,
     holding: text,
     rejected: z.array(z.object({ path: text, reason: text })),
+    foreign: z.array(foreignWord).optional(),
     at: time,
   }),
+  quarantine: shaped<QuarantineRecord>({ machine: text, path: text, reason: text, gateway: text, at: time }),
   budget: shaped<BudgetRecord>({ destroyed: z.array(time), generation: count, used: count }),
   status: shaped<StatusRecord>({
     epoch: count,

@@ -4,6 +4,8 @@ import type {
   Artifact,
   Environment,
   Flavor,
+  ForeignRegistry,
+  ForeignService,
   GatewaySpec,
   HealthCheck,
   ImageSpec,
@@ -11,6 +13,8 @@ import type {
   Service,
   Version,
 } from '../../specs/nouns.ts';
+import { foreignDialects } from '../../specs/registries-schema.ts';
+
 import { count, shaped, text } from './shape.ts';
 
 export const configValues = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
@@ -76,6 +80,23 @@ const imageSchema = shaped<ImageSpec>({
   digest: text,
 });
 
+const foreignServiceSchema = shaped<ForeignService>({
+  service: text,
+  path: text,
+  route: text.optional(),
+  document: text.optional(),
+  version: text,
+  weight: z.number().min(0).optional(),
+  endpoint: text.optional(),
+});
+
+const foreignRegistrySchema = shaped<ForeignRegistry>({
+  dialect: z.enum(foreignDialects),
+  connect: text.optional(),
+  graceMs: count,
+  services: z.array(foreignServiceSchema),
+});
+
 export const flavorSchema = shaped<Flavor>({ memoryBytes: count, cpus: z.int().min(1), diskBytes: count.optional() });
 
 export const environmentSchema = shaped<Environment>({
@@ -99,7 +120,11 @@ export const environmentSchema = shaped<Environment>({
       .partial()
       .optional(),
   }),
-  gateway: shaped<GatewaySpec>({ title: text, description: text }),
+  gateway: shaped<GatewaySpec>({
+    title: text,
+    description: text,
+    registries: z.array(foreignRegistrySchema).optional(),
+  }),
   images: z.array(imageSchema).optional(),
   services: z.array(serviceSchema),
 });
