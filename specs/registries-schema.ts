@@ -18,7 +18,7 @@ interface SchemaParts {
 export const foreignDialects = ['curator', 'nerve', 'serverset'] as const;
 
 /** How much one environment may take over from others. */
-export const foreignLimits = { registries: 20, servicesOfRegistry: 500 } as const;
+const foreignLimits = { registries: 20, servicesOfRegistry: 500 } as const;
 
 const part = '(?!\\.{1,2}(?:/|$))[A-Za-z0-9._~:@+-]+';
 const isHosts = (text: string) =>

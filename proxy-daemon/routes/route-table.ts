@@ -3,7 +3,7 @@ import type { RegistrationRecord } from '../../registrar/records.ts';
 import type { ForeignDialect } from '../../specs/nouns.ts';
 
 /** What makes a registration one of somebody else's software. */
-export interface ForeignMark {
+interface ForeignMark {
   dialect: ForeignDialect;
   /** Why it must get no new request, in its dialect's words; empty where it may. */
   says: string;
