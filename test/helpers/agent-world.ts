@@ -205,6 +205,10 @@ export class AgentWorldForTest {
     });
   }
 
+  async regainLedger(): Promise<void> {
+    await this.admin.create(paths.machine(this.uuid), JSON.stringify(this.#ledger('verifying')));
+  }
+
   /** Writes the ledger's entry of this machine. */
   async enter(state: MachineState): Promise<void> {
     await this.admin.set(paths.machine(this.uuid), JSON.stringify(this.#ledger(state)));

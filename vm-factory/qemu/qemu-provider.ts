@@ -14,7 +14,7 @@ import { unavailable } from '../provider-errors.ts';
 import { machineType } from './command-line.ts';
 import { guestGrant, type HostGrant, hostFiles, parseHostGrant, seenFromGuest, tokenExpiry } from './grant.ts';
 import { endVm, personify, vmIdentity } from './vm.ts';
-import { VmFactory, type VmFactoryOptions } from './vm-factory.ts';
+import { notBaked, VmFactory, type VmFactoryOptions } from './vm-factory.ts';
 import { endVmIn } from './vm-folders.ts';
 
 export interface QemuProviderOptions extends HostProviderOptions, VmFactoryOptions {
@@ -51,6 +51,11 @@ export class QemuProvider extends HostProvider {
     await this.#factory.prepare(image, flavor, signal);
   }
 
+  /** Paused clones, of any image. */
+  paused(): Promise<number> {
+    return this.#factory.stock.count();
+  }
+
   override async close(): Promise<void> {
     await super.close();
     await this.#factory.close();
@@ -70,6 +75,8 @@ function virtualMachines(options: QemuProviderOptions, store: MachineStore, fact
     name: 'qemu',
     capabilities: { pause: true, console: true, zones: false, snapshot: false },
     consoleFile: join(vmFolder, 'console.log'),
+
+    whyNoImage: async (image) => ((await images.find(image)) ? null : notBaked(image)),
 
     async check({ image, flavor }) {
       await factory.modelOf(image, flavor);

@@ -5,6 +5,7 @@ import type { Clock } from '../../registrar/clock.ts';
 import { type ProcessIdentity, processesMarked, signalProcess } from '../../registrar/process-identity.ts';
 import { isMcpError } from '../../specs/errors.ts';
 import { flavorText, smallFlavor } from '../../specs/flavor.ts';
+import { nameOfImage } from '../../specs/image-reference.ts';
 import type { Flavor } from '../../specs/nouns.ts';
 import { formatSize } from '../../specs/size.ts';
 import type { ImageStore } from '../image/image-store.ts';
@@ -17,6 +18,11 @@ import { VmStock } from './vm-stock.ts';
 
 /** A process is a stray when it is one at two looks this far apart, ms: a machine may be on its way from the stock. */
 const strayMs = 3_000;
+
+/** Why no machine can be made of an image that is not in the store. */
+export function notBaked(image: string): string {
+  return `there is no image ${image}: bake it with mcp image bake ${nameOfImage(image)} -f FILE`;
+}
 
 export interface VmFactoryOptions {
   /** Holds everything of the provider. */
@@ -65,10 +71,9 @@ export class VmFactory {
         },
       );
     }
-    // Newest first by name, or exactly by id.
-    const image = /^[0-9a-f]{64}$/.test(name) ? await images.byId(name) : await images.newest(name);
+    const image = await images.find(name);
     if (image) return { image, shape: shapeOf(wanted, this.#qemu) };
-    throw refused(`there is no image ${name}`, { hint: 'Bake it first.' });
+    throw refused(notBaked(name));
   }
 
   /** Makes the template if there is none and fills the stock. Errors: PROVIDER_REFUSED, PROVIDER_UNAVAILABLE, QMP_*. */
