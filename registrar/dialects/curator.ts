@@ -3,6 +3,7 @@
  * Curator's JsonInstanceSerializer does (unknown fields are fine, `enabled` missing means true), with Spring's
  * `instance_status` in the payload's metadata on top. Pure.
  */
+import { canonicalAddress } from './address.ts';
 import {
   type ForeignJudgement,
   type ForeignNode,
@@ -32,7 +33,7 @@ export function readCuratorInstance(
   return {
     node: name,
     label: labelOf(name),
-    address: String(fields.address).toLowerCase(),
+    address: canonicalAddress(String(fields.address)),
     port: Number(fields.port),
     says: fields.enabled === false ? 'enabled: false' : statusOf(fields.payload),
     weight: 1,

@@ -3,8 +3,10 @@
  * configuration, so a record is built anew from fields that each match an allow-list; nothing else gets through. Pure, and
  * never throws.
  */
+
 import type { MachineRecord, RegistrationRecord } from '../records.ts';
 import type { Stat } from '../registry-client.ts';
+import { canonicalAddress } from './address.ts';
 import { addressProblem, isPort, readFields } from './values.ts';
 
 export type ParsedRegistration =
@@ -60,7 +62,7 @@ export function ledgerProblem(
   if (claim && (claim.service !== record.service || claim.version !== record.version)) {
     return `machine ${record.machine} is claimed for ${claim.service}@${claim.version}`;
   }
-  if (address === undefined || address === record.address) return null;
+  if (address === undefined || canonicalAddress(address) === record.address) return null;
   return `address is not that of machine ${record.machine} in the ledger`;
 }
 
@@ -114,7 +116,7 @@ function build(fields: Record<string, unknown>, place: Place): RegistrationRecor
   return {
     schema: 1,
     ...place,
-    address: String(address).toLowerCase(),
+    address: canonicalAddress(String(address)),
     port: Number(port),
     state: state === 'draining' ? 'draining' : 'up',
     ...(isDocumentPath(document) ? { document } : {}),

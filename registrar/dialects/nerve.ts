@@ -2,6 +2,7 @@
  * Nerve, as Synapse reads it (Airbnb's SmartStack): `<zk_path>/<instance id>_<sequence>` holds `{"host", "port", "name", ...}`, or
  * the name itself does, encoded. Data on the parent configures Synapse's generators and is no instance. Pure.
  */
+import { canonicalAddress } from './address.ts';
 import {
   type ForeignInstance,
   type ForeignJudgement,
@@ -32,7 +33,7 @@ export function readNerveInstance(node: ForeignNode, { allowLoopback }: ForeignO
   return {
     node: node.name,
     label: labelOf(typeof name === 'string' ? name : node.name.replace(/_\d+$/, '')),
-    address: String(host).toLowerCase(),
+    address: canonicalAddress(String(host)),
     port: Number(port),
     says: weight === 0 ? 'weight 0' : optionsSay(raw),
     weight: Math.max(1, weight),

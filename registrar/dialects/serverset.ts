@@ -2,6 +2,7 @@
  * Finagle's ServerSets, which Aurora writes too: `<path>/member_<sequence>` holds endpoints and a status, and only ALIVE gets
  * requests; `vector_*` beside them hold weights, which multiply. Pure.
  */
+import { canonicalAddress } from './address.ts';
 import {
   type ForeignInstance,
   type ForeignNode,
@@ -49,7 +50,7 @@ export function readMember(
     instance: {
       node: name,
       label: labelOf(name),
-      address: String(target.host).toLowerCase(),
+      address: canonicalAddress(String(target.host)),
       port: Number(target.port),
       says: fields.status === 'ALIVE' ? '' : `status ${plainWord(fields.status) || 'UNKNOWN'}`,
       weight: 1,

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { addressKind } from '../../../registrar/dialects/address.ts';
+import { addressKind, canonicalAddress } from '../../../registrar/dialects/address.ts';
 import { ledgerProblem, parseRegistration } from '../../../registrar/dialects/native.ts';
 import type { RegistrationRecord } from '../../../registrar/records.ts';
 import type { Stat } from '../../../registrar/registry-client.ts';
@@ -118,6 +118,31 @@ test('another machine’s address, or another service than it was claimed for, i
   t.regex(ledgerProblem(good, { address: '10.0.0.4' }) ?? '', /address .* machine m-1/);
   t.regex(ledgerProblem(good, { claim: { ...claim, service: 'mail' } }) ?? '', /m-1 is claimed for mail@1.2.0/);
   t.regex(ledgerProblem(good, { claim: { ...claim, version: '2' } }) ?? '', /m-1 is claimed for dns@2/);
+});
+
+test('an address has one way to be written, which means the same', (t) => {
+  const pairs = {
+    'FD00::3': 'fd00::3',
+    'd42:129:c7:2:e6:86af:7::': 'd42:129:c7:2:e6:86af:7:0',
+    '0:0:1::1': '0:0:1::1',
+    '::ffff:1.2.3.4': '::ffff:102:304',
+  };
+  for (const [given, written] of Object.entries({
+    ...pairs,
+    '::': '::',
+    '1::': '1::',
+    '::1': '::1',
+    '10.0.0.1': '10.0.0.1',
+    x: 'x',
+  }))
+    t.is(canonicalAddress(given), written);
+  fc.assert(
+    fc.property(fc.ipV6(), (text) => {
+      const written = canonicalAddress(text);
+      const { hostname } = new URL(`http://[${text}]/`);
+      return `[${written}]` === hostname && canonicalAddress(written) === written;
+    }),
+  );
 });
 
 test('addresses are told apart', (t) => {
