@@ -10,6 +10,7 @@ import type { GatewayRecord } from '../registrar/records.ts';
 import type { ConnectRegistry } from '../registrar/registry-client.ts';
 import { isMcpError, McpError } from '../specs/errors.ts';
 import { Acknowledger } from './acknowledger.ts';
+import type { BackendChoice, GatewayMode, ModeChoice } from './backend-choice.ts';
 import type { DocumentSource, MergedDocument } from './document-source.ts';
 import type { GatewayBackend, Publication } from './gateway-backend.ts';
 import { drainedMark, type Marks, pruned, servedMark, withMark } from './gateway-marks.ts';
@@ -22,6 +23,7 @@ import { makeRoutes } from './routes/make-routes.ts';
 import type { Rejected, RouteTable } from './routes/route-table.ts';
 import type { PublicationReport, StatusReport } from './status-report.ts';
 import { StatusWriter } from './status-writer.ts';
+import { TrafficWriter } from './traffic-writer.ts';
 
 export interface GatewayOptions {
   /** Stable name of this gateway, [a-z0-9-]. */
@@ -36,11 +38,11 @@ export interface GatewayOptions {
   log: Logger;
   /** Ends the daemon; nginx goes on. */
   signal: AbortSignal;
-  backend: GatewayBackend;
+  backends: BackendChoice;
   documents: DocumentSource;
   /** True for the local environment, whose machines have loopback addresses. */
   allowLoopback: boolean;
-  /** The first change goes out at once; after it at most one reload in this time, ms. */
+  /** Where changes cost reloads: the first goes out at once; after it at most one in this time, ms. */
   minReloadIntervalMs?: number;
 }
 
@@ -65,6 +67,9 @@ class GatewayDaemon {
   readonly #acknowledger: Acknowledger;
   readonly #status: StatusWriter;
   readonly #probe: LossProbe;
+  readonly #traffic: TrafficWriter;
+  #choice: ModeChoice;
+  #backend: GatewayBackend;
   #wake = Promise.withResolvers<void>();
   #reading: RegistryReading | null = null;
   #registry: StatusReport['registry'];
@@ -95,6 +100,9 @@ class GatewayDaemon {
     this.#acknowledger = new Acknowledger(clock);
     this.#status = new StatusWriter(this.#paths, clock);
     this.#probe = new LossProbe(clock);
+    this.#traffic = new TrafficWriter(this.#paths, options.id);
+    this.#choice = options.backends.choose(undefined);
+    this.#backend = options.backends.make(this.#choice.mode);
     this.#startedAt = clock.now();
     this.#registry = { connected: false, since: this.#startedAt, reason: 'not connected yet' };
     this.#table = loadLastGood(this.#paths);
@@ -126,10 +134,10 @@ class GatewayDaemon {
 
   /** Serves the last good configuration before anything else, registry or not (P10). */
   async #coldStart(): Promise<void> {
-    const { backend, log } = this.#options;
+    const { log } = this.#options;
     try {
-      this.#generation = await backend.start();
-      if (this.#generation > 0) this.#lastDocument = backend.lastDocument();
+      this.#generation = await this.#backend.start();
+      if (this.#generation > 0) this.#lastDocument = this.#backend.lastDocument();
       if (this.#generation > 0) log.info({ generation: this.#generation }, 'serving the last good configuration');
     } catch (error) {
       this.#fail(error);
@@ -146,6 +154,8 @@ class GatewayDaemon {
         if (signal.aborted) break;
         if (this.#eventAt === null) await this.#revive();
         await this.#step();
+        await this.#backend.observe();
+        await this.#traffic.look(this.#backend);
       } catch (error) {
         this.#fail(error);
       } finally {
@@ -177,7 +187,7 @@ class GatewayDaemon {
   }
 
   async #revive(): Promise<void> {
-    if (!(await this.#options.backend.revive())) return;
+    if (!(await this.#backend.revive())) return;
     this.#revivals += 1;
     this.#problem = '';
     this.#options.log.warn('nginx had died; started again with the last good configuration');
@@ -185,7 +195,7 @@ class GatewayDaemon {
 
   /** Looks once: makes the routes, and publishes them if they differ and the reload interval allows it. */
   async #step(): Promise<void> {
-    const { backend, clock } = this.#options;
+    const { clock } = this.#options;
     const reading = this.#reading;
     const begun = this.#eventAt ?? clock.monotonic();
     const isUnsettled = this.#table.known.some(({ missingSince }) => missingSince !== null);
@@ -196,6 +206,7 @@ class GatewayDaemon {
 
     const environment = reading.desired?.environment ?? null;
     if (environment === null && this.#table.routes.some(({ declared }) => declared)) throw undeclared();
+    this.#choose(environment?.gateway.mode);
     this.#table = this.#makeTable(reading);
     this.#rejected = [...reading.rejected, ...this.#table.rejected];
     const publication: Publication = {
@@ -203,7 +214,7 @@ class GatewayDaemon {
       document: this.#document(),
       drainTimeoutMs: drainTimeout(environment),
     };
-    const isServed = backend.serves(publication);
+    const isServed = this.#backend.serves(publication);
     this.#behind = !isServed;
     const isDue = !isServed && !this.#mustWait(begun);
     const published = isDue ? this.#publish(publication, reading, begun) : null;
@@ -250,14 +261,15 @@ class GatewayDaemon {
   }
 
   async #publish(publication: Publication, reading: RegistryReading, begun: number): Promise<void> {
-    const { backend, clock, log, minReloadIntervalMs = defaultReloadIntervalMs } = this.#options;
+    const { clock, log, minReloadIntervalMs = defaultReloadIntervalMs } = this.#options;
+    const intervalMs = this.#backend.reloads ? minReloadIntervalMs : 0;
     const generation = this.#generation + 1;
     const started = clock.monotonic();
     const waitedMs = this.#waitingSince === null ? 0 : begun - this.#waitingSince;
     this.#waitingSince = null;
-    this.#notBefore = started + Math.max(minReloadIntervalMs, retryMs);
-    const times = await backend.publish(generation, publication);
-    this.#notBefore = started + minReloadIntervalMs * Math.max(1, backend.leaving() / manyLeaving);
+    this.#notBefore = started + Math.max(intervalMs, retryMs);
+    const times = await this.#backend.publish(generation, publication);
+    this.#notBefore = started + intervalMs * Math.max(1, this.#backend.leaving() / manyLeaving);
     this.#generation = generation;
     this.#behind = false;
     this.#problem = '';
@@ -268,6 +280,17 @@ class GatewayDaemon {
     this.#publications = [...this.#publications, report].slice(-20);
     log.info(report, 'a new generation is served');
     saveLastGood(this.#paths, publication.table);
+  }
+
+  /** Takes up the declared mode, if it is another one: the next publication then goes out that way. */
+  #choose(declared: GatewayMode | undefined): void {
+    const { backends, log } = this.#options;
+    const choice = backends.choose(declared);
+    if (choice.mode !== this.#choice.mode) {
+      log.info(choice, 'the mode changes');
+      this.#backend = backends.make(choice.mode);
+    }
+    this.#choice = choice;
   }
 
   #makeTable(reading: RegistryReading): RouteTable {
@@ -293,8 +316,8 @@ class GatewayDaemon {
   }
 
   #report(): void {
-    const { backend, id, url, clock } = this.#options;
-    const oldest = backend.oldestInFlight();
+    const { id, url, clock } = this.#options;
+    const oldest = this.#backend.oldestInFlight();
     this.#marks = pruned(this.#marks, oldest);
     const served = servedMark(this.#marks) ?? { generation: this.#generation, asOf: 0 };
     const drained = drainedMark(this.#marks, oldest);
@@ -304,7 +327,9 @@ class GatewayDaemon {
       ? this.#table.holding
       : `since ${new Date(this.#registry.since).toISOString()}: ${this.#registry.reason}`;
     const instances = this.#table.routes.flatMap((route) => route.instances.filter(({ weight }) => weight > 0)).length;
-    const common = { url, pid: process.pid, mode: backend.mode, served, drained, holding, at };
+    const { mode, reason: modeReason } = this.#choice;
+    const alarm = this.#backend.alarm();
+    const common = { url, pid: process.pid, mode, modeReason, alarm, served, drained, holding, at };
     const record: GatewayRecord = {
       id,
       ...common,
@@ -324,6 +349,7 @@ class GatewayDaemon {
       environment: desired && { name: desired.environment.name, generation: desired.generation },
       registry: this.#registry,
       problem: this.#problem,
+      tables: this.#backend.tables(),
       routes: this.#table.routes,
       rejected,
       document: { digest, operations, sources },

@@ -1,11 +1,19 @@
 /** The table last served, kept on disk: a restarted daemon can tell a loss from a leaving, and shows what is served. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { proxySchema } from '../registrar/store/environment-schema.ts';
 import { replaceFile } from './files.ts';
 import type { GatewayPaths } from './nginx/paths.ts';
 import { emptyRouteTable, type RouteTable } from './routes/route-table.ts';
 
-const instance = { path: z.string(), machine: z.string(), version: z.string(), address: z.string(), port: z.int() };
+const instance = {
+  path: z.string(),
+  machine: z.string(),
+  version: z.string(),
+  address: z.string(),
+  port: z.int(),
+  zone: z.string().optional(),
+};
 const nullableText = z.string().nullable();
 
 const tableSchema: z.ZodType<RouteTable> = z.object({
@@ -23,6 +31,8 @@ const tableSchema: z.ZodType<RouteTable> = z.object({
           weight: z.number(),
         }),
       ),
+      proxy: proxySchema.optional(),
+      drainTimeoutMs: z.number().optional(),
       holding: z.string(),
     }),
   ),

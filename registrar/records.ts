@@ -122,6 +122,8 @@ export interface RegistrationRecord {
   document?: string;
   /** Digest of the version it runs. */
   digest?: string;
+  /** Where it is: gateways prefer instances of their own zone. [a-z0-9-]{1,40} */
+  zone?: string;
   at: number;
 }
 
@@ -148,6 +150,10 @@ export interface GatewayRecord {
   url: string;
   pid: number;
   mode: 'plain' | 'dynamic';
+  /** Why this mode. */
+  modeReason?: string;
+  /** What is amiss though everything is served, such as tables that are nearly full; empty where nothing is. */
+  alarm?: string;
   served: GatewayMark;
   drained: GatewayMark;
   /** Routes served with their instance counts, for people. */

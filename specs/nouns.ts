@@ -50,6 +50,27 @@ export interface Version {
   digest: string;
 }
 
+/** How the gateway talks to a service's instances; what is left out is as the gateway does by default. All durations in ms. */
+export interface ProxySpec {
+  /** `grpc`: HTTP/2 to the instances. */
+  protocol?: 'http' | 'grpc';
+  connectTimeoutMs?: number;
+  /** Between two writes to an instance. */
+  sendTimeoutMs?: number;
+  /** Between two reads from it. */
+  readTimeoutMs?: number;
+  /** Other instances tried after the first failed. */
+  retries?: number;
+  /** Further tries in percent of all requests; a few a second are always allowed. */
+  retryBudget?: number;
+  /** True: a POST that was sent may be tried again elsewhere. */
+  retryNonIdempotent?: boolean;
+  /** An instance at which requests fail is passed over for so long. */
+  markDownMs?: number;
+  /** A new instance gets its full share after so long. */
+  slowStartMs?: number;
+}
+
 export interface Service {
   /** [a-z0-9-]{1,40} */
   name: string;
@@ -66,6 +87,7 @@ export interface Service {
   drainTimeoutMs: number;
   /** ms between SIGTERM and SIGKILL. */
   stopTimeoutMs: number;
+  proxy?: ProxySpec;
   versions: Version[];
 }
 
@@ -80,6 +102,8 @@ export interface GatewaySpec {
   /** Shown in the merged document. */
   title: string;
   description: string;
+  /** `auto`: dynamic where nginx can run Lua, else plain. */
+  mode?: 'auto' | 'dynamic' | 'plain';
 }
 
 /** The whole declared world. */

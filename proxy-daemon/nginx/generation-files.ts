@@ -1,6 +1,7 @@
 /** The files of one generation: the document and the 404 answer. Written before the configuration that names them. */
 import { readFileSync } from 'node:fs';
 import { readdir, rm, writeFile } from 'node:fs/promises';
+import { McpError } from '../../specs/errors.ts';
 import type { MergedDocument } from '../document-source.ts';
 import { makeDirectory } from '../files.ts';
 import type { RouteTable } from '../routes/route-table.ts';
@@ -14,12 +15,36 @@ export async function writeGenerationFiles(
 ): Promise<void> {
   const files = paths.generation(generation);
   makeDirectory(files.dir);
-  const mode = { mode: 0o644 };
+  await Promise.all([
+    writeDocumentFiles(paths, generation, document),
+    writeFile(files.notFound, notFoundAnswer(table, generation), mode),
+  ]);
+}
+
+/** The document alone, under the generation that brings it. */
+export async function writeDocumentFiles(
+  paths: GatewayPaths,
+  generation: number,
+  document: MergedDocument,
+): Promise<void> {
+  const files = paths.generation(generation);
+  makeDirectory(files.dir);
   await Promise.all([
     writeFile(files.documentJson, withGeneration(document.json, generation), mode),
     writeFile(files.documentYaml, [`x-mcp-generation: ${generation}\n`, document.yaml], mode),
-    writeFile(files.notFound, notFoundAnswer(table, generation), mode),
   ]);
+}
+
+const mode = { mode: 0o644 };
+
+/** What is said where the disk takes no more. */
+export function diskError(error: unknown): McpError {
+  const said = error instanceof Error ? error.message : String(error);
+  return new McpError('GATEWAY_DISK', `the new configuration can't be written: ${said}`, {
+    cause: error,
+    retryable: true,
+    hint: 'The last good one stays. Is the disk full?',
+  });
 }
 
 /** The document of a generation as it was before the generation was spliced in; null where the files are not there. */

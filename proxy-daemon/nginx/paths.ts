@@ -19,6 +19,11 @@ export interface GatewayPaths {
   generations: string;
   /** What the daemon remembers over a restart. */
   memory: string;
+  /** Dynamic mode: nginx's Lua code, and the route tables that it starts with. */
+  lua: string;
+  tables: string;
+  /** Figures by version, as the pages and the controller read them. */
+  trafficJson: string;
   generation(generation: number | typeof generationMark): GenerationPaths;
 }
 
@@ -45,6 +50,9 @@ export function gatewayPaths(dir: string): GatewayPaths {
     statusJson: join(dir, 'www', 'status.json'),
     generations,
     memory: join(dir, 'last-good.json'),
+    lua: join(dir, 'lua'),
+    tables: join(dir, 'tables'),
+    trafficJson: join(dir, 'www', 'status', 'traffic.json'),
     generation: (generation) => {
       const own = join(generations, String(generation));
       return {

@@ -2,7 +2,7 @@
 import type { Service } from '../../specs/nouns.ts';
 import type { KnownInstance, LiveRegistration, Rejected } from './route-table.ts';
 import { byText, endpointOf } from './route-table.ts';
-import { endpointProblem } from './safe-values.ts';
+import { endpointProblem, versionProblem } from './safe-values.ts';
 
 /** Leaves out what can't be routed to, and of two registrations of one endpoint in a service the older one. */
 export function acceptRegistrations(
@@ -48,9 +48,9 @@ const instances = new WeakMap<LiveRegistration, { instance: KnownInstance; decla
 function endpointFacts(registration: LiveRegistration): EndpointFacts {
   const known = facts.get(registration);
   if (known) return known;
-  const { service, address, port } = registration.record;
+  const { service, version, address, port } = registration.record;
   const key = `${service} ${endpointOf(registration.record)}`;
-  const made = { problem: endpointProblem(address, port), key };
+  const made = { problem: endpointProblem(address, port) || versionProblem(version), key };
   facts.set(registration, made);
   return made;
 }
@@ -60,10 +60,22 @@ export function asKnown(registration: LiveRegistration, declaration: Service | n
   const known = instances.get(registration);
   if (known && known.declaration === declaration) return known.instance;
   const { path, record } = registration;
-  const { service, version, machine, address, port } = record;
+  const { service, version, machine, address, port, zone } = record;
   const document = record.document ?? declaration?.document ?? null;
   const declared = declaration !== null;
-  const instance = { path, service, version, machine, address, port, document, declared, missingSince: null };
+  const placed = zone === undefined ? {} : { zone };
+  const instance = {
+    path,
+    service,
+    version,
+    machine,
+    address,
+    port,
+    ...placed,
+    document,
+    declared,
+    missingSince: null,
+  };
   instances.set(registration, { instance, declaration });
   return instance;
 }

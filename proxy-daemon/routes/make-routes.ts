@@ -194,13 +194,14 @@ function makeRoute({ place, members, holding }: Origin): Route {
   const instances = members
     .map(({ instance, state }): RouteInstance => {
       const weight = isRoutable(state) ? (weightOfInstance.get(instance.version) ?? 0) : 0;
-      const { path, machine, version, address, port } = instance;
+      const { path, machine, version, address, port, zone } = instance;
       return {
         path,
         machine,
         version,
         address,
         port,
+        ...(zone === undefined ? {} : { zone }),
         state: isRoutable(state) && weight === 0 ? 'idle' : state,
         weight,
       };
@@ -218,6 +219,8 @@ function makeRoute({ place, members, holding }: Origin): Route {
       share: weights[index]?.share ?? 0,
     })),
     instances,
+    ...(place.declaration?.proxy === undefined ? {} : { proxy: place.declaration.proxy }),
+    ...(place.declaration === null ? {} : { drainTimeoutMs: place.declaration.drainTimeoutMs }),
     holding,
   };
 }

@@ -1,5 +1,6 @@
 /** The routes as one value: what the gateway should serve, and why each instance gets its share or none. Plain JSON. */
 import type { RegistrationRecord } from '../../registrar/records.ts';
+import type { ProxySpec } from '../../specs/nouns.ts';
 
 /** A valid registration as the registry holds it. */
 export interface LiveRegistration {
@@ -28,6 +29,7 @@ export interface RouteInstance {
   version: string;
   address: string;
   port: number;
+  zone?: string;
   state: InstanceState;
   /** Relative to the route's other instances; 0: gets no traffic. */
   weight: number;
@@ -51,6 +53,10 @@ export interface Route {
   document: string | null;
   versions: RouteVersion[];
   instances: RouteInstance[];
+  /** How its instances are to be talked to, as far as the service says. */
+  proxy?: ProxySpec;
+  /** How long connections that last may go on at an instance that gets no new requests, ms. */
+  drainTimeoutMs?: number;
   /** Why vanished instances are kept; empty while none is. */
   holding: string;
 }
@@ -64,6 +70,7 @@ export interface KnownInstance {
   address: string;
   port: number;
   document: string | null;
+  zone?: string;
   /** Its service was declared when it was last seen. */
   declared: boolean;
   /** ms since the Unix epoch; null while it is registered. */

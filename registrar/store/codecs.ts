@@ -99,6 +99,8 @@ export const codecs = {
     url: text,
     pid: count,
     mode: z.enum(['plain', 'dynamic']),
+    modeReason: text.optional(),
+    alarm: text.optional(),
     served: mark,
     drained: mark,
     routes: count,

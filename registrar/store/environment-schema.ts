@@ -1,6 +1,15 @@
 /** The resolved environment as /desired holds it. What people may write is checked in specs; this only checks the structure. */
 import { z } from 'zod';
-import type { Artifact, Environment, GatewaySpec, HealthCheck, PoolSpec, Service, Version } from '../../specs/nouns.ts';
+import type {
+  Artifact,
+  Environment,
+  GatewaySpec,
+  HealthCheck,
+  PoolSpec,
+  ProxySpec,
+  Service,
+  Version,
+} from '../../specs/nouns.ts';
 import { count, shaped, text } from './shape.ts';
 
 export const configValues = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
@@ -29,6 +38,18 @@ export const versionSchema = shaped<Version>({
   digest: text,
 });
 
+export const proxySchema = shaped<ProxySpec>({
+  protocol: z.enum(['http', 'grpc']).optional(),
+  connectTimeoutMs: count.optional(),
+  sendTimeoutMs: count.optional(),
+  readTimeoutMs: count.optional(),
+  retries: count.optional(),
+  retryBudget: z.number().min(0).optional(),
+  retryNonIdempotent: z.boolean().optional(),
+  markDownMs: count.optional(),
+  slowStartMs: count.optional(),
+});
+
 const serviceSchema = shaped<Service>({
   name: text,
   route: text,
@@ -38,12 +59,17 @@ const serviceSchema = shaped<Service>({
   configSignal: configSignal.optional(),
   drainTimeoutMs: count,
   stopTimeoutMs: count,
+  proxy: proxySchema.optional(),
   versions: z.array(versionSchema),
 });
 
 export const environmentSchema = shaped<Environment>({
   name: text,
   pool: shaped<PoolSpec>({ size: count, image: text }),
-  gateway: shaped<GatewaySpec>({ title: text, description: text }),
+  gateway: shaped<GatewaySpec>({
+    title: text,
+    description: text,
+    mode: z.enum(['auto', 'dynamic', 'plain']).optional(),
+  }),
   services: z.array(serviceSchema),
 });
