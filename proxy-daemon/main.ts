@@ -18,6 +18,8 @@ export type RunGatewayOptions = Omit<GatewayOptions, 'backends' | 'url' | 'allow
     workers?: number;
     /** How nginx is made to serve; by default as the environment declares it, or dynamic where nginx can run Lua. */
     mode?: GatewayMode;
+    /** Where HTTP/2 without TLS is spoken too, for gRPC (dynamic mode). */
+    http2?: { address: string; port: number };
     /** The zone this gateway is in: instances there are preferred. */
     zone?: string;
     /** Room in nginx for the route tables, bytes; by default 64 MiB. Used only as far as there are routes. */
@@ -32,8 +34,8 @@ const defaultTableBytes = 64 * 1024 * 1024;
  * gateway itself listens on one. `documents` is the caller's to close; without it the gateway keeps a store of its own.
  */
 export async function runGateway(options: RunGatewayOptions): Promise<void> {
-  const { listen, clock, workers = Math.min(4, availableParallelism()), mode, zone = null } = options;
-  const { tableBytes = defaultTableBytes } = options;
+  const { listen, clock, workers = Math.min(4, availableParallelism()), mode } = options;
+  const { http2 = null, zone = null, tableBytes = defaultTableBytes } = options;
   const dir = resolve(options.dir);
   const documents = options.documents ?? createDocumentStore({ clock, stateDir: join(dir, 'documents') });
   const problem = await luaProblem();
@@ -49,7 +51,7 @@ export async function runGateway(options: RunGatewayOptions): Promise<void> {
         make: (chosen) =>
           chosen === 'plain'
             ? new PlainBackend({ dir, listen, clock, workers })
-            : new DynamicBackend({ dir, listen, clock, workers, zone, tableBytes }),
+            : new DynamicBackend({ dir, listen, http2, clock, workers, zone, tableBytes }),
       },
     });
   } finally {

@@ -182,6 +182,32 @@ const version = map({
   ...shared,
 });
 
+const truth = z.boolean({ error: 'must be true or false' });
+
+const proxy = map({
+  protocol: choice(['http', 'grpc']).optional().describe('What its instances speak. Default: http.'),
+  'connect-timeout': duration(10, 600_000).optional().describe('The longest wait for a connection. Default: 2s.'),
+  'send-timeout': duration(100, 86_400_000)
+    .optional()
+    .describe('The longest pause in sending a request. Default: 60s.'),
+  'read-timeout': duration(100, 86_400_000)
+    .optional()
+    .describe('The longest pause of an answer. Default: 60s; an hour for WebSockets and event streams.'),
+  retries: whole(0, 10).optional().describe('Other instances tried after the first failed. Default: 2.'),
+  'retry-budget': whole(0, 100)
+    .optional()
+    .describe('Further tries in percent of all requests; some a second are always allowed. Default: 20.'),
+  'retry-non-idempotent': truth
+    .optional()
+    .describe('Whether a POST, PATCH or LOCK that was sent may be tried again elsewhere. Default: false.'),
+  'mark-down': duration(0, 600_000)
+    .optional()
+    .describe('How long an instance at which requests fail is passed over. Default: 5s.'),
+  'slow-start': duration(0, 600_000)
+    .optional()
+    .describe('How long a new instance takes to get its full share. Default: 3s.'),
+}).describe('How the gateway talks to its instances (in dynamic mode).');
+
 const service = map({
   route: z
     .string({ error: 'must be a path such as /dns' })
@@ -199,6 +225,7 @@ const service = map({
     .optional()
     .describe('The longest wait for requests in flight before an instance is stopped. Default: 30s.'),
   'stop-timeout': duration(0, 600_000).optional().describe('From SIGTERM to SIGKILL. Default: 5s.'),
+  proxy: proxy.optional(),
   ...shared,
   versions: z
     .record(
@@ -233,6 +260,11 @@ export const environmentSchema = map({
       .optional()
       .describe("The merged document's title. Default: the environment's name."),
     description: text('must be text').optional().describe("The merged document's description."),
+    mode: choice(['auto', 'dynamic', 'plain'])
+      .optional()
+      .describe(
+        'How nginx is fed: dynamic without reloads, plain by files. Default: auto, dynamic where nginx has Lua.',
+      ),
   })
     .optional()
     .describe('The gateway in front of all services.'),
@@ -246,6 +278,7 @@ export type EnvironmentShape = z.infer<typeof environmentSchema>;
 export type ServiceShape = EnvironmentShape['services'][string];
 export type VersionShape = ServiceShape['versions'][string];
 export type HealthShape = NonNullable<VersionShape['health']>;
+export type ProxyShape = NonNullable<ServiceShape['proxy']>;
 export type ArtifactShape = NonNullable<VersionShape['artifact']>;
 
 /**

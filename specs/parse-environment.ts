@@ -9,10 +9,11 @@ import {
   environmentSchema,
   type HealthShape,
   isAlwaysText,
+  type ProxyShape,
   type ServiceShape,
   type VersionShape,
 } from './environment-schema.ts';
-import type { HealthCheck } from './nouns.ts';
+import type { HealthCheck, ProxySpec } from './nouns.ts';
 import { type Place, sourceText, specInvalid } from './problems.ts';
 import { flawedServices, shapeProblems } from './shape-problems.ts';
 import { readYaml, type YamlTree } from './yaml-tree.ts';
@@ -66,7 +67,11 @@ function declare(shape: EnvironmentShape, tree: YamlTree): DeclaredEnvironment {
   return {
     name: shape.environment,
     pool: { size: shape.pool?.size ?? 1, image: shape.pool?.image ?? 'process' },
-    gateway: { title: shape.gateway?.title ?? shape.environment, description: shape.gateway?.description ?? '' },
+    gateway: {
+      title: shape.gateway?.title ?? shape.environment,
+      description: shape.gateway?.description ?? '',
+      ...(shape.gateway?.mode === undefined ? {} : { mode: shape.gateway.mode }),
+    },
     services: Object.entries(shape.services).map(([name, service]) => declareService(name, service, tree)),
   };
 }
@@ -83,10 +88,27 @@ function declareService(name: string, service: ServiceShape, tree: YamlTree): De
       : { onConfigChange: 'signal' as const, configSignal: onChange }),
     drainTimeoutMs: ms(service['drain-timeout'], 30_000),
     stopTimeoutMs: ms(service['stop-timeout'], 5000),
+    ...(service.proxy === undefined ? {} : { proxy: declareProxy(service.proxy) }),
     versions: Object.entries(service.versions).map(([version, declared]) =>
       declareVersion(version, declared, service, tree.valueAt(['services', name, 'versions', version, 'artifact'])),
     ),
   };
+}
+
+/** Only what is declared: the gateway knows the defaults. */
+function declareProxy(proxy: ProxyShape): ProxySpec {
+  const all = {
+    protocol: proxy.protocol,
+    connectTimeoutMs: msOf(proxy['connect-timeout']),
+    sendTimeoutMs: msOf(proxy['send-timeout']),
+    readTimeoutMs: msOf(proxy['read-timeout']),
+    retries: proxy.retries,
+    retryBudget: proxy['retry-budget'],
+    retryNonIdempotent: proxy['retry-non-idempotent'],
+    markDownMs: msOf(proxy['mark-down']),
+    slowStartMs: msOf(proxy['slow-start']),
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
 function declareVersion(
@@ -130,5 +152,9 @@ function declareHealth(health: HealthShape): HealthCheck {
 }
 
 function ms(duration: string | undefined, fallback: number): number {
-  return (duration === undefined ? undefined : parseDuration(duration)) ?? fallback;
+  return msOf(duration) ?? fallback;
+}
+
+function msOf(duration: string | undefined): number | undefined {
+  return duration === undefined ? undefined : parseDuration(duration);
 }

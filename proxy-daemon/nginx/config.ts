@@ -19,7 +19,12 @@ export function makeNginxConfig(table: RouteTable, settings: NginxSettings): Dir
   return [...mainParts(settings), block('http', [], makeHttp(table, settings))];
 }
 
-const fixedParts = lasting((paths: GatewayPaths) => [...basics(paths.temp), ...proxyDefaults(), ...requestMaps()]);
+const fixedParts = lasting((paths: GatewayPaths) => [
+  ...basics(paths.temp),
+  ...proxyDefaults(),
+  directive('proxy_next_upstream_tries', 3),
+  ...requestMaps(),
+]);
 const locationsOf = lasting((paths: GatewayPaths) => serverLocations(paths, plainLocations(paths)));
 const upstreamOf = lasting((route: Route) => [makeUpstream(route)]);
 

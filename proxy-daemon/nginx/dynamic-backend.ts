@@ -32,6 +32,8 @@ export interface DynamicBackendOptions {
   listen: { address: string; port: number };
   clock: Clock;
   workers: number;
+  /** Where HTTP/2 without TLS is spoken, for gRPC; null: nowhere. */
+  http2: { address: string; port: number } | null;
   /** The zone this gateway is in, to prefer instances there; null: none. */
   zone: string | null;
   /** Room for the route tables, bytes. */
@@ -61,7 +63,7 @@ export class DynamicBackend implements GatewayBackend {
   #diskProblem = '';
 
   constructor(options: DynamicBackendOptions) {
-    const { dir, listen, clock, workers, tableBytes } = options;
+    const { dir, listen, http2, clock, workers, tableBytes } = options;
     this.#clock = clock;
     this.#paths = gatewayPaths(dir);
     installStaticFiles(this.#paths);
@@ -72,7 +74,7 @@ export class DynamicBackend implements GatewayBackend {
     this.#sent = new SentTables(options.zone);
     this.#counts = new TrafficCounts(this.#socket, clock);
     const user = workerUser(dir);
-    const settings = { listen, paths: this.#paths, user, workers, shutdownTimeoutMs, tableBytes };
+    const settings = { listen, http2, paths: this.#paths, user, workers, shutdownTimeoutMs, tableBytes };
     const config = emit(makeDynamicConfig({ ...settings, modules: luaModules(), adminSocket: this.#socket }));
     this.#config = `${dynamicHeader}# code ${code}\n${config}`;
   }

@@ -11,6 +11,8 @@ export interface DynamicSettings extends NginxSettings {
   /** What the Lua module is loaded by. */
   modules: Directive[];
   adminSocket: string;
+  /** Where HTTP/2 without TLS is spoken, for gRPC; null: nowhere. */
+  http2: { address: string; port: number } | null;
   /** Room for the route tables, bytes. 10,000 services with 10 instances each take some 20 MB. */
   tableBytes: number;
 }
@@ -33,7 +35,8 @@ export function makeDynamicConfig(settings: DynamicSettings): Directive[] {
         ...proxyDefaults(),
         ...requestMaps(),
         ...luaParts(settings),
-        upstream(settings),
+        upstream(httpUpstream, settings),
+        upstream(grpcUpstream, settings),
         block('server', [], gatewayServer(settings)),
         block('server', [], adminServer(settings)),
       ],
@@ -60,10 +63,14 @@ function phase(lua: string, name: string): string {
   return `${lua}/phases/${name}.lua`;
 }
 
-function upstream({ paths }: DynamicSettings): Directive {
+/** Two, since nginx keeps connections by upstream, whatever is spoken on them. */
+const httpUpstream = 'mcp_http';
+const grpcUpstream = 'mcp_grpc';
+
+function upstream(name: string, { paths }: DynamicSettings): Directive {
   return block(
     'upstream',
-    ['mcp_instance'],
+    [name],
     [
       // nginx wants one; the balancer chooses another for each try.
       directive('server', '0.0.0.1:1'),
@@ -77,9 +84,11 @@ function upstream({ paths }: DynamicSettings): Directive {
 }
 
 function gatewayServer(settings: DynamicSettings): Directive[] {
-  const { listen, paths } = settings;
+  const { listen, http2, paths } = settings;
   return [
     directive('listen', endpointOf(listen)),
+    // Without TLS a port speaks either HTTP/1 or HTTP/2 (until nginx 1.25.1).
+    ...(http2 === null ? [] : [directive('listen', endpointOf(http2), 'http2')]),
     directive('server_name', '_'),
     ...['generation', 'document', 'ticket', 'service', 'prefix', 'rest'].map((name) =>
       directive('set', nginxText`$mcp_${name}`, ''),
@@ -101,26 +110,35 @@ function dynamicLocations({ paths }: DynamicSettings): ModeLocations {
     ],
     notFound: [directive('content_by_lua_file', phase(paths.lua, 'not-found'))],
     proxied: [
-      block(
-        'location',
-        ['/'],
-        [directive('rewrite_by_lua_file', phase(paths.lua, 'rewrite')), ...toInstance('proxy_pass')],
-      ),
+      block('location', ['/'], [directive('rewrite_by_lua_file', phase(paths.lua, 'rewrite')), ...toInstance()]),
       // Services that declare all of their operations idempotent: also a POST that was sent is tried again elsewhere.
       block(
         'location',
         ['@any-method'],
-        [directive('proxy_next_upstream', 'error', 'timeout', 'non_idempotent'), ...toInstance('proxy_pass')],
+        [directive('proxy_next_upstream', 'error', 'timeout', 'non_idempotent'), ...toInstance()],
       ),
+      // WebSockets and event streams: what an instance sends is passed on at once.
+      block('location', ['@stream'], [directive('proxy_buffering', 'off'), ...toInstance()]),
+      block('location', ['@grpc'], toGrpcInstance()),
     ],
   };
 }
 
-function toInstance(how: 'proxy_pass'): Directive[] {
+/** Alone in its location, so that what a backend answers is not marked as the gateway's own. */
+const requestId = header('X-Request-Id', nginxText`$mcp_request_id`);
+
+function toInstance(): Directive[] {
+  return [requestId, directive('proxy_pass', nginxText`http://${httpUpstream}$mcp_rest`)];
+}
+
+function toGrpcInstance(): Directive[] {
   return [
-    // Alone here, so that what a backend answers is not marked as the gateway's own.
-    header('X-Request-Id', nginxText`$mcp_request_id`),
-    directive(how, nginxText`http://mcp_instance$mcp_rest`),
+    requestId,
+    directive('grpc_set_header', 'X-Request-Id', nginxText`$mcp_request_id`),
+    directive('grpc_set_header', 'X-Forwarded-For', nginxText`$proxy_add_x_forwarded_for`),
+    directive('grpc_connect_timeout', '2s'),
+    directive('grpc_next_upstream', 'error', 'timeout'),
+    directive('grpc_pass', `grpc://${grpcUpstream}`),
   ];
 }
 

@@ -75,7 +75,6 @@ export function proxyDefaults(): Directive[] {
     directive('proxy_send_timeout', '60s'),
     // Without `non_idempotent` a POST is tried elsewhere only if it was not sent at all.
     directive('proxy_next_upstream', 'error', 'timeout'),
-    directive('proxy_next_upstream_tries', 3),
     directive('proxy_next_upstream_timeout', '10s'),
     directive('proxy_hide_header', 'X-MCP-Generation'),
     directive('proxy_hide_header', 'X-Request-Id'),

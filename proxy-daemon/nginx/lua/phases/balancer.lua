@@ -3,6 +3,9 @@ local balancer = require 'ngx.balancer'
 local pick = require 'mcp.pick'
 local requests = require 'mcp.requests'
 
+-- Connect, send, read, in seconds: a WebSocket may be silent for long.
+local lasting_timeouts = { 2, 3600, 3600 }
+
 local request = requests.current()
 if not request then
   return ngx.exit(500)
@@ -25,7 +28,7 @@ end
 request.peer = peer
 request.counted = true
 
-local timeouts = request.entry.timeouts
+local timeouts = request.entry.timeouts or request.lasting and lasting_timeouts
 if timeouts then
   balancer.set_timeouts(timeouts[1], timeouts[2], timeouts[3])
 end

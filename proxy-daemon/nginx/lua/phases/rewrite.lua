@@ -41,14 +41,18 @@ var.mcp_prefix = entry.prefix
 var.mcp_rest = rest
 
 local request = { prefix = prefix, entry = entry }
-if streams.is_asked_for() then
+local lasts = streams.is_asked_for()
+if lasts then
   streams.mark(request)
 end
 requests.add(request)
 retry_budget.deposit(entry)
 if entry.protocol == 'grpc' then
-  ngx.req.set_uri(mark and path:sub(length + 1) or rest)
+  ngx.req.set_uri(var.uri:sub(length + 1))
   return ngx.exec('@grpc')
+end
+if lasts then
+  return ngx.exec('@stream')
 end
 if entry.any_method then
   return ngx.exec('@any-method')
