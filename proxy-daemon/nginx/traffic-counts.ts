@@ -8,8 +8,9 @@ import { isNginx } from './nginx-workers.ts';
 
 /** Figures are not older than this, and in-flight counts where nobody drains, ms. */
 const freshMs = 2000;
-/** Reading many figures holds up nginx's workers, so it may take at most this share of the time. */
-const readingShare = 0.01;
+/** Reading many figures holds up nginx's workers, so they are read the rarer the longer that takes, up to this, ms. */
+const longestWaitMs = 10_000;
+const restFactor = 20;
 /** Less free than this is said before it is too late. */
 const leastFree = 0.1;
 
@@ -104,7 +105,7 @@ export class TrafficCounts {
       askAdmin(this.#socket, 'GET', '/state'),
     ]);
     const took = this.#clock.monotonic() - started;
-    this.#reportDue = started + Math.max(freshMs, took / readingShare);
+    this.#reportDue = started + Math.min(longestWaitMs, Math.max(freshMs, took * restFactor));
     this.#tables = state.lines.flatMap(([word, name = '', bytes, free]) =>
       word === 'dict' ? [{ name, bytes: Number(bytes), free: Number(free) }] : [],
     );
