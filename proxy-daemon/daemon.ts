@@ -299,6 +299,8 @@ class GatewayDaemon {
       registrations: reading.registrations,
       previous: this.#table,
       dead: this.#probe.dead(),
+      asOf: reading.asOf,
+      releases: reading.releases,
       now: this.#options.clock.now(),
     });
     if (table.holding !== '' && table.holding !== this.#table.holding) {

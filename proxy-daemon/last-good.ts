@@ -45,6 +45,7 @@ const tableSchema: z.ZodType<RouteTable> = z.object({
       document: nullableText,
       declared: z.boolean(),
       missingSince: z.number().nullable(),
+      missingAsOf: z.number().optional(),
     }),
   ),
 });

@@ -9,9 +9,11 @@ import { paths } from '../registrar/layout.ts';
 import { readDeclared } from '../registrar/recipes/desired-document.ts';
 import { MembershipCache } from '../registrar/recipes/membership-cache.ts';
 import type { Membership, MembershipNode } from '../registrar/recipes/membership-state.ts';
+import { readReleases } from '../registrar/recipes/releases.ts';
 import { SessionKeeper } from '../registrar/recipes/session-keeper.ts';
-import type { DesiredRecord } from '../registrar/records.ts';
+import type { DesiredRecord, ReleasesRecord } from '../registrar/records.ts';
 import type { ConnectRegistry, RegistryClient } from '../registrar/registry-client.ts';
+import { isMcpError } from '../specs/errors.ts';
 import type { LiveRegistration, Rejected } from './routes/route-table.ts';
 
 export interface RegistryReading {
@@ -20,6 +22,8 @@ export interface RegistryReading {
   rejected: Rejected[];
   /** Null where nothing was ever declared. */
   desired: DesiredRecord | null;
+  /** What operators let go of. */
+  releases: ReleasesRecord['releases'];
   /** Every registration change up to this zxid is in here. */
   asOf: number;
 }
@@ -46,6 +50,7 @@ export class RegistryReader {
   #membership: Membership | null = null;
   /** Undefined until read once. */
   #desired: DesiredRecord | null | undefined;
+  #releases: ReleasesRecord['releases'] = [];
   /** What is wrong, by what it concerns; empty where nothing is. */
   readonly #troubles = { session: '', desired: '' };
 
@@ -78,7 +83,11 @@ export class RegistryReader {
         this.#tell();
       });
       const work = this.#options.onSession(client, signal);
-      await Promise.all([cache.start(signal), this.#followDesired(client, signal)]);
+      await Promise.all([
+        cache.start(signal),
+        this.#follow(client, paths.desired, () => this.#readDesired(client, signal), signal),
+        this.#follow(client, paths.released, () => this.#readReleases(client, signal), signal),
+      ]);
       this.#trouble('session', '');
       await work;
     } finally {
@@ -87,15 +96,15 @@ export class RegistryReader {
   }
 
   /** Resolves after the first reading; then reads again after each change until the signal aborts. */
-  async #followDesired(client: RegistryClient, signal: AbortSignal): Promise<void> {
+  async #follow(client: RegistryClient, path: string, read: () => Promise<void>, signal: AbortSignal): Promise<void> {
     let changed = Promise.withResolvers<void>();
-    await client.addWatch(paths.desired, 'persistent', () => changed.resolve(), { signal });
-    await this.#readDesired(client, signal);
+    await client.addWatch(path, 'persistent', () => changed.resolve(), { signal });
+    await read();
     const again = async () => {
       while (!signal.aborted) {
         await changed.promise;
         changed = Promise.withResolvers();
-        await this.#readDesired(client, signal);
+        await read();
       }
     };
     const stop = () => changed.resolve();
@@ -124,6 +133,20 @@ export class RegistryReader {
     }
   }
 
+  /** Retries until read; what is damaged releases nothing. */
+  async #readReleases(client: RegistryClient, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        this.#releases = (await readReleases(client, { signal })).releases;
+        this.#tell();
+        return;
+      } catch (error) {
+        if (isMcpError(error, 'RECORD_INVALID')) return;
+        await this.#options.clock.sleep(rereadDelayMs, signal).catch(() => {});
+      }
+    }
+  }
+
   #trouble(what: 'session' | 'desired', reason: string): void {
     this.#troubles[what] = reason;
     this.#options.onTrouble(this.#troubles.session || this.#troubles.desired);
@@ -140,7 +163,8 @@ export class RegistryReader {
       if ('record' in judged) registrations.push(judged);
       else rejected.push(judged);
     }
-    this.#options.onReading({ registrations, rejected, desired: this.#desired, asOf: this.#membership.asOf });
+    const { asOf } = this.#membership;
+    this.#options.onReading({ registrations, rejected, desired: this.#desired, releases: this.#releases, asOf });
   }
 
   #judge(path: string, node: MembershipNode): LiveRegistration | Rejected | 'no registration' {

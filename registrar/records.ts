@@ -166,6 +166,19 @@ export interface GatewayRecord {
   at: number;
 }
 
+/** /released: what operators told gateways to hold no longer (P9). */
+export interface ReleasesRecord {
+  releases: {
+    /** Null: all. */
+    service: string | null;
+    /** Speaks of what was missing at this zxid. */
+    asOf: number;
+    by: string;
+    reason: string;
+    at: number;
+  }[];
+}
+
 /** /budget/<service> (P2); `_pool` for machines without a service. */
 export interface BudgetRecord {
   /** Times of destructions in the window, newest last. */

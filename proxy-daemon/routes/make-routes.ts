@@ -3,7 +3,7 @@
  * did not change since the table before is the same object in both, so that whoever uses them need not look at it again.
  * One bad registration or service is left out with its reason and never takes another down with it.
  */
-import type { RegistrationRecord } from '../../registrar/records.ts';
+import type { RegistrationRecord, ReleasesRecord } from '../../registrar/records.ts';
 import type { Environment, Service } from '../../specs/nouns.ts';
 import { acceptRegistrations, asKnown } from './accept-registrations.ts';
 import type { LossLimits } from './loss-guard.ts';
@@ -30,6 +30,10 @@ export interface RoutesInput {
   previous: RouteTable;
   /** Missing instances that did not answer a probe, by path. */
   dead: ReadonlySet<string>;
+  /** zxid of this reading. */
+  asOf?: number;
+  /** What operators let go of (P9). */
+  releases?: ReleasesRecord['releases'];
   /** ms since the Unix epoch. */
   now: number;
   limits?: LossLimits;
@@ -51,6 +55,8 @@ export function makeRoutes(input: RoutesInput): RouteTable {
     wanted: wantedCounts(input.desired),
     wantsAny: (input.desired?.services ?? []).some(({ versions }) => versions.some(({ count }) => count > 0)),
     dead: input.dead,
+    asOf: input.asOf ?? 0,
+    released: releasedOf(input.releases ?? []),
     now: input.now,
     limits: input.limits ?? defaultLossLimits,
   });
@@ -177,6 +183,17 @@ function wantedCounts(desired: Environment | null): (service: string, version: s
     const declaration = declared.get(service);
     if (!declaration) return null;
     return declaration.versions.find((one) => one.version === version)?.count ?? 0;
+  };
+}
+
+/** The newest release that speaks of a service. */
+function releasedOf(releases: ReleasesRecord['releases']): (service: string) => number | undefined {
+  const newest = new Map<string | null, number>();
+  for (const { service, asOf } of releases) newest.set(service, Math.max(asOf, newest.get(service) ?? asOf));
+  const all = newest.get(null);
+  return (service) => {
+    const own = newest.get(service);
+    return own === undefined || all === undefined ? (own ?? all) : Math.max(own, all);
   };
 }
 

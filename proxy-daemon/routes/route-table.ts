@@ -75,6 +75,8 @@ export interface KnownInstance {
   declared: boolean;
   /** ms since the Unix epoch; null while it is registered. */
   missingSince: number | null;
+  /** zxid of the reading that it was first missing in; a release that speaks of it lets it go. */
+  missingAsOf?: number;
 }
 
 export interface RouteTable {

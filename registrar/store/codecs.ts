@@ -15,6 +15,7 @@ import type {
   GatewayMark,
   GatewayRecord,
   MachineRecord,
+  ReleasesRecord,
   StatusRecord,
   SuspendedRecord,
 } from '../records.ts';
@@ -108,6 +109,9 @@ export const codecs = {
     holding: text,
     rejected: z.array(z.object({ path: text, reason: text })),
     at: time,
+  }),
+  releases: shaped<ReleasesRecord>({
+    releases: z.array(z.object({ service: text.nullable(), asOf: z.number(), by: text, reason: text, at: time })),
   }),
   budget: shaped<BudgetRecord>({ destroyed: z.array(time), generation: count, used: count }),
   status: shaped<StatusRecord>({

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { gatewayPaths } from '../../proxy-daemon/nginx/paths.ts';
 import { publishDesired } from '../../registrar/recipes/desired-document.ts';
+import { release } from '../../registrar/recipes/releases.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { testGateway } from '../helpers/gateway.ts';
 import { startBackend } from '../helpers/http-backend.ts';
@@ -74,6 +75,23 @@ test('a wiped registry: what is served stays, through a restart of the daemon to
   gateway.start();
   await eventually('told again', async () => (await gateway.status()).registry.reason !== 'not connected yet');
   t.is((await gateway.ask('/names/x')).status, 200);
+});
+
+test('instances held in a mass loss are let go of by an operator', async (t) => {
+  const gateway = await testGateway(t);
+  const backends = [await startBackend(t, 'one'), await startBackend(t, 'two')];
+  gateway.start();
+  const registrations = backends.map(({ port }, n) => onLoopback('dns', '1', n, port));
+  for (const one of registrations) await gateway.register(one);
+  await gateway.settled();
+  for (const { path } of registrations) await gateway.client.delete(path);
+  await eventually('held', async () => (await gateway.record()).holding !== '');
+  t.is((await gateway.ask('/dns/x')).status, 200);
+  await release(gateway.client, { service: 'dns', reason: 'they are gone for good', by: 'operator:ann', at: 1 });
+  await eventually('let go', async () => (await gateway.record()).holding === '');
+  t.true((await gateway.ask('/dns/x')).status > 400);
+  await gateway.register(registrations[0] as (typeof registrations)[0]);
+  await eventually('back', async () => (await gateway.ask('/dns/x')).status === 200);
 });
 
 test('a gateway whose nginx cannot start says so in the registry', async (t) => {
