@@ -17,9 +17,9 @@ import { drainedMark, type Marks, pruned, servedMark, withMark } from './gateway
 import { loadLastGood, saveLastGood } from './last-good.ts';
 import { LossProbe } from './loss-probe.ts';
 import { type GatewayPaths, gatewayPaths } from './nginx/paths.ts';
-import { documentInfo, documentTargets, drainTimeout } from './publication-parts.ts';
+import { documentInfo, documentTargets, drainTimeout, routedInstances } from './publication-parts.ts';
 import { RegistryReader, type RegistryReading } from './registry-reader.ts';
-import { makeRoutes } from './routes/make-routes.ts';
+import { RouteMaker } from './routes/route-maker.ts';
 import type { Rejected, RouteTable } from './routes/route-table.ts';
 import type { PublicationReport, StatusReport } from './status-report.ts';
 import { StatusWriter } from './status-writer.ts';
@@ -51,6 +51,8 @@ const defaultReloadIntervalMs = 1000;
 const tickMs = 250;
 /** With more old workers than this alive (long requests, WebSockets) reloads become rarer in proportion. */
 const manyLeaving = 16;
+/** What is done beside serving may take at most one part in so many of the time. */
+const tidyRest = 20;
 /** After a publication that failed, ms. */
 const retryMs = 5000;
 /** The longest that a restarted gateway waits for documents to be read again, ms. */
@@ -73,7 +75,10 @@ class GatewayDaemon {
   #wake = Promise.withResolvers<void>();
   #reading: RegistryReading | null = null;
   #registry: StatusReport['registry'];
+  readonly #maker: RouteMaker;
   #table: RouteTable;
+  /** Services whose registrations changed since the table was made; null: any may have. */
+  #changed: ReadonlySet<string> | null = null;
   #rejected: Rejected[] = [];
   #generation = 0;
   #marks: Marks = [];
@@ -86,6 +91,9 @@ class GatewayDaemon {
   /** Monotonic time since when a change waits for the reload interval; null where none does. */
   #waitingSince: number | null = null;
   #problem = '';
+  #tidied: RouteTable | null = null;
+  #saved: RouteTable | null = null;
+  #tidyDue = 0;
   /** Served when this daemon started; null where none was, or it has been superseded. */
   #lastDocument: MergedDocument | null = null;
   #lastDocumentUntil: number | null = null;
@@ -106,6 +114,7 @@ class GatewayDaemon {
     this.#startedAt = clock.now();
     this.#registry = { connected: false, since: this.#startedAt, reason: 'not connected yet' };
     this.#table = loadLastGood(this.#paths);
+    this.#maker = new RouteMaker(this.#table);
   }
 
   async run(): Promise<void> {
@@ -156,6 +165,7 @@ class GatewayDaemon {
         await this.#step();
         await this.#backend.observe();
         await this.#traffic.look(this.#backend);
+        if (this.#eventAt === null) this.#tidy();
       } catch (error) {
         this.#fail(error);
       } finally {
@@ -172,6 +182,7 @@ class GatewayDaemon {
 
   #onReading(reading: RegistryReading): void {
     this.#reading = reading;
+    this.#changed = this.#changed && reading.changed && new Set([...this.#changed, ...reading.changed]);
     this.#look();
   }
 
@@ -198,8 +209,7 @@ class GatewayDaemon {
     const { clock } = this.#options;
     const reading = this.#reading;
     const begun = this.#eventAt ?? clock.monotonic();
-    const isUnsettled = this.#table.known.some(({ missingSince }) => missingSince !== null);
-    const hasWork = this.#eventAt !== null || this.#behind || isUnsettled;
+    const hasWork = this.#eventAt !== null || this.#behind || !this.#maker.isSettled();
     if (this.#eventAt !== null) this.#wake = Promise.withResolvers();
     this.#eventAt = null;
     if (reading === null || !hasWork || (this.#behind && this.#mustWait(begun))) return;
@@ -218,9 +228,9 @@ class GatewayDaemon {
     this.#behind = !isServed;
     const isDue = !isServed && !this.#mustWait(begun);
     const published = isDue ? this.#publish(publication, reading, begun) : null;
-    // While nginx checks the new configuration: what follows from the table, but is not needed to serve it.
-    this.#probe.look(this.#table.known, () => this.#look());
-    this.#options.documents.update(documentTargets(this.#table), documentInfo(environment));
+    if (!this.#maker.isSettled()) this.#probe.look(this.#table.known, () => this.#look());
+    // While nginx checks the new configuration.
+    if (this.#backend.reloads) this.#tidy();
     if (isServed) {
       this.#problem = '';
       this.#marks = withMark(this.#marks, this.#generation, reading.asOf);
@@ -279,7 +289,20 @@ class GatewayDaemon {
     const report: PublicationReport = { generation, at: clock.now(), ownMs, testMs, switchMs, waitedMs };
     this.#publications = [...this.#publications, report].slice(-20);
     log.info(report, 'a new generation is served');
-    saveLastGood(this.#paths, publication.table);
+  }
+
+  /** What follows from the table, but is not needed to serve it. With very many instances it waits for a quieter moment. */
+  #tidy(): void {
+    const { clock, documents } = this.#options;
+    const started = clock.monotonic();
+    if (this.#reading === null || started < this.#tidyDue) return;
+    const environment = this.#reading.desired?.environment ?? null;
+    if (this.#tidied !== this.#table) documents.update(documentTargets(this.#table), documentInfo(environment));
+    this.#tidied = this.#table;
+    const isServed = !this.#behind && this.#marks.length > 0;
+    if (isServed && this.#saved !== this.#table) saveLastGood(this.#paths, this.#table);
+    if (isServed) this.#saved = this.#table;
+    this.#tidyDue = clock.monotonic() + (clock.monotonic() - started) * tidyRest;
   }
 
   /** Takes up the declared mode, if it is another one: the next publication then goes out that way. */
@@ -294,10 +317,12 @@ class GatewayDaemon {
   }
 
   #makeTable(reading: RegistryReading): RouteTable {
-    const table = makeRoutes({
+    const changed = this.#changed;
+    this.#changed = new Set();
+    const table = this.#maker.make({
       desired: reading.desired?.environment ?? null,
       registrations: reading.registrations,
-      previous: this.#table,
+      changed,
       dead: this.#probe.dead(),
       asOf: reading.asOf,
       releases: reading.releases,
@@ -328,7 +353,7 @@ class GatewayDaemon {
     const holding = this.#registry.connected
       ? this.#table.holding
       : `since ${new Date(this.#registry.since).toISOString()}: ${this.#registry.reason}`;
-    const instances = this.#table.routes.flatMap((route) => route.instances.filter(({ weight }) => weight > 0)).length;
+    const instances = this.#table.routes.reduce((sum, route) => sum + routedInstances(route), 0);
     const { mode, reason: modeReason } = this.#choice;
     const alarm = this.#backend.alarm();
     const common = { url, pid: process.pid, mode, modeReason, alarm, served, drained, holding, at };

@@ -14,10 +14,13 @@ import { SessionKeeper } from '../registrar/recipes/session-keeper.ts';
 import type { DesiredRecord, ReleasesRecord } from '../registrar/records.ts';
 import type { ConnectRegistry, RegistryClient } from '../registrar/registry-client.ts';
 import { isMcpError } from '../specs/errors.ts';
+import { RegistrationIndex } from './routes/registration-index.ts';
 import type { LiveRegistration, Rejected } from './routes/route-table.ts';
 
 export interface RegistryReading {
-  registrations: LiveRegistration[];
+  registrations: RegistrationIndex;
+  /** Services whose registrations differ from the reading before; null: any may. */
+  changed: ReadonlySet<string> | null;
   /** Nodes that are no valid registration. */
   rejected: Rejected[];
   /** Null where nothing was ever declared. */
@@ -46,8 +49,11 @@ const rereadDelayMs = 1000;
 export class RegistryReader {
   readonly #options: RegistryReaderOptions;
   /** A node object stands for one version of one znode, so each is judged once. */
-  readonly #judged = new WeakMap<MembershipNode, LiveRegistration | Rejected | 'no registration'>();
+  readonly #judged = new WeakMap<MembershipNode, LiveRegistration | Rejected>();
   #membership: Membership | null = null;
+  #nodes: Membership['nodes'] | null = null;
+  #registrations = new RegistrationIndex();
+  readonly #rejected = new Map<string, Rejected>();
   /** Undefined until read once. */
   #desired: DesiredRecord | null | undefined;
   #releases: ReleasesRecord['releases'] = [];
@@ -78,9 +84,9 @@ export class RegistryReader {
     try {
       this.#membership = null;
       const cache = new MembershipCache({ client, clock, root: paths.services, depth: registrationDepth });
-      cache.onChange((membership) => {
+      cache.onChange((membership, changed) => {
         this.#membership = membership;
-        this.#tell();
+        this.#tell(this.#take(membership, changed));
       });
       const work = this.#options.onSession(client, signal);
       await Promise.all([
@@ -123,7 +129,7 @@ export class RegistryReader {
         if (record || !damage) this.#desired = record;
         const trouble = `${paths.desired} can't be read: ${damage}; what was declared before stays in force`;
         this.#trouble('desired', damage ? trouble : '');
-        this.#tell();
+        this.#tell(null);
         return;
       } catch (error) {
         if (signal.aborted) return;
@@ -138,7 +144,7 @@ export class RegistryReader {
     while (!signal.aborted) {
       try {
         this.#releases = (await readReleases(client, { signal })).releases;
-        this.#tell();
+        this.#tell(null);
         return;
       } catch (error) {
         if (isMcpError(error, 'RECORD_INVALID')) return;
@@ -152,28 +158,50 @@ export class RegistryReader {
     this.#options.onTrouble(this.#troubles.session || this.#troubles.desired);
   }
 
-  #tell(): void {
+  #tell(changed: ReadonlySet<string> | null): void {
     if (this.#membership === null || this.#desired === undefined) return;
-    const registrations: LiveRegistration[] = [];
-    const rejected: Rejected[] = [];
-    for (const path of this.#membership.unreadable) rejected.push({ path, reason: 'the gateway may not read it' });
-    for (const [path, node] of this.#membership.nodes) {
-      const judged = this.#judge(path, node);
-      if (judged === 'no registration') continue;
-      if ('record' in judged) registrations.push(judged);
-      else rejected.push(judged);
-    }
-    const { asOf } = this.#membership;
-    this.#options.onReading({ registrations, rejected, desired: this.#desired, releases: this.#releases, asOf });
+    const { asOf, unreadable } = this.#membership;
+    const refused = [...unreadable].map((path) => ({ path, reason: 'the gateway may not read it' }));
+    this.#options.onReading({
+      registrations: this.#registrations,
+      changed,
+      rejected: [...refused, ...this.#rejected.values()],
+      desired: this.#desired,
+      releases: this.#releases,
+      asOf,
+    });
   }
 
-  #judge(path: string, node: MembershipNode): LiveRegistration | Rejected | 'no registration' {
-    const known = this.#judged.get(node);
-    if (known) return known;
-    const isRegistration = path.split('/').length === registrationDepth + 2;
-    const judged = isRegistration ? this.#parse(path, node) : 'no registration';
+  /** Judges the nodes that changed; gives the services that they belong to. */
+  #take(membership: Membership, changed: ReadonlySet<string> | null): ReadonlySet<string> | null {
+    // Nothing may have changed though everything was read.
+    if (membership.nodes === this.#nodes) return new Set();
+    this.#nodes = membership.nodes;
+    if (changed === null) {
+      this.#registrations = new RegistrationIndex();
+      this.#rejected.clear();
+      for (const [path, node] of membership.nodes) this.#judge(path, node);
+      return null;
+    }
+    for (const path of changed) {
+      const node = membership.nodes.get(path);
+      // What goes takes along all below it; what comes above a registration is none itself.
+      if (node && depthOf(path) !== registrationDepth) continue;
+      this.#registrations.delete(serviceOf(path), path);
+      for (const known of this.#rejected.keys()) {
+        if (known === path || known.startsWith(`${path}/`)) this.#rejected.delete(known);
+      }
+      if (node) this.#judge(path, node);
+    }
+    return new Set([...changed].map(serviceOf).filter((service) => service !== ''));
+  }
+
+  #judge(path: string, node: MembershipNode): void {
+    if (depthOf(path) !== registrationDepth) return;
+    const judged = this.#judged.get(node) ?? this.#parse(path, node);
     this.#judged.set(node, judged);
-    return judged;
+    if ('record' in judged) this.#registrations.add(judged);
+    else this.#rejected.set(path, judged);
   }
 
   #parse(path: string, node: MembershipNode): LiveRegistration | Rejected {
@@ -182,6 +210,16 @@ export class RegistryReader {
     if (!parsed.ok) return { path, reason: parsed.reason };
     return { path, record: parsed.record, mzxid: node.stat.mzxid };
   }
+}
+
+/** Levels below /services. */
+function depthOf(path: string): number {
+  return path.split('/').length - 2;
+}
+
+/** Empty for /services itself. */
+function serviceOf(path: string): string {
+  return path.split('/')[2] ?? '';
 }
 
 function messageOf(reason: unknown): string {

@@ -130,7 +130,7 @@ export class DynamicBackend implements GatewayBackend {
     await this.#send(change, everything);
 
     this.#isInPlace = true;
-    this.#sent.commit(table, changes, (key, isRouted) => this.#counts.routed(key, isRouted, generation));
+    this.#sent.commit(changes, (key, isRouted) => this.#counts.routed(key, isRouted, generation));
     this.#looked = null;
     this.#generation = generation;
     this.#document = next;

@@ -24,6 +24,8 @@ export class SentTables {
   readonly #zone: string | null;
   /** Routes whose entry is as it was sent, though made anew. */
   #equal: Route[] = [];
+  /** Those whose entry differs, by prefix. */
+  readonly #differing = new Map<string, Route>();
 
   constructor(zone: string | null) {
     this.#zone = zone;
@@ -42,6 +44,7 @@ export class SentTables {
     const set: [string, string][] = [];
     let kept = 0;
     this.#equal = [];
+    this.#differing.clear();
     // Where nothing is known yet nothing is new: all have been there for who knows how long.
     const firstSeen = this.#sent.size === 0 ? 0 : now;
     for (const route of table.routes) {
@@ -52,14 +55,16 @@ export class SentTables {
       const entry = serviceEntry(route, { zone: this.#zone, since });
       if (entry === null) kept -= sent ? 1 : 0;
       else if (entry === sent?.entry) this.#equal.push(route);
-      else set.push([route.prefix, entry]);
+      else {
+        this.#differing.set(route.prefix, route);
+        set.push([route.prefix, entry]);
+      }
     }
     return { set, remove: kept === this.#sent.size ? [] : this.#gone(table) };
   }
 
   /** These changes are in force: calls back with the key of each instance that gets requests now, or gets none any more. */
-  commit(table: RouteTable, changes: TableChanges, tell: (key: string, isRouted: boolean) => void): void {
-    const routes = new Map(changes.set.length > 0 ? table.routes.map((route) => [route.prefix, route]) : []);
+  commit(changes: TableChanges, tell: (key: string, isRouted: boolean) => void): void {
     for (const route of this.#equal) {
       const sent = this.#sent.get(route.prefix);
       if (sent) sent.route = route;
@@ -70,7 +75,7 @@ export class SentTables {
     }
     for (const [prefix, entry] of changes.set) {
       this.#compare(prefix, entry, tell);
-      this.#sent.set(prefix, { route: routes.get(prefix) ?? null, entry });
+      this.#sent.set(prefix, { route: this.#differing.get(prefix) ?? null, entry });
     }
   }
 

@@ -17,7 +17,7 @@ import type {
   RouteInstance,
   RouteTable,
 } from './route-table.ts';
-import { byText } from './route-table.ts';
+import { byPrefix, byText } from './route-table.ts';
 import { routeProblem, serviceNameProblem } from './safe-values.ts';
 import { versionWeights } from './weights.ts';
 
@@ -40,14 +40,15 @@ export interface RoutesInput {
 }
 
 export function makeRoutes(input: RoutesInput): RouteTable {
+  return makeTable(input).table;
+}
+
+/** The table, and where each service is in it. */
+export function makeTable(input: RoutesInput): { table: RouteTable; places: Map<string, Place> } {
   const rejected: Rejected[] = [];
   const prefixes = assignPrefixes(input.desired, input.registrations, input.previous.known, rejected);
   const accepted = acceptRegistrations(input.registrations, prefixes, rejected);
-  const inState = (state: RegistrationRecord['state']) =>
-    accepted
-      .filter(({ record }) => record.state === state)
-      .map((one) => asKnown(one, prefixes.get(one.record.service)?.declaration ?? null));
-  const live = inState('up');
+  const { live, draining } = membersOf(accepted, prefixes);
   const guarded = guardLosses({
     previous: input.previous.known,
     live,
@@ -61,28 +62,40 @@ export function makeRoutes(input: RoutesInput): RouteTable {
     limits: input.limits ?? defaultLossLimits,
   });
 
-  const draining = inState('draining');
   const members: Member[] = [
     ...live.map((instance): Member => ({ instance, state: 'routed' })),
     ...guarded.held.map((instance): Member => ({ instance, state: 'held' })),
     ...guarded.lost.map((instance): Member => ({ instance, state: 'lost' })),
     ...draining.map((instance): Member => ({ instance, state: 'draining' })),
   ];
-  const membersOf = Map.groupBy(members, ({ instance }) => instance.service);
+  const ofService = Map.groupBy(members, ({ instance }) => instance.service);
   const before = new Map(input.previous.routes.map((route) => [route.service, route]));
   const routes = [...prefixes.values()]
     .map((place): Route => {
       const { service } = place;
-      const origin = { place, members: membersOf.get(service) ?? [], holding: guarded.reasons.get(service) ?? '' };
+      const origin = { place, members: ofService.get(service) ?? [], holding: guarded.reasons.get(service) ?? '' };
       return routeOf(origin, before.get(service));
     })
-    .sort((a, b) => b.prefix.length - a.prefix.length || byText(a.prefix, b.prefix));
-  return {
+    .sort(byPrefix);
+  const table = {
     routes: sameItems(input.previous.routes, routes) ? input.previous.routes : routes,
     rejected: rejected.sort((a, b) => byText(a.path, b.path)),
     holding: [...guarded.reasons].map(([service, reason]) => `${service}: ${reason}`).join('; '),
     known: guarded.known,
   };
+  return { table, places: prefixes };
+}
+
+/** What is registered, by what it means for routing. */
+export function membersOf(
+  registered: readonly LiveRegistration[],
+  places: ReadonlyMap<string, Place>,
+): { registered: readonly LiveRegistration[]; live: KnownInstance[]; draining: KnownInstance[] } {
+  const inState = (state: RegistrationRecord['state']) =>
+    registered
+      .filter(({ record }) => record.state === state)
+      .map((one) => asKnown(one, places.get(one.record.service)?.declaration ?? null));
+  return { registered, live: inState('up'), draining: inState('draining') };
 }
 
 interface Member {
@@ -91,7 +104,7 @@ interface Member {
 }
 
 /** A service's place in the table. */
-interface Place {
+export interface Place {
   service: string;
   prefix: string;
   declaration: Service | null;
@@ -107,7 +120,7 @@ interface Origin {
 const origins = new WeakMap<Route, Origin>();
 
 /** The route before, where it was made from the same. */
-function routeOf(origin: Origin, before: Route | undefined): Route {
+export function routeOf(origin: Origin, before: Route | undefined): Route {
   const known = before && origins.get(before);
   if (known && sameOrigin(known, origin)) return before;
   const route = makeRoute(origin);
@@ -163,8 +176,7 @@ function assignPrefixes(
     const prefix = `/${service}`;
     const holder = taken.get(prefix);
     const problem =
-      serviceNameProblem(service) ||
-      routeProblem(prefix) ||
+      undeclaredProblem(service) ||
       (holder === undefined ? '' : `not declared, and its route ${prefix} is taken by ${holder}`);
     if (problem !== '') {
       rejected.push({ path: `/services/${service}`, reason: problem });
@@ -174,6 +186,15 @@ function assignPrefixes(
     places.set(service, { service, prefix, declaration: null });
   }
   return places;
+}
+
+function undeclaredProblem(service: string): string {
+  return serviceNameProblem(service) || routeProblem(`/${service}`);
+}
+
+/** Where a service goes that nobody declares, if its prefix is free; null where its name can't be a route. */
+export function undeclaredPlace(service: string): Place | null {
+  return undeclaredProblem(service) === '' ? { service, prefix: `/${service}`, declaration: null } : null;
 }
 
 /** A version that a declared service does not list is wanted no more; of a service not declared nothing is known. */

@@ -97,6 +97,11 @@ export function endpointOf(instance: { address: string; port: number }): string 
     : `${instance.address}:${instance.port}`;
 }
 
+/** Order of routes: longest prefix first, then by name. */
+export function byPrefix(a: { prefix: string }, b: { prefix: string }): number {
+  return b.prefix.length - a.prefix.length || byText(a.prefix, b.prefix);
+}
+
 /** Order of strings that is the same on every machine, whatever its locale. */
 export function byText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;

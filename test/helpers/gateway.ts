@@ -120,10 +120,14 @@ export async function testGateway(t: { teardown(fn: () => Promise<void>): void }
       // The gateway learns of changes below /services only; a node written there and removed makes it look.
       await client.create('/services/touch').catch(() => {});
       await client.delete('/services/touch').catch(() => {});
-      return eventually('the gateway acknowledged everything', async () => {
-        const said = await record().catch(() => null);
-        return said && said.served.asOf >= reached ? said : null;
-      });
+      return eventually(
+        'the gateway acknowledged everything',
+        async () => {
+          const said = await record().catch(() => null);
+          return said && said.served.asOf >= reached ? said : null;
+        },
+        40_000,
+      );
     },
   };
 }

@@ -51,7 +51,8 @@ test('an environment damaged while the daemon was down: its last good copy is ro
   gateway.start();
   const answers = new Set<string>();
   await eventually('both answer', async () => answers.add((await gateway.ask('/names/x')).body).size === 2);
-  t.regex((await gateway.status()).registry.reason, /\/desired can't be read/);
+  const isTold = async () => /\/desired can't be read/.test((await gateway.status()).registry.reason);
+  t.true(await eventually('told', isTold));
 });
 
 test('a wiped registry: what is served stays, through a restart of the daemon too', async (t) => {
