@@ -209,13 +209,16 @@ async function dataPath(zooKeeper: string): Promise<BenchRow[]> {
   const backends = await startBackends();
   const size = { mode: 'dynamic' as const, services: 1, instances: 1, port: backends.ports[0] ?? 0 };
   const gateway = await startMeasuredGateway(zooKeeper, 'data', size);
+  const plain = await startMeasuredGateway(zooKeeper, 'data-plain', { ...size, mode: 'plain' });
   const fixed = await startStaticNginx(backends.ports);
   const haproxy = await startHaproxy(backends.ports);
   try {
     await gateway.register('dns', backends.ports);
-    const ports = { ours: Number(new URL(gateway.url).port), fixed: fixed.port, haproxy: haproxy?.port ?? 0 };
-    const found: Record<keyof typeof ports, RawResult[]> = { ours: [], fixed: [], haproxy: [] };
-    const names = (['ours', 'fixed', 'haproxy'] as const).filter((name) => ports[name] > 0);
+    await plain.register('dns', backends.ports);
+    const portOf = ({ url }: MeasuredGateway) => Number(new URL(url).port);
+    const ports = { ours: portOf(gateway), plain: portOf(plain), fixed: fixed.port, haproxy: haproxy?.port ?? 0 };
+    const found: Record<keyof typeof ports, RawResult[]> = { ours: [], plain: [], fixed: [], haproxy: [] };
+    const names = (['ours', 'plain', 'fixed', 'haproxy'] as const).filter((name) => ports[name] > 0);
     for (const name of names) {
       await eventually(name, async () => (await statusOf(`http://127.0.0.1:${ports[name]}`, '/dns/x')) === 200, 20_000);
     }
@@ -230,9 +233,9 @@ async function dataPath(zooKeeper: string): Promise<BenchRow[]> {
         found[name].map((result) => result[of]),
         0.5,
       );
-    const row = (peer: 'fixed' | 'haproxy', peerName: string, of: 'perSecond' | 'p99Ms'): BenchRow => {
+    const row = (peer: 'plain' | 'fixed' | 'haproxy', peerName: string, of: 'perSecond' | 'p99Ms'): BenchRow => {
       const [mine, theirs] = [median('ours', of), median(peer, of)];
-      const isJudged = peer === 'fixed';
+      const isJudged = peer === 'plain';
       const ratio = mine / theirs;
       return {
         metric: of === 'perSecond' ? 'requests a second, 32 connections' : 'p99 of a request, 32 connections',
@@ -245,12 +248,16 @@ async function dataPath(zooKeeper: string): Promise<BenchRow[]> {
         holds: isJudged ? (of === 'perSecond' ? ratio >= 0.95 : ratio <= 1.05) : null,
       };
     };
-    const rows = [row('fixed', 'static nginx upstream', 'perSecond'), row('fixed', 'static nginx upstream', 'p99Ms')];
-    if (haproxy) rows.push(row('haproxy', 'HAProxy', 'perSecond'), row('haproxy', 'HAProxy', 'p99Ms'));
-    return rows;
+    const peers = [
+      ['plain', 'static nginx upstreams, same headers and errors'],
+      ['fixed', 'a bare nginx, no headers'],
+      ...(haproxy ? [['haproxy', 'HAProxy'] as const] : []),
+    ] as const;
+    return peers.flatMap(([peer, name]) => [row(peer, name, 'perSecond'), row(peer, name, 'p99Ms')]);
   } finally {
     await haproxy?.stop();
     await fixed.stop();
+    await plain.stop();
     await gateway.stop();
     await backends.stop();
   }
