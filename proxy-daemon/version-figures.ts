@@ -13,7 +13,7 @@ export interface VersionFigures {
 }
 
 /** Times from choosing an instance to the end of the answer. Without WebSockets and event streams. */
-export interface LatencyFigures {
+interface LatencyFigures {
   /** Upper bounds, ms; the last bucket has none. */
   bounds: number[];
   /** Requests in each bucket, one more than there are bounds. Not cumulative. */
@@ -35,7 +35,7 @@ export interface TrafficReport {
   uncounted: number;
 }
 
-export const latencyBounds = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000];
+const latencyBounds = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000];
 
 /** From lines `count <service> <version> <kind> <value>` (see nginx/lua/mcp/figures.lua). Unknown ones are passed over. */
 export function readFigures(lines: readonly string[][]): VersionFigures[] {

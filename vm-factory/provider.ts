@@ -13,6 +13,8 @@
  * - Errors are McpErrors: PROVIDER_REFUSED (quota, bad request: a retry does not help), PROVIDER_UNKNOWN (the call may have
  *   worked: find the operation id), PROVIDER_UNAVAILABLE (retryable, nothing was done).
  */
+import type { Flavor } from '../specs/nouns.ts';
+
 export interface CreateMachine {
   /** Ours, made by the controller before the call; every later word about the machine uses it. */
   uuid: string;
@@ -20,6 +22,8 @@ export interface CreateMachine {
   operation: string;
   clusterId: string;
   image: string;
+  /** Its size; absent: the provider decides. A provider without sizes takes no notice. */
+  flavor?: Flavor;
   /** How the machine's agent reaches the registry: a ZooKeeper connect string with chroot. */
   registry: string;
 }
@@ -72,6 +76,13 @@ export interface MachineProvider {
   events(listener: (uuid: string) => void): () => void;
   /** Quota and use, where there is such a thing; null where not. */
   limits(signal?: AbortSignal): Promise<{ machines: { limit: number; used: number } } | null>;
+  /**
+   * Why no machine can be made of an image now, as a sentence; null where it can, or where only a try would tell. Absent: a
+   * provider that never knows. Errors as `list`'s.
+   */
+  whyNoImage?(image: string, signal?: AbortSignal): Promise<string | null>;
+  /** Machines that wait, paused, to be created from; absent where there is no such thing. For people. */
+  paused?(signal?: AbortSignal): Promise<number>;
   /**
    * Where `capabilities.console`: what the machine's console showed after the cursor (null: all that is kept), for a while also
    * after its end; null where there is no console of this machine (any more).

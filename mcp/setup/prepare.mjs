@@ -49,6 +49,12 @@ const debianPackages = [
     present: () => onPath('qemu-system-x86_64'),
   },
   {
+    name: 'qemu-utils',
+    why: "virtual machines' own disks",
+    for: ['qemu', 'test'],
+    present: () => onPath('qemu-img'),
+  },
+  {
     name: 'busybox-static',
     why: "the machines' images",
     for: ['qemu', 'test'],
@@ -59,6 +65,12 @@ const debianPackages = [
     why: "the machines' disks",
     for: ['qemu', 'test'],
     present: () => onPath('mke2fs') || executable('/usr/sbin/mke2fs'),
+  },
+  {
+    name: 'mmdebstrap',
+    why: "images' Debian base",
+    for: ['qemu', 'test'],
+    present: () => onPath('mmdebstrap'),
   },
   { name: 'openssl', why: 'the tests make certificates', for: ['test'], present: () => onPath('openssl') },
   { name: 'procps', why: 'the tests look for processes', for: ['test', 'bench'], present: () => onPath('pgrep') },

@@ -25,7 +25,8 @@ const fixedParts = lasting((paths: GatewayPaths) => [
   directive('proxy_next_upstream_tries', 3),
   ...requestMaps(),
 ]);
-const locationsOf = lasting((paths: GatewayPaths) => serverLocations(paths, plainLocations(paths)));
+const locationsOf = lasting((paths: GatewayPaths) => serverLocations(paths, true, plainLocations(paths)));
+const locationsUnpacked = lasting((paths: GatewayPaths) => serverLocations(paths, false, plainLocations(paths)));
 const upstreamOf = lasting((route: Route) => [makeUpstream(route)]);
 
 /** A service without an instance that gets traffic has no upstream: nginx refuses an empty one. */
@@ -39,6 +40,7 @@ function isRouted({ weight }: RouteInstance): boolean {
 
 function makeHttp(table: RouteTable, settings: NginxSettings): Directive[] {
   const live = table.routes.filter(isLive);
+  const locations = settings.gzipStatic ? locationsOf : locationsUnpacked;
   return [
     ...hashSizes(table.routes.length),
     ...fixedParts(settings.paths),
@@ -47,7 +49,7 @@ function makeHttp(table: RouteTable, settings: NginxSettings): Directive[] {
     block(
       'server',
       [],
-      [directive('listen', endpointOf(settings.listen)), directive('server_name', '_'), ...locationsOf(settings.paths)],
+      [directive('listen', endpointOf(settings.listen)), directive('server_name', '_'), ...locations(settings.paths)],
     ),
   ];
 }

@@ -15,10 +15,12 @@ import { adminSocketPath, makeAdminDirectory } from './admin-socket.ts';
 import { configurationInPlace, dynamicHeader } from './configuration-in-place.ts';
 import { makeDynamicConfig } from './dynamic-config.ts';
 import { emit } from './emit.ts';
-import { diskError, readGenerationDocument, removeGenerationsBefore, writeDocumentFiles } from './generation-files.ts';
+import { diskError } from './generation-files.ts';
 import { luaModules } from './lua-module.ts';
 import { configRejected, NginxProcess } from './nginx-process.ts';
 import { type GatewayPaths, gatewayPaths } from './paths.ts';
+import { canServePacked } from './run-nginx.ts';
+import { servedDocument, writeDocument } from './served-document.ts';
 import { installLua, installStaticFiles } from './static-files.ts';
 import { depthsOf, listedPrefixes, SentTables, type TableChanges } from './table-changes.ts';
 import { messageText, type TableMessage } from './table-message.ts';
@@ -55,7 +57,8 @@ export class DynamicBackend implements GatewayBackend {
   readonly #sent: SentTables;
   readonly #counts: TrafficCounts;
   #generation = 0;
-  #document = { directory: '', digest: '' };
+  /** Digest of the document in place. */
+  #document = '';
   /** nginx has the configuration of this daemon, and the tables that it was sent. */
   #isInPlace = false;
   /** The last table that was looked at, and what differs in it. */
@@ -74,7 +77,16 @@ export class DynamicBackend implements GatewayBackend {
     this.#sent = new SentTables(options.zone);
     this.#counts = new TrafficCounts(this.#socket, clock);
     const user = workerUser(dir);
-    const settings = { listen, http2, paths: this.#paths, user, workers, shutdownTimeoutMs, tableBytes };
+    const settings = {
+      listen,
+      http2,
+      paths: this.#paths,
+      user,
+      workers,
+      shutdownTimeoutMs,
+      gzipStatic: canServePacked(),
+      tableBytes,
+    };
     const config = emit(makeDynamicConfig({ ...settings, modules: luaModules(), adminSocket: this.#socket }));
     this.#config = `${dynamicHeader}# code ${code}\n${config}`;
   }
@@ -82,26 +94,24 @@ export class DynamicBackend implements GatewayBackend {
   async start(): Promise<number> {
     const place = configurationInPlace(this.#paths);
     this.#generation = place.generation;
+    this.#document = servedDocument(this.#paths)?.digest ?? '';
     if (place.mode === null || place.generation === 0) return 0;
     if (place.mode === 'plain') {
-      this.#document = { directory: String(place.generation), digest: place.document };
       if (this.#nginx.master() === null) await this.#nginx.start(place.generation);
       return place.generation;
     }
-    const { document, digest, entries } = this.#store.load();
-    this.#document = { directory: document, digest };
-    this.#sent.restore(entries);
+    this.#sent.restore(this.#store.load().entries);
     if (this.#nginx.master() === null || place.text !== this.#config) await this.#install();
     await this.#adopt();
     return this.#generation;
   }
 
   lastDocument(): MergedDocument | null {
-    return readGenerationDocument(this.#paths, Number(this.#document.directory), this.#document.digest);
+    return servedDocument(this.#paths);
   }
 
   serves({ table, document }: Publication): boolean {
-    if (!this.#isInPlace || this.#document.digest !== document.digest) return false;
+    if (!this.#isInPlace || this.#document !== document.digest) return false;
     const { set, remove } = this.#changes(table);
     return set.length === 0 && remove.length === 0;
   }
@@ -110,17 +120,14 @@ export class DynamicBackend implements GatewayBackend {
     const { table, document } = publication;
     const started = this.#clock.monotonic();
     const changes = this.#changes(table);
-    const before = this.#document;
-    const next = before.digest === document.digest ? before : await this.#writeDocument(generation, document);
     const common = {
       generation,
-      document: next.directory,
-      digest: next.digest,
       depths: depthsOf(table),
       listed: listedPrefixes(table),
     };
     const change = messageText({ ...common, base: this.#generation, ...changes });
     const everything = (): TableMessage => ({ ...common, base: null, set: this.#sent.everything(changes), remove: [] });
+    if (this.#document !== document.digest) (await writeDocument(this.#paths, generation, document))();
     let testMs = 0;
     if (!this.#isInPlace) {
       this.#save(everything());
@@ -133,12 +140,10 @@ export class DynamicBackend implements GatewayBackend {
     this.#sent.commit(changes, (key, isRouted) => this.#counts.routed(key, isRouted, generation));
     this.#looked = null;
     this.#generation = generation;
-    this.#document = next;
+    this.#document = document.digest;
     this.#journal(change, everything);
     const switched = this.#clock.monotonic();
     await this.observe();
-    // One before the last stays for a request that has its name already.
-    if (next !== before) await removeGenerationsBefore(this.#paths, Number(before.directory));
     return { ownMs: told - started - testMs, testMs, switchMs: switched - told };
   }
 
@@ -222,15 +227,6 @@ export class DynamicBackend implements GatewayBackend {
     throw new McpError('GATEWAY_TABLES_FULL', `the routes do not fit into nginx's tables: ${why}`, {
       hint: 'The last good ones stay. Give the gateway larger tables (--tables), or see who registers so much.',
     });
-  }
-
-  async #writeDocument(generation: number, document: MergedDocument) {
-    try {
-      await writeDocumentFiles(this.#paths, generation, document);
-    } catch (error) {
-      throw diskError(error);
-    }
-    return { directory: String(generation), digest: document.digest };
   }
 
   #save(everything: TableMessage): void {

@@ -5,7 +5,8 @@
 import { endpointOf } from '../routes/route-table.ts';
 import { block, type Directive, directive, nginxText } from './emit.ts';
 import { basics, mainParts, type NginxSettings, proxyDefaults, requestMaps, workerConnections } from './http-parts.ts';
-import { header, type ModeLocations, serverLocations } from './server-locations.ts';
+import { header } from './location-parts.ts';
+import { type ModeLocations, serverLocations } from './server-locations.ts';
 
 export interface DynamicSettings extends NginxSettings {
   /** What the Lua module is loaded by. */
@@ -90,12 +91,12 @@ function gatewayServer(settings: DynamicSettings): Directive[] {
     // Without TLS a port speaks either HTTP/1 or HTTP/2 (until nginx 1.25.1).
     ...(http2 === null ? [] : [directive('listen', endpointOf(http2), 'http2')]),
     directive('server_name', '_'),
-    ...['generation', 'document', 'ticket', 'service', 'prefix', 'rest'].map((name) =>
+    ...['generation', 'ticket', 'service', 'prefix', 'rest'].map((name) =>
       directive('set', nginxText`$mcp_${name}`, ''),
     ),
     // Of the server, so that it holds wherever a request ends.
     directive('log_by_lua_file', phase(paths.lua, 'log')),
-    ...serverLocations(paths, dynamicLocations(settings)),
+    ...serverLocations(paths, settings.gzipStatic, dynamicLocations(settings)),
   ];
 }
 
@@ -104,10 +105,6 @@ function dynamicLocations({ paths }: DynamicSettings): ModeLocations {
   return {
     prelude: [variable('generation')],
     generation: nginxText`$mcp_generation`,
-    document: (file) => [
-      variable('document'),
-      directive('alias', nginxText`${paths.generations}/$mcp_document/${file}`),
-    ],
     notFound: [directive('content_by_lua_file', phase(paths.lua, 'not-found'))],
     proxied: [
       block('location', ['/'], [directive('rewrite_by_lua_file', phase(paths.lua, 'rewrite')), ...toInstance()]),

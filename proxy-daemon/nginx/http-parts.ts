@@ -11,6 +11,8 @@ export interface NginxSettings {
   workers: number;
   /** Old workers are ended this long after a reload even if requests are in flight, ms. */
   shutdownTimeoutMs: number;
+  /** Whether this nginx can serve files that are compressed already. */
+  gzipStatic: boolean;
 }
 
 /** Everything outside the http block. */

@@ -11,14 +11,11 @@ import type { RouteTable } from '../routes/route-table.ts';
 import { makeNginxConfig } from './config.ts';
 import { configurationInPlace, plainHeader } from './configuration-in-place.ts';
 import { emit } from './emit.ts';
-import {
-  diskError,
-  readGenerationDocument,
-  removeGenerationsBefore,
-  writeGenerationFiles,
-} from './generation-files.ts';
+import { diskError, removeGenerationsBefore, writeGenerationFiles } from './generation-files.ts';
 import { configRejected, NginxProcess } from './nginx-process.ts';
 import { type GatewayPaths, gatewayPaths, generationMark } from './paths.ts';
+import { canServePacked } from './run-nginx.ts';
+import { servedDocument, writeDocument } from './served-document.ts';
 import { installStaticFiles } from './static-files.ts';
 import { workerUser } from './worker-user.ts';
 
@@ -68,7 +65,7 @@ export class PlainBackend implements GatewayBackend {
   }
 
   lastDocument(): MergedDocument | null {
-    return readGenerationDocument(this.#paths, this.#generation, this.#served.document);
+    return servedDocument(this.#paths);
   }
 
   serves(publication: Publication): boolean {
@@ -83,15 +80,15 @@ export class PlainBackend implements GatewayBackend {
     this.#writeCandidate(`${plainHeader(generation, publication.document.digest)}${config}`);
     const testing = this.#nginx.test(this.#paths.candidate);
     // The check does not look into the files that the configuration names, so they are written meanwhile.
-    const files = writeGenerationFiles(this.#paths, generation, publication.table, publication.document);
-    const writing = files.then(
-      () => null,
-      (error: unknown) => error,
+    const files = this.#writeFiles(generation, publication).then(
+      (show) => ({ show }),
+      (error: unknown) => ({ error }),
     );
-    const [test, written] = await Promise.all([testing, writing]);
-    if (written !== null) throw diskError(written);
+    const [test, written] = await Promise.all([testing, files]);
+    if ('error' in written) throw diskError(written.error);
     if (!test.ok) throw configRejected(test.output);
 
+    written.show();
     renameSync(this.#paths.candidate, this.#paths.config);
     const old = this.#nginx.reload();
     const told = clock.monotonic();
@@ -138,6 +135,15 @@ export class PlainBackend implements GatewayBackend {
     return '';
   }
 
+  /** Resolves with what puts the document in its place. */
+  async #writeFiles(generation: number, { table, document }: Publication): Promise<() => void> {
+    const [show] = await Promise.all([
+      writeDocument(this.#paths, generation, document),
+      writeGenerationFiles(this.#paths, generation, table),
+    ]);
+    return show;
+  }
+
   /** Nobody reads it but the check that follows, so it need not be whole at any other time. */
   #writeCandidate(text: string): void {
     try {
@@ -156,7 +162,14 @@ export class PlainBackend implements GatewayBackend {
     if (known?.table.routes === table.routes && known.drainTimeoutMs === drainTimeoutMs) return known.config;
     const { listen, workers } = this.#options;
     const shutdownTimeoutMs = Math.min(drainBounds.max, Math.max(drainBounds.min, drainTimeoutMs));
-    const settings = { listen, paths: this.#paths, user: this.#user, workers, shutdownTimeoutMs };
+    const settings = {
+      listen,
+      paths: this.#paths,
+      user: this.#user,
+      workers,
+      shutdownTimeoutMs,
+      gzipStatic: canServePacked(),
+    };
     const config = emit(makeNginxConfig(table, settings));
     this.#rendered = { table, drainTimeoutMs, config };
     return config;

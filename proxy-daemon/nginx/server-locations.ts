@@ -1,6 +1,8 @@
 /** What the gateway answers itself, what it proxies, and how it words its errors. Pure. */
+import { documentLocations } from './document-locations.ts';
 import type { Argument, Directive, NginxText } from './emit.ts';
 import { block, directive, nginxText } from './emit.ts';
+import { exact, gzipTypes, header } from './location-parts.ts';
 import { type GatewayPaths, generationMark } from './paths.ts';
 
 /** A page may load from the gateway alone. Swagger UI styles itself inline and draws icons from data: URLs. */
@@ -13,8 +15,6 @@ export interface ModeLocations {
   prelude: Directive[];
   /** The generation that is served. */
   generation: Argument;
-  /** Where a file of the merged document is. */
-  document: (file: 'openapi.json' | 'openapi.yaml') => Directive[];
   notFound: Directive[];
   /** The locations that lead to the services. */
   proxied: Directive[];
@@ -22,17 +22,17 @@ export interface ModeLocations {
 
 /** A generation is a configuration of its own, so all of it is literal. */
 export function plainLocations(paths: GatewayPaths): ModeLocations {
-  const { documentJson, documentYaml, notFound } = paths.generation(generationMark);
+  const { notFound } = paths.generation(generationMark);
   return {
     prelude: [],
     generation: generationMark,
-    document: (file) => [directive('alias', file === 'openapi.json' ? documentJson : documentYaml)],
     notFound: [directive('alias', notFound)],
     proxied: [block('location', ['/'], proxied())],
   };
 }
 
-export function serverLocations(paths: GatewayPaths, mode: ModeLocations): Directive[] {
+/** `gzipStatic`: see NginxSettings. */
+export function serverLocations(paths: GatewayPaths, gzipStatic: boolean, mode: ModeLocations): Directive[] {
   const ownHeaders = [
     ...mode.prelude,
     header('X-MCP-Generation', mode.generation),
@@ -40,14 +40,6 @@ export function serverLocations(paths: GatewayPaths, mode: ModeLocations): Direc
     header('X-Content-Type-Options', 'nosniff'),
   ];
   const page = [...ownHeaders, header('Content-Security-Policy', pagePolicy), directive('gzip', 'on'), gzipTypes];
-  const document = (file: 'openapi.json' | 'openapi.yaml') => [
-    ...ownHeaders,
-    header('Cache-Control', 'no-cache'),
-    header('Access-Control-Allow-Origin', '*'),
-    directive('gzip', 'on'),
-    gzipTypes,
-    ...mode.document(file),
-  ];
   return [
     ...ownHeaders.filter((one) => !mode.prelude.includes(one)),
     directive('error_page', 404, '/_mcp/not-found'),
@@ -57,14 +49,7 @@ export function serverLocations(paths: GatewayPaths, mode: ModeLocations): Direc
       directive('default_type', 'application/json'),
       directive('return', 200, healthAnswer(mode.generation)),
     ]),
-    exact('/openapi.json', document('openapi.json')),
-    exact('/openapi.yaml', document('openapi.yaml')),
-    exact('/docs', [...mode.prelude, directive('return', 308, '/docs/')]),
-    block(
-      'location',
-      ['^~', '/docs/'],
-      [...page, directive('alias', `${paths.www}/docs/`), directive('index', 'index.html')],
-    ),
+    ...documentLocations(paths, gzipStatic, ownHeaders, page),
     exact('/status', [
       ...page,
       header('Cache-Control', 'no-cache'),
@@ -85,8 +70,6 @@ export function serverLocations(paths: GatewayPaths, mode: ModeLocations): Direc
     ...mode.proxied,
   ];
 }
-
-const gzipTypes = directive('gzip_types', 'application/json', 'application/yaml', 'text/css', 'application/javascript');
 
 function proxied(): Directive[] {
   const refuse = (left: NginxText, operator: '=' | '!=', right: Argument, status: number) =>
@@ -153,12 +136,4 @@ function errorLocation({ status, code, message, hint }: GatewayError, prelude: D
       directive('return', status, nginxText`{"error":${before}"$mcp_service"${middle}"$mcp_request_id"${after}}`),
     ],
   );
-}
-
-function exact(path: string, body: Directive[]): Directive {
-  return block('location', ['=', path], body);
-}
-
-export function header(name: string, value: Argument): Directive {
-  return directive('add_header', name, value, 'always');
 }

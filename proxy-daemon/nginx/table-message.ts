@@ -6,9 +6,6 @@ export interface TableMessage {
   base: number | null;
   /** Numbers of path segments that prefixes have. */
   depths: readonly number[];
-  /** Directory of the document, below generations/, and its digest. */
-  document: string;
-  digest: string;
   /** Prefixes for the 404 answer. */
   listed: readonly string[];
   /** Prefix and entry. */
@@ -18,13 +15,11 @@ export interface TableMessage {
 
 /** Ends in a line `end`, so that a torn one is told. Prefixes and entries hold no line end (see routes/service-entry.ts). */
 export function messageText(message: TableMessage): string {
-  const { generation, base, depths, document, digest, listed, set, remove } = message;
+  const { generation, base, depths, listed, set, remove } = message;
   const lines = [
     `generation ${generation}`,
     base === null ? 'full' : `base ${base}`,
     `depths ${[...depths].sort((a, b) => b - a).join(',')}`,
-    `document ${document}`,
-    `digest ${digest}`,
     `listed ${JSON.stringify(listed)}`,
     ...remove.map((prefix) => `remove ${prefix}`),
     ...set.map(([prefix, entry]) => `set ${prefix} ${entry}`),
@@ -34,7 +29,7 @@ export function messageText(message: TableMessage): string {
 }
 
 /** A message as read back. */
-export type StoredMessage = Pick<TableMessage, 'generation' | 'document' | 'digest' | 'set' | 'remove'> & {
+export type StoredMessage = Pick<TableMessage, 'generation' | 'set' | 'remove'> & {
   full: boolean;
 };
 
@@ -53,8 +48,6 @@ function readMessage(text: string): StoredMessage {
   return {
     generation: Number(value('generation')),
     full: lines.some(([name]) => name === 'full'),
-    document: value('document'),
-    digest: value('digest'),
     set: values('set').map(cut),
     remove: values('remove'),
   };

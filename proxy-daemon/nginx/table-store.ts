@@ -11,8 +11,6 @@ import { messageText, readMessages, type TableMessage } from './table-message.ts
 /** What the tables hold, as far as the disk knows. */
 export interface StoredTables {
   generation: number;
-  document: string;
-  digest: string;
   /** Entry by prefix. */
   entries: Map<string, string>;
 }
@@ -36,15 +34,13 @@ export class TableStore {
 
   /** Generation 0 where there is nothing. */
   load(): StoredTables {
-    const stored: StoredTables = { generation: -1, document: '', digest: '', entries: new Map() };
+    const stored: StoredTables = { generation: -1, entries: new Map() };
     for (const message of [...readMessages(readOrEmpty(this.#snapshot)), ...readMessages(readOrEmpty(this.#journal))]) {
       if (message.generation <= stored.generation) continue;
       if (message.full) stored.entries = new Map();
       for (const prefix of message.remove) stored.entries.delete(prefix);
       for (const [prefix, entry] of message.set) stored.entries.set(prefix, entry);
       stored.generation = message.generation;
-      stored.document = message.document;
-      stored.digest = message.digest;
     }
     return { ...stored, generation: Math.max(0, stored.generation) };
   }

@@ -10,7 +10,7 @@ import { endpointOf } from './route-table.ts';
 import { endpointProblem, routeProblem, serviceNameProblem, versionProblem } from './safe-values.ts';
 
 /** How instances are talked to where the service says nothing. */
-export const defaultProxy: Required<ProxySpec> = {
+const defaultProxy: Required<ProxySpec> = {
   protocol: 'http',
   connectTimeoutMs: 2000,
   sendTimeoutMs: 60_000,

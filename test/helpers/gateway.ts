@@ -16,7 +16,7 @@ import { fixedDocuments } from './fixed-documents.ts';
 import { freePort } from './free-port.ts';
 import { tempDir } from './temp-dir.ts';
 
-export type GatewayTestOptions = Partial<
+type GatewayTestOptions = Partial<
   Pick<RunGatewayOptions, 'documents' | 'minReloadIntervalMs' | 'mode' | 'zone' | 'tableBytes' | 'workers' | 'http2'>
 >;
 

@@ -1,6 +1,6 @@
 -- Messages from the daemon, as text: one line a fact, `end` last. The other side is nginx/table-message.ts.
 --   generation <n>      base <n>, or `full`: everything there is      depths <n,n>
---   document <n>      digest <hex>      listed <JSON list of routes>
+--   listed <JSON list of routes>
 --   set <prefix> <entry>      remove <prefix>
 --   end
 local M = {}

@@ -64,7 +64,6 @@ function M.publish(message)
     or write_small({
       { 'last_stamp', stamp },
       { 'depths', message.depths },
-      { 'document', message.document },
       { 'listed', message.listed },
       { 'generation', generation },
     }, old)
