@@ -21,6 +21,7 @@ import type { Context } from '../context.ts';
 import { daemonLog } from '../daemon-log.ts';
 import { wholeNumber } from '../numbers.ts';
 import { action, type Register } from './run.ts';
+import { addTraffic } from './traffic.ts';
 
 interface Named {
   id: string;
@@ -77,6 +78,7 @@ export const registerGateway: Register = (program, interrupted) => {
     .option('--http2-port <n>', 'port for HTTP/2 without TLS, for gRPC', wholeNumber(1, 65_535))
     .option('--tables <MiB>', 'room in nginx for the routes', wholeNumber(1, 4096), 64)
     .action(action<GatewayWords>(interrupted, gateway));
+  addTraffic(command, interrupted);
   command
     .command('release')
     .description('let go of instances that vanished from the registry and that gateways hold because they still answer')
