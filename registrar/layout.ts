@@ -31,6 +31,8 @@ export const paths = {
   config: (service: string) => `/config/${service}`,
   gateways: '/gateways',
   gateway: (id: string) => `/gateways/${id}`,
+  /** Made by the first `mcp gateway release`. */
+  released: '/released',
   budgets: '/budget',
   budget: (service: string) => `/budget/${service}`,
   events: '/events',

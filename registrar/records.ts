@@ -199,6 +199,8 @@ export interface RegistrationRecord {
   document?: string;
   /** Digest of the version it runs. */
   digest?: string;
+  /** Where it is: gateways prefer instances of their own zone. [a-z0-9-]{1,40} */
+  zone?: string;
   at: number;
 }
 
@@ -253,6 +255,10 @@ export interface GatewayRecord {
   url: string;
   pid: number;
   mode: 'plain' | 'dynamic';
+  /** Why this mode. */
+  modeReason?: string;
+  /** What is amiss though everything is served, such as tables that are nearly full; empty where nothing is. */
+  alarm?: string;
   served: GatewayMark;
   drained: GatewayMark;
   /** Routes served with their instance counts, for people. */
@@ -265,6 +271,19 @@ export interface GatewayRecord {
   /** Services of other registries; absent where none are declared. */
   foreign?: ForeignWord[];
   at: number;
+}
+
+/** /released: what operators told gateways to hold no longer (P9). */
+export interface ReleasesRecord {
+  releases: {
+    /** Null: all. */
+    service: string | null;
+    /** Speaks of what was missing at this zxid. */
+    asOf: number;
+    by: string;
+    reason: string;
+    at: number;
+  }[];
 }
 
 /** /budget/<service> (P2); `_pool` for machines without a service. */

@@ -154,6 +154,31 @@ const version = map({
   ...shared,
 });
 
+const truth = z.boolean({ error: 'must be true or false' });
+
+const proxy = map({
+  protocol: choice(['http', 'grpc']).optional().describe('What its instances speak. Default: http.'),
+  'connect-timeout': duration(10, 600_000).optional().describe('The longest wait for a connection. Default: 2s.'),
+  'send-timeout': duration(100, 86_400_000)
+    .optional()
+    .describe('The longest pause in sending a request. Default: 60s.'),
+  'read-timeout': duration(100, 86_400_000)
+    .optional()
+    .describe('The longest pause of an answer. Default: 60s; an hour for WebSockets and event streams.'),
+  retries: whole(0, 10).optional().describe('Other instances tried after the first failed. Default: 2.'),
+  'retry-budget': whole(0, 100)
+    .optional()
+    .describe('Further tries in percent of all requests; some a second are always allowed. Default: 20.'),
+  'retry-non-idempotent': truth
+    .optional()
+    .describe('Whether a POST, PATCH or LOCK that was sent may be tried again elsewhere. Default: false.'),
+  'mark-down': duration(0, 600_000)
+    .optional()
+    .describe('How long an instance at which requests fail is passed over. Default: 5s.'),
+  'slow-start': duration(0, 600_000)
+    .optional()
+    .describe('How long a new instance takes to get its full share. Default: 3s.'),
+}).describe('How the gateway talks to its instances (in dynamic mode).');
 const demandSize = map({
   min: whole(0, limits.poolSize).describe('Ready machines kept where nothing was claimed lately.'),
   max: whole(1, limits.poolSize).describe('Ready machines kept at most.'),
@@ -211,6 +236,7 @@ const service = map({
     .optional()
     .describe('The longest wait for requests in flight before an instance is stopped. Default: 30s.'),
   'stop-timeout': duration(0, 600_000).optional().describe('From SIGTERM to SIGKILL. Default: 5s.'),
+  proxy: proxy.optional(),
   image: imageName.optional().describe("What this service's machines are cloned from. Default: the pool's image."),
   ...shared,
   versions: z
@@ -263,6 +289,11 @@ export const environmentSchema = map({
     })
       .optional()
       .describe('Registries of other software, whose instances the gateway serves too.'),
+    mode: choice(['auto', 'dynamic', 'plain'])
+      .optional()
+      .describe(
+        'How nginx is fed: dynamic without reloads, plain by files. Default: auto, dynamic where nginx has Lua.',
+      ),
   })
     .optional()
     .describe('The gateway in front of all services.'),
@@ -283,6 +314,7 @@ export type VersionShape = ServiceShape['versions'][string];
 export type VerifyShape = NonNullable<NonNullable<EnvironmentShape['pool']>['verify']>;
 export type FlavorShape = NonNullable<NonNullable<EnvironmentShape['pool']>['flavor']>;
 export type HealthShape = NonNullable<VersionShape['health']>;
+export type ProxyShape = NonNullable<ServiceShape['proxy']>;
 export type ImageShape = NonNullable<EnvironmentShape['images']>[string];
 export type ArtifactShape = NonNullable<VersionShape['artifact']>;
 

@@ -50,6 +50,27 @@ export interface Version {
   digest: string;
 }
 
+/** How the gateway talks to a service's instances; what is left out is as the gateway does by default. All durations in ms. */
+export interface ProxySpec {
+  /** `grpc`: HTTP/2 to the instances. */
+  protocol?: 'http' | 'grpc';
+  connectTimeoutMs?: number;
+  /** Between two writes to an instance. */
+  sendTimeoutMs?: number;
+  /** Between two reads from it. */
+  readTimeoutMs?: number;
+  /** Other instances tried after the first failed. */
+  retries?: number;
+  /** Further tries in percent of all requests; a few a second are always allowed. */
+  retryBudget?: number;
+  /** True: a POST that was sent may be tried again elsewhere. */
+  retryNonIdempotent?: boolean;
+  /** An instance at which requests fail is passed over for so long. */
+  markDownMs?: number;
+  /** A new instance gets its full share after so long. */
+  slowStartMs?: number;
+}
+
 export interface Service {
   /** [a-z0-9-]{1,40} */
   name: string;
@@ -68,6 +89,7 @@ export interface Service {
   drainTimeoutMs: number;
   /** ms between SIGTERM and SIGKILL. */
   stopTimeoutMs: number;
+  proxy?: ProxySpec;
   /** Reference of the image that its machines are cloned from (image-reference.ts); absent: the pool's. */
   image?: string;
   versions: Version[];
@@ -150,6 +172,8 @@ export interface GatewaySpec {
   title: string;
   description: string;
   registries?: ForeignRegistry[];
+  /** `auto`: dynamic where nginx can run Lua, else plain. */
+  mode?: 'auto' | 'dynamic' | 'plain';
 }
 
 /** One step of an image: its name for people, and in ms the longest that it may take. What it needs is content-addressed. */

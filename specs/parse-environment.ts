@@ -18,12 +18,13 @@ import {
   type HealthShape,
   type ImageShape,
   isAlwaysText,
+  type ProxyShape,
   type ServiceShape,
   type VerifyShape,
   type VersionShape,
 } from './environment-schema.ts';
 import { smallFlavor } from './flavor.ts';
-import type { Flavor, HealthCheck, PoolSpec, VerifyLimits } from './nouns.ts';
+import type { Flavor, HealthCheck, PoolSpec, ProxySpec, VerifyLimits } from './nouns.ts';
 import { type Place, printable, sourceText, specInvalid } from './problems.ts';
 import { flawedServices, shapeProblems } from './shape-problems.ts';
 import { parseSize } from './size.ts';
@@ -86,6 +87,7 @@ function declare(shape: EnvironmentShape, tree: YamlTree): DeclaredEnvironment {
       title: shape.gateway?.title ?? shape.environment,
       description: shape.gateway?.description ?? '',
       ...(registries && { registries }),
+      ...(shape.gateway?.mode === undefined ? {} : { mode: shape.gateway.mode }),
     },
     images: Object.entries(shape.images ?? {}).map(([name, image]) => declareImage(name, image, tree)),
     services: Object.entries(shape.services).map(([name, service]) => declareService(name, service, tree)),
@@ -163,11 +165,28 @@ function declareService(name: string, service: ServiceShape, tree: YamlTree): De
       : { onConfigChange: 'signal' as const, configSignal: onChange }),
     drainTimeoutMs: ms(service['drain-timeout'], 30_000),
     stopTimeoutMs: ms(service['stop-timeout'], 5000),
+    ...(service.proxy === undefined ? {} : { proxy: declareProxy(service.proxy) }),
     ...(service.image === undefined ? {} : { image: service.image }),
     versions: Object.entries(service.versions).map(([version, declared]) =>
       declareVersion(version, declared, service, tree.valueAt(['services', name, 'versions', version, 'artifact'])),
     ),
   };
+}
+
+/** Only what is declared: the gateway knows the defaults. */
+function declareProxy(proxy: ProxyShape): ProxySpec {
+  const all = {
+    protocol: proxy.protocol,
+    connectTimeoutMs: msOf(proxy['connect-timeout']),
+    sendTimeoutMs: msOf(proxy['send-timeout']),
+    readTimeoutMs: msOf(proxy['read-timeout']),
+    retries: proxy.retries,
+    retryBudget: proxy['retry-budget'],
+    retryNonIdempotent: proxy['retry-non-idempotent'],
+    markDownMs: msOf(proxy['mark-down']),
+    slowStartMs: msOf(proxy['slow-start']),
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
 function declareVersion(
@@ -211,5 +230,9 @@ function declareHealth(health: HealthShape): HealthCheck {
 }
 
 function ms(duration: string | undefined, fallback: number): number {
-  return (duration === undefined ? undefined : parseDuration(duration)) ?? fallback;
+  return msOf(duration) ?? fallback;
+}
+
+function msOf(duration: string | undefined): number | undefined {
+  return duration === undefined ? undefined : parseDuration(duration);
 }

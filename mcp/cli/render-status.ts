@@ -80,7 +80,9 @@ function footer(status: StatusView, color: boolean): string {
   const pool = `pool      ${ready} of ${target} ready${building > 0 ? `, ${building} building` : ''}`;
   const gateways = status.gateways.map((gateway) => {
     const holding = gateway.holding ? `  ${paint(color, 'yellow', `holding: ${gateway.holding}`)}` : '';
-    return `gateway   ${gateway.id}  ${gateway.url}  generation ${gateway.generation} (${gateway.mode})${holding}`;
+    const alarm = gateway.alarm ? `  ${paint(color, 'yellow', gateway.alarm)}` : '';
+    const mode = `${gateway.mode}${gateway.modeReason && `: ${gateway.modeReason}`}`;
+    return `gateway   ${gateway.id}  ${gateway.url}  generation ${gateway.generation} (${mode})${holding}${alarm}`;
   });
   return [
     pool,

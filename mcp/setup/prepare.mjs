@@ -31,6 +31,18 @@ const debianPackages = [
     present: () => onPath('nginx') || executable('/usr/sbin/nginx'),
   },
   {
+    name: 'libnginx-mod-http-lua',
+    why: 'routes change without a reload',
+    for: ['up', 'test', 'bench'],
+    present: () => existsSync('/usr/lib/nginx/modules/ngx_http_lua_module.so'),
+  },
+  {
+    name: 'haproxy',
+    why: "a peer in the gateway's benchmark",
+    for: ['bench'],
+    present: () => onPath('haproxy') || executable('/usr/sbin/haproxy'),
+  },
+  {
     name: 'qemu-system-x86',
     why: 'virtual machines',
     for: ['qemu', 'test'],

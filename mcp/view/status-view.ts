@@ -44,6 +44,10 @@ interface GatewayView {
   url: string;
   generation: number;
   mode: string;
+  /** Why this mode; empty where it does not say. */
+  modeReason: string;
+  /** What is amiss though everything is served; empty where nothing is. */
+  alarm: string;
   /** Why it keeps the last good configuration against the registry; empty where it does not. */
   holding: string;
   /** It has acknowledged the last change of every registration. */
@@ -214,8 +218,9 @@ function poolView(registry: RegistryPart, environment: Environment | null): Stat
 }
 
 function gatewayView(gateway: GatewayRecord, lastChanged: number): GatewayView {
-  const { id, url, mode, holding, served } = gateway;
-  return { id, url, generation: served.generation, mode, holding, current: served.asOf >= lastChanged };
+  const { id, url, mode, modeReason = '', alarm = '', holding, served } = gateway;
+  const current = served.asOf >= lastChanged;
+  return { id, url, generation: served.generation, mode, modeReason, alarm, holding, current };
 }
 
 /** zxid of the newest registration's last change. */

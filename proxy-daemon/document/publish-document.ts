@@ -9,7 +9,7 @@ import { modifiedAt, writePieces } from './write-document.ts';
 import { writeYaml } from './write-yaml.ts';
 
 /** One service for the page that lists them: `services.json`. */
-interface ServiceEntry {
+export interface ServiceEntry {
   service: string;
   route: string;
   title: string;

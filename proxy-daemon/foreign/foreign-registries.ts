@@ -54,6 +54,11 @@ export class ForeignRegistries {
     this.#groups = [...kept, ...made];
   }
 
+  /** True where none is declared. */
+  isEmpty(): boolean {
+    return this.#groups.length === 0;
+  }
+
   /** What is registered now; instances of what was not read yet are those known from before. */
   registrations(known: readonly KnownInstance[]): LiveRegistration[] {
     const watches = this.#watches();

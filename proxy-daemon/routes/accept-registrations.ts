@@ -2,7 +2,7 @@
 import type { KnownInstance, LiveRegistration, Rejected } from './route-table.ts';
 import { byText, endpointOf } from './route-table.ts';
 import type { RoutedService } from './routed-services.ts';
-import { endpointProblem } from './safe-values.ts';
+import { endpointProblem, versionProblem } from './safe-values.ts';
 
 /** Leaves out what can't be routed to, and of two registrations of one endpoint in a service the older one. */
 export function acceptRegistrations(
@@ -53,9 +53,9 @@ const instances = new WeakMap<LiveRegistration, { instance: KnownInstance; decla
 function endpointFacts(registration: LiveRegistration): EndpointFacts {
   const known = facts.get(registration);
   if (known) return known;
-  const { service, address, port } = registration.record;
+  const { service, version, address, port } = registration.record;
   const key = `${service} ${endpointOf(registration.record)}`;
-  const made = { problem: endpointProblem(address, port), key };
+  const made = { problem: endpointProblem(address, port) || versionProblem(version), key };
   facts.set(registration, made);
   return made;
 }
@@ -65,9 +65,10 @@ export function asKnown(registration: LiveRegistration, declaration: RoutedServi
   const known = instances.get(registration);
   if (known && known.declaration === declaration) return known.instance;
   const { path, record, foreign } = registration;
-  const { service, version, machine, address, port } = record;
+  const { service, version, machine, address, port, zone } = record;
   const document = record.document ?? declaration?.document ?? null;
   const declared = declaration !== null;
+  const placed = zone === undefined ? {} : { zone };
   const instance = {
     path,
     service,
@@ -75,6 +76,7 @@ export function asKnown(registration: LiveRegistration, declaration: RoutedServi
     machine,
     address,
     port,
+    ...placed,
     document,
     declared,
     missingSince: null,

@@ -3,7 +3,7 @@
  * did not change since the table before is the same object in both, so that whoever uses them need not look at it again.
  * One bad registration or service is left out with its reason and never takes another down with it.
  */
-import type { RegistrationRecord } from '../../registrar/records.ts';
+import type { RegistrationRecord, ReleasesRecord } from '../../registrar/records.ts';
 import type { Environment } from '../../specs/nouns.ts';
 import { acceptRegistrations, asKnown } from './accept-registrations.ts';
 import { instanceWeights } from './instance-weights.ts';
@@ -18,7 +18,7 @@ import type {
   RouteInstance,
   RouteTable,
 } from './route-table.ts';
-import { byText } from './route-table.ts';
+import { byPrefix, byText } from './route-table.ts';
 import { type RoutedService, routedServices } from './routed-services.ts';
 import { routeProblem, serviceNameProblem } from './safe-values.ts';
 
@@ -31,21 +31,26 @@ export interface RoutesInput {
   previous: RouteTable;
   /** Missing instances that did not answer a probe, by path. */
   dead: ReadonlySet<string>;
+  /** zxid of this reading. */
+  asOf?: number;
+  /** What operators let go of (P9). */
+  releases?: ReleasesRecord['releases'];
   /** ms since the Unix epoch. */
   now: number;
   limits?: LossLimits;
 }
 
 export function makeRoutes(input: RoutesInput): RouteTable {
+  return makeTable(input).table;
+}
+
+/** The table, and where each service is in it. */
+export function makeTable(input: RoutesInput): { table: RouteTable; places: Map<string, Place> } {
   const rejected: Rejected[] = [];
   const services = routedServices(input.desired);
   const prefixes = assignPrefixes(services, input.registrations, input.previous.known, rejected);
   const accepted = acceptRegistrations(input.registrations, prefixes, rejected);
-  const inState = (state: RegistrationRecord['state']) =>
-    accepted
-      .filter(({ record }) => record.state === state)
-      .map((one) => asKnown(one, prefixes.get(one.record.service)?.declaration ?? null));
-  const live = inState('up');
+  const { live, draining } = membersOf(accepted, prefixes);
   const guarded = guardLosses({
     previous: input.previous.known,
     live,
@@ -53,32 +58,46 @@ export function makeRoutes(input: RoutesInput): RouteTable {
     wanted: wantedCounts(services),
     wantsAny: (input.desired?.services ?? []).some(({ versions }) => versions.some(({ count }) => count > 0)),
     dead: input.dead,
+    asOf: input.asOf ?? 0,
+    released: releasedOf(input.releases ?? []),
     now: input.now,
     limits: input.limits ?? defaultLossLimits,
   });
 
-  const draining = inState('draining');
   const members: Member[] = [
     ...live.map((instance): Member => ({ instance, state: 'routed' })),
     ...guarded.held.map((instance): Member => ({ instance, state: 'held' })),
     ...guarded.lost.map((instance): Member => ({ instance, state: 'lost' })),
     ...draining.map((instance): Member => ({ instance, state: 'draining' })),
   ];
-  const membersOf = Map.groupBy(members, ({ instance }) => instance.service);
+  const ofService = Map.groupBy(members, ({ instance }) => instance.service);
   const before = new Map(input.previous.routes.map((route) => [route.service, route]));
   const routes = [...prefixes.values()]
     .map((place): Route => {
       const { service } = place;
-      const origin = { place, members: membersOf.get(service) ?? [], holding: guarded.reasons.get(service) ?? '' };
+      const origin = { place, members: ofService.get(service) ?? [], holding: guarded.reasons.get(service) ?? '' };
       return routeOf(origin, before.get(service));
     })
-    .sort((a, b) => b.prefix.length - a.prefix.length || byText(a.prefix, b.prefix));
-  return {
+    .sort(byPrefix);
+  const table = {
     routes: sameItems(input.previous.routes, routes) ? input.previous.routes : routes,
     rejected: rejected.sort((a, b) => byText(a.path, b.path)),
     holding: [...guarded.reasons].map(([service, reason]) => `${service}: ${reason}`).join('; '),
     known: guarded.known,
   };
+  return { table, places: prefixes };
+}
+
+/** What is registered, by what it means for routing. */
+export function membersOf(
+  registered: readonly LiveRegistration[],
+  places: ReadonlyMap<string, Place>,
+): { registered: readonly LiveRegistration[]; live: KnownInstance[]; draining: KnownInstance[] } {
+  const inState = (state: RegistrationRecord['state']) =>
+    registered
+      .filter(({ record }) => record.state === state)
+      .map((one) => asKnown(one, places.get(one.record.service)?.declaration ?? null));
+  return { registered, live: inState('up'), draining: inState('draining') };
 }
 
 interface Member {
@@ -87,7 +106,7 @@ interface Member {
 }
 
 /** A service's place in the table. */
-interface Place {
+export interface Place {
   service: string;
   prefix: string;
   declaration: RoutedService | null;
@@ -103,7 +122,7 @@ interface Origin {
 const origins = new WeakMap<Route, Origin>();
 
 /** The route before, where it was made from the same. */
-function routeOf(origin: Origin, before: Route | undefined): Route {
+export function routeOf(origin: Origin, before: Route | undefined): Route {
   const known = before && origins.get(before);
   if (known && sameOrigin(known, origin)) return before;
   const route = makeRoute(origin);
@@ -159,8 +178,7 @@ function assignPrefixes(
     const prefix = `/${service}`;
     const holder = taken.get(prefix);
     const problem =
-      serviceNameProblem(service) ||
-      routeProblem(prefix) ||
+      undeclaredProblem(service) ||
       (holder === undefined ? '' : `not declared, and its route ${prefix} is taken by ${holder}`);
     if (problem !== '') {
       rejected.push({ path: `/services/${service}`, reason: problem });
@@ -172,6 +190,15 @@ function assignPrefixes(
   return places;
 }
 
+function undeclaredProblem(service: string): string {
+  return serviceNameProblem(service) || routeProblem(`/${service}`);
+}
+
+/** Where a service goes that nobody declares, if its prefix is free; null where its name can't be a route. */
+export function undeclaredPlace(service: string): Place | null {
+  return undeclaredProblem(service) === '' ? { service, prefix: `/${service}`, declaration: null } : null;
+}
+
 /** A version that a declared service does not list is wanted no more; of a service not declared nothing is known. */
 function wantedCounts(services: readonly RoutedService[]): (service: string, version: string) => number | null {
   const declared = new Map(services.map((service) => [service.name, service]));
@@ -179,6 +206,17 @@ function wantedCounts(services: readonly RoutedService[]): (service: string, ver
     const declaration = declared.get(service);
     if (!declaration) return null;
     return declaration.versions.find((one) => one.version === version)?.count ?? 0;
+  };
+}
+
+/** The newest release that speaks of a service. */
+function releasedOf(releases: ReleasesRecord['releases']): (service: string) => number | undefined {
+  const newest = new Map<string | null, number>();
+  for (const { service, asOf } of releases) newest.set(service, Math.max(asOf, newest.get(service) ?? asOf));
+  const all = newest.get(null);
+  return (service) => {
+    const own = newest.get(service);
+    return own === undefined || all === undefined ? (own ?? all) : Math.max(own, all);
   };
 }
 
@@ -195,13 +233,14 @@ function makeRoute({ place, members, holding }: Origin): Route {
   const instances = members
     .map(({ instance, state }, index): RouteInstance => {
       const weight = weights[index] ?? 0;
-      const { path, machine, version, address, port, foreign } = instance;
+      const { path, machine, version, address, port, zone, foreign } = instance;
       return {
         path,
         machine,
         version,
         address,
         port,
+        ...(zone === undefined ? {} : { zone }),
         state: isRoutable(state) && weight === 0 ? 'idle' : state,
         weight,
         ...(foreign && { dialect: foreign.dialect }),
@@ -221,6 +260,8 @@ function makeRoute({ place, members, holding }: Origin): Route {
       share: versions[index]?.share ?? 0,
     })),
     instances,
+    ...(place.declaration?.proxy === undefined ? {} : { proxy: place.declaration.proxy }),
+    ...(place.declaration === null ? {} : { drainTimeoutMs: place.declaration.drainTimeoutMs }),
     holding,
   };
 }

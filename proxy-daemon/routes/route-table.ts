@@ -1,6 +1,6 @@
 /** The routes as one value: what the gateway should serve, and why each instance gets its share or none. Plain JSON. */
 import type { RegistrationRecord } from '../../registrar/records.ts';
-import type { ForeignDialect } from '../../specs/nouns.ts';
+import type { ForeignDialect, ProxySpec } from '../../specs/nouns.ts';
 
 /** What makes a registration one of somebody else's software. */
 interface ForeignMark {
@@ -40,6 +40,7 @@ export interface RouteInstance {
   version: string;
   address: string;
   port: number;
+  zone?: string;
   state: InstanceState;
   /** Relative to the route's other instances; 0: gets no traffic. */
   weight: number;
@@ -67,6 +68,10 @@ export interface Route {
   document: string | null;
   versions: RouteVersion[];
   instances: RouteInstance[];
+  /** How its instances are to be talked to, as far as the service says. */
+  proxy?: ProxySpec;
+  /** How long connections that last may go on at an instance that gets no new requests, ms. */
+  drainTimeoutMs?: number;
   /** Why vanished instances are kept; empty while none is. */
   holding: string;
 }
@@ -80,12 +85,15 @@ export interface KnownInstance {
   address: string;
   port: number;
   document: string | null;
+  zone?: string;
   /** Its service was declared when it was last seen. */
   declared: boolean;
   /** ms since the Unix epoch; null while it is registered. */
   missingSince: number | null;
   /** Absent for the native dialect. */
   foreign?: ForeignMark;
+  /** zxid of the reading that it was first missing in; a release that speaks of it lets it go. */
+  missingAsOf?: number;
 }
 
 export interface RouteTable {
@@ -104,6 +112,11 @@ export function endpointOf(instance: { address: string; port: number }): string 
   return instance.address.includes(':')
     ? `[${instance.address}]:${instance.port}`
     : `${instance.address}:${instance.port}`;
+}
+
+/** Order of routes: longest prefix first, then by name. */
+export function byPrefix(a: { prefix: string }, b: { prefix: string }): number {
+  return b.prefix.length - a.prefix.length || byText(a.prefix, b.prefix);
 }
 
 /** Order of strings that is the same on every machine, whatever its locale. */

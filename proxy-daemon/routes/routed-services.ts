@@ -2,7 +2,9 @@
 import type { Environment, ForeignService, Service, Version } from '../../specs/nouns.ts';
 
 /** What of a service its route is made from. */
-export interface RoutedService extends Pick<Service, 'name' | 'route' | 'document'> {
+export interface RoutedService
+  extends Pick<Service, 'name' | 'route' | 'document' | 'proxy'>,
+    Partial<Pick<Service, 'drainTimeoutMs'>> {
   versions: readonly Pick<Version, 'version' | 'weight' | 'count'>[];
 }
 

@@ -45,3 +45,10 @@ export function serviceNameProblem(name: string): string {
     ? ''
     : `service name ${JSON.stringify(name).slice(0, 80)} is not [a-z0-9-]{1,40}`;
 }
+
+/** Empty where the version may be used, else what is wrong with it. */
+export function versionProblem(version: string): string {
+  return /^[0-9A-Za-z][0-9A-Za-z.-]{0,39}$/.test(version)
+    ? ''
+    : `version ${JSON.stringify(version).slice(0, 80)} is not 1 to 40 of letters, digits, . and -`;
+}

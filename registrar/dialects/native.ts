@@ -90,7 +90,8 @@ function problemOf(fields: Record<string, unknown>, place: Place, allowLoopback:
     (fields.state === 'up' || fields.state === 'draining' ? null : 'state is neither up nor draining') ??
     (isTime(fields.at) ? null : 'at is not a time in ms') ??
     optionalProblem(fields.document, isDocumentPath, 'document is not a plain absolute path') ??
-    optionalProblem(fields.digest, isDigest, 'digest is not 64 lower-case hex digits')
+    optionalProblem(fields.digest, isDigest, 'digest is not 64 lower-case hex digits') ??
+    optionalProblem(fields.zone, isZone, 'zone is not 1 to 40 of a-z, 0-9 and -')
   );
 }
 
@@ -110,9 +111,13 @@ function isDigest(value: unknown): value is string {
   return typeof value === 'string' && digestPattern.test(value);
 }
 
+function isZone(value: unknown): value is string {
+  return typeof value === 'string' && namePattern.test(value);
+}
+
 /** Of fields that `problemOf` found good. */
 function build(fields: Record<string, unknown>, place: Place): RegistrationRecord {
-  const { address, port, state, at, document, digest } = fields;
+  const { address, port, state, at, document, digest, zone } = fields;
   return {
     schema: 1,
     ...place,
@@ -121,6 +126,7 @@ function build(fields: Record<string, unknown>, place: Place): RegistrationRecor
     state: state === 'draining' ? 'draining' : 'up',
     ...(isDocumentPath(document) ? { document } : {}),
     ...(isDigest(digest) ? { digest } : {}),
+    ...(isZone(zone) ? { zone } : {}),
     at: Number(at),
   };
 }

@@ -39,7 +39,7 @@ const backoff = { initialMs: 100, maxMs: 5_000 };
  */
 export class MembershipCache {
   readonly #options: MembershipCacheOptions;
-  readonly #listeners = new Set<(value: Membership) => void>();
+  readonly #listeners = new Set<(value: Membership, changed: ReadonlySet<string> | null) => void>();
   readonly #endListeners = new Set<(reason: unknown) => void>();
   #state: MembershipState | null = null;
   #dirty = new Set<string>();
@@ -64,10 +64,10 @@ export class MembershipCache {
   }
 
   /**
-   * Calls the listener with each new value: other nodes, or only a later `asOf`. If it throws, the cache ends with that
-   * error. Returns the unsubscriber.
+   * Calls the listener with each new value (other nodes, or only a later `asOf`) and the paths at which it differs from the
+   * one before, or null where anything may. If it throws, the cache ends with that error. Returns the unsubscriber.
    */
-  onChange(listener: (value: Membership) => void): () => void {
+  onChange(listener: (value: Membership, changed: ReadonlySet<string> | null) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -274,7 +274,7 @@ export class MembershipCache {
     const { value } = after;
     if (old && old.asOf === value.asOf && old.nodes === value.nodes && old.unreadable === value.unreadable) return;
     try {
-      for (const listener of this.#listeners) listener(value);
+      for (const listener of this.#listeners) listener(value, after.changed);
     } catch (error) {
       this.#life?.abort(error);
     }

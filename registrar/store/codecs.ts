@@ -21,6 +21,7 @@ import type {
   MachineState,
   PoolRecord,
   QuarantineRecord,
+  ReleasesRecord,
   SelfTestFigure,
   SelfTestRecord,
   StatusRecord,
@@ -169,6 +170,8 @@ export const codecs = {
     url: text,
     pid: count,
     mode: z.enum(['plain', 'dynamic']),
+    modeReason: text.optional(),
+    alarm: text.optional(),
     served: mark,
     drained: mark,
     routes: count,
@@ -179,6 +182,9 @@ export const codecs = {
     at: time,
   }),
   quarantine: shaped<QuarantineRecord>({ machine: text, path: text, reason: text, gateway: text, at: time }),
+  releases: shaped<ReleasesRecord>({
+    releases: z.array(z.object({ service: text.nullable(), asOf: z.number(), by: text, reason: text, at: time })),
+  }),
   budget: shaped<BudgetRecord>({ destroyed: z.array(time), generation: count, used: count }),
   status: shaped<StatusRecord>({
     epoch: count,

@@ -10,6 +10,7 @@ import type {
   HealthCheck,
   ImageSpec,
   PoolSpec,
+  ProxySpec,
   Service,
   Version,
 } from '../../specs/nouns.ts';
@@ -45,6 +46,18 @@ export const versionSchema = shaped<Version>({
   digest: text,
 });
 
+export const proxySchema = shaped<ProxySpec>({
+  protocol: z.enum(['http', 'grpc']).optional(),
+  connectTimeoutMs: count.optional(),
+  sendTimeoutMs: count.optional(),
+  readTimeoutMs: count.optional(),
+  retries: count.optional(),
+  retryBudget: z.number().min(0).optional(),
+  retryNonIdempotent: z.boolean().optional(),
+  markDownMs: count.optional(),
+  slowStartMs: count.optional(),
+});
+
 const serviceSchema = shaped<Service>({
   name: text,
   priority: count.optional(),
@@ -55,6 +68,7 @@ const serviceSchema = shaped<Service>({
   configSignal: configSignal.optional(),
   drainTimeoutMs: count,
   stopTimeoutMs: count,
+  proxy: proxySchema.optional(),
   image: text.optional(),
   versions: z.array(versionSchema),
 });
@@ -124,6 +138,7 @@ export const environmentSchema = shaped<Environment>({
     title: text,
     description: text,
     registries: z.array(foreignRegistrySchema).optional(),
+    mode: z.enum(['auto', 'dynamic', 'plain']).optional(),
   }),
   images: z.array(imageSchema).optional(),
   services: z.array(serviceSchema),
