@@ -4,8 +4,10 @@
  */
 
 import type { TestFn } from 'ava';
+import { stopNginx } from '../../proxy-daemon/main.ts';
 import { findMaster, workersOf } from '../../proxy-daemon/nginx/nginx-workers.ts';
 import { gatewayPaths } from '../../proxy-daemon/nginx/paths.ts';
+import { systemClock } from '../../registrar/system-clock.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { fixedDocuments } from '../helpers/fixed-documents.ts';
 import { testGateway } from '../helpers/gateway.ts';
@@ -169,6 +171,14 @@ export function gatewayBackendConformance(test: TestFn, mode: 'plain' | 'dynamic
     gateway.registry.start();
     const after = await eventually('acknowledged again', () => gateway.record().catch(() => null));
     t.is(after.served.generation, before.served.generation, 'nothing changed, so nothing was reloaded');
+    gateway.registry.stop();
+    await gateway.end();
+    await stopNginx(gateway.dir, systemClock, 500);
+    gateway.start({ mode });
+    await eventually(
+      'a cold start serves',
+      async () => (await gateway.ask('/dns/x').catch(() => null))?.status === 200,
+    );
   });
 
   test('dot segments and encoded routes are refused: nginx would match one path and the backend see another', async (t) => {

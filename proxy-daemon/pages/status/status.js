@@ -36,6 +36,7 @@ function alerts(trouble) {
     );
   }
   if (report.problem) found.push(alertOf('Not served as it should be.', report.problem, 'bad'));
+  if (report.alarm) found.push(alertOf('Amiss.', report.alarm));
   if (!report.registry.connected)
     found.push(alertOf('The registry can not be read.', `${report.registry.reason} The last good routes stay.`));
   else if (report.holding) found.push(alertOf('Holding.', report.holding));
@@ -199,7 +200,7 @@ function draw(trouble) {
     : 'no environment declared';
   show(
     'subtitle',
-    `${report.url} · ${report.mode} mode · ${declared} · daemon started ${ago(report.startedAt)} · written ${ago(report.at)}`,
+    `${report.url} · ${report.mode} mode (${report.modeReason}) · ${declared} · daemon started ${ago(report.startedAt)} · written ${ago(report.at)}`,
   );
   show('tiles', ...tiles());
   show('routes', ...routes());

@@ -331,6 +331,32 @@ test('100 changes a second under keep-alive GET and POST: no request fails', asy
   t.true((await gateway.settled()).served.generation > before.served.generation + 20);
 });
 
+test('a new instance warms up: its share rises; where all are new they share alike', async (t) => {
+  const gateway = await declaredGateway(t, { slowStartMs: 600_000 });
+  const counts = new Map<string, number>();
+  const named = (name: string) =>
+    startBackend(t, name, {
+      answer: (_, response) => {
+        counts.set(name, (counts.get(name) ?? 0) + 1);
+        response.end();
+      },
+    });
+  for (const [n, name] of ['one', 'two'].entries())
+    await gateway.register(onLoopback('dns', '1', n, (await named(name)).port));
+  gateway.start({ mode: 'dynamic' });
+  await gateway.settled();
+  const spread = async () => {
+    counts.clear();
+    for (let n = 0; n < 120; n += 1) await gateway.ask('/dns/x');
+    return counts;
+  };
+  t.true(((await spread()).get('two') ?? 0) > 30);
+  await gateway.register(onLoopback('dns', '1', 2, (await named('new')).port));
+  await gateway.settled();
+  const isNew = (await spread()).get('new') ?? 0;
+  t.true(isNew > 0 && isNew < 30, `${isNew} of 120`);
+});
+
 test('gRPC: HTTP/2 to the instances, with trailers, through a port of its own', async (t) => {
   const gateway = await declaredGateway(t, { protocol: 'grpc' });
   const server = createHttp2Server();
