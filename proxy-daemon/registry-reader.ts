@@ -7,8 +7,10 @@ import type { Clock } from '../registrar/clock.ts';
 import { parseRegistration } from '../registrar/dialects/native.ts';
 import { paths } from '../registrar/layout.ts';
 import { readDeclared } from '../registrar/recipes/desired-document.ts';
+import { effectiveDesired } from '../registrar/recipes/effective-environment.ts';
 import { MembershipCache } from '../registrar/recipes/membership-cache.ts';
 import type { Membership, MembershipNode } from '../registrar/recipes/membership-state.ts';
+import { readRollouts, withRollouts } from '../registrar/recipes/rollout-documents.ts';
 import { SessionKeeper } from '../registrar/recipes/session-keeper.ts';
 import type { DesiredRecord } from '../registrar/records.ts';
 import type { ConnectRegistry, RegistryClient } from '../registrar/registry-client.ts';
@@ -46,6 +48,7 @@ export class RegistryReader {
   #membership: Membership | null = null;
   /** Undefined until read once. */
   #desired: DesiredRecord | null | undefined;
+  #declared: DesiredRecord | null = null;
   /** What is wrong, by what it concerns; empty where nothing is. */
   readonly #troubles = { session: '', desired: '' };
 
@@ -90,6 +93,8 @@ export class RegistryReader {
   async #followDesired(client: RegistryClient, signal: AbortSignal): Promise<void> {
     let changed = Promise.withResolvers<void>();
     await client.addWatch(paths.desired, 'persistent', () => changed.resolve(), { signal });
+    // Weights are flipped there: one write, and every gateway follows.
+    await client.addWatch(paths.rollouts, 'persistent-recursive', () => changed.resolve(), { signal });
     await this.#readDesired(client, signal);
     const again = async () => {
       while (!signal.aborted) {
@@ -110,8 +115,14 @@ export class RegistryReader {
   async #readDesired(client: RegistryClient, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        const { record, damage } = await readDeclared(client, { signal });
-        if (record || !damage) this.#desired = record;
+        const onDamage = (reason: string) => this.#trouble('desired', reason);
+        const [{ record, damage }, rollouts] = await withRollouts(
+          client,
+          () => readDeclared(client, { signal }),
+          () => readRollouts(client, { signal, onDamage }),
+          { signal },
+        );
+        if (record || !damage) this.#desired = record && effectiveDesired(this.#sameOr(record), rollouts);
         const trouble = `${paths.desired} can't be read: ${damage}; what was declared before stays in force`;
         this.#trouble('desired', damage ? trouble : '');
         this.#tell();
@@ -122,6 +133,14 @@ export class RegistryReader {
         await this.#options.clock.sleep(rereadDelayMs, signal).catch(() => {});
       }
     }
+  }
+
+  /** The object that is known where it is the same declaration: what is made from its services need not be made anew. */
+  #sameOr(record: DesiredRecord): DesiredRecord {
+    const known = this.#declared;
+    const same = known?.generation === record.generation && known.digest === record.digest;
+    if (!same) this.#declared = record;
+    return same ? known : record;
   }
 
   #trouble(what: 'session' | 'desired', reason: string): void {

@@ -30,6 +30,8 @@ export const paths = {
   budget: (service: string) => `/budget/${service}`,
   events: '/events',
   rollouts: '/rollouts',
+  /** Made by the first rollout of the service; stays. */
+  rollout: (service: string) => `/rollouts/${service}`,
 } as const;
 
 /** Persistent nodes that `formatRegistry` makes. */

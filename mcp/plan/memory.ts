@@ -8,7 +8,7 @@ import { closedBreaker, type ImageBreaker } from '../../vm-factory/pool/image-br
 import { freshSlowStart, type SlowStart } from '../../vm-factory/pool/slow-start.ts';
 
 /** Kinds of fact whose age matters; each is kept by key with the time it was first seen true without a break. */
-export type FactKind = 'unserved' | 'agentless' | 'orphan' | 'unlisted' | 'destruction';
+export type FactKind = 'unserved' | 'agentless' | 'orphan' | 'unlisted' | 'destruction' | 'serving' | 'stage';
 
 export interface FailedStarts {
   /** In a row. */
@@ -59,7 +59,15 @@ export function freshMemory(input: { clusterId: string; now: number }): PlannerM
     lastWriteZxid: 0,
     lastWriteAt: input.now,
     states: new Map(),
-    since: { unserved: none, agentless: none, orphan: none, unlisted: none, destruction: none },
+    since: {
+      unserved: none,
+      agentless: none,
+      orphan: none,
+      unlisted: none,
+      destruction: none,
+      serving: none,
+      stage: none,
+    },
     levels: new Map(),
     starts: new Map(),
     counted: new Set(),

@@ -19,6 +19,7 @@ import type {
   SuspendedRecord,
 } from '../records.ts';
 import { configSignal, configValues, environmentSchema, onConfigChange, versionSchema } from './environment-schema.ts';
+import { rolloutSchema } from './rollout-schema.ts';
 import { count, shaped, text, time } from './shape.ts';
 
 /** How one kind of record is checked. */
@@ -107,7 +108,13 @@ export const codecs = {
     rejected: z.array(z.object({ path: text, reason: text })),
     at: time,
   }),
-  budget: shaped<BudgetRecord>({ destroyed: z.array(time), generation: count, used: count }),
+  budget: shaped<BudgetRecord>({
+    destroyed: z.array(time),
+    generation: count,
+    used: count,
+    rollout: z.object({ operation: text, used: count }).optional(),
+  }),
+  rollout: rolloutSchema,
   status: shaped<StatusRecord>({
     epoch: count,
     leader: text,

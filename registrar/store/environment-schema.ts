@@ -1,7 +1,17 @@
 /** The resolved environment as /desired holds it. What people may write is checked in specs; this only checks the structure. */
 import { z } from 'zod';
-import type { Artifact, Environment, GatewaySpec, HealthCheck, PoolSpec, Service, Version } from '../../specs/nouns.ts';
-import { count, shaped, text } from './shape.ts';
+import type {
+  AnalysisSettings,
+  Artifact,
+  Environment,
+  GatewaySpec,
+  HealthCheck,
+  PoolSpec,
+  RolloutSettings,
+  Service,
+  Version,
+} from '../../specs/nouns.ts';
+import { count, type Shape, shaped, text } from './shape.ts';
 
 export const configValues = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
 export const configSignal = z.enum(['SIGHUP', 'SIGUSR1', 'SIGUSR2']);
@@ -29,6 +39,29 @@ export const versionSchema = shaped<Version>({
   digest: text,
 });
 
+const share = z.union([count, text]);
+const rolloutShape = z.object({
+  surge: share,
+  unavailable: share,
+  batch: share,
+  canary: share,
+  minHealthyMs: count,
+  healthyDeadlineMs: count,
+  progressDeadlineMs: count,
+  bakeMs: count,
+  pauses: z.array(z.object({ at: share, forMs: count.nullable() })),
+  undoMs: count,
+  maxFailures: count,
+  autoRollback: z.boolean(),
+  analysis: shaped<AnalysisSettings>({
+    minRequests: count,
+    errorTolerance: z.number().min(0),
+    slowTolerance: z.number().min(0),
+    patienceMs: count,
+  }).nullable(),
+} satisfies Shape<RolloutSettings>);
+export const rolloutSettingsSchema: z.ZodType<RolloutSettings> = rolloutShape;
+
 const serviceSchema = shaped<Service>({
   name: text,
   route: text,
@@ -38,6 +71,7 @@ const serviceSchema = shaped<Service>({
   configSignal: configSignal.optional(),
   drainTimeoutMs: count,
   stopTimeoutMs: count,
+  rollout: rolloutShape.partial().optional() as z.ZodType<Partial<RolloutSettings> | undefined>,
   versions: z.array(versionSchema),
 });
 

@@ -151,6 +151,8 @@ export function registryPart(declared: Environment | null, over: Partial<Registr
     gateways: [gateway()],
     configs: {},
     budgets: {},
+    declared: record && { record, version: 3 },
+    rollouts: {},
     ...over,
   };
 }

@@ -5,9 +5,11 @@ import { registerApply, registerPlan, registerScale } from './declare.ts';
 import { registerDown } from './down.ts';
 import { registerEvents, registerHistory } from './log.ts';
 import { registerMachines, registerPool } from './machines.ts';
+import { registerAbort, registerPromote, registerRollouts } from './rollouts.ts';
 import type { Register } from './run.ts';
 import { registerStatus, registerWatch } from './status.ts';
 import { registerUp } from './up.ts';
+import { registerRollback, registerUpgrade } from './upgrade.ts';
 import { registerWhy } from './why.ts';
 
 export const commands: Register[] = [
@@ -18,6 +20,11 @@ export const commands: Register[] = [
   registerStatus,
   registerWatch,
   registerScale,
+  registerUpgrade,
+  registerRollouts,
+  registerPromote,
+  registerAbort,
+  registerRollback,
   registerWhy,
   registerMachines,
   registerPool,
