@@ -275,6 +275,12 @@ export interface RolloutRecord {
   past: PastRollout[];
 }
 
+/** A machine provider, and what people should know of it, by name: `accelerator: tcg`. */
+export interface ProviderRecord {
+  name: string;
+  facts: Record<string, string>;
+}
+
 /** /status: what the leader last planned, for people and the CLI; written only when it changed. */
 export interface StatusRecord {
   epoch: number;
@@ -284,6 +290,8 @@ export interface StatusRecord {
   /** Things not done, and what they wait for. */
   waiting: { what: string; why: string }[];
   alarms: { code: string; message: string }[];
+  /** Where the leader's machines come from. */
+  provider?: ProviderRecord;
 }
 
 /** /events/e_<seq> (P16) */

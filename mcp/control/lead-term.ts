@@ -139,7 +139,8 @@ class Leader {
     this.#term = term;
     this.#memory = freshMemory({ clusterId, now: clock.monotonic() });
     this.#trimmedAt = clock.monotonic();
-    this.#status = new StatusPublisher(client, clock, { id, epoch: term.epoch });
+    const { name, facts = {} } = provider;
+    this.#status = new StatusPublisher(client, clock, { id, epoch: term.epoch, provider: { name, facts } });
     this.#input = {
       client,
       provider,

@@ -2,8 +2,8 @@
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../registrar/system-clock.ts';
 import { ImageStore } from '../../vm-factory/image/image-store.ts';
+import type { HostProvider } from '../../vm-factory/process/host-provider.ts';
 import { ProcessProvider } from '../../vm-factory/process/process-provider.ts';
-import type { MachineProvider } from '../../vm-factory/provider.ts';
 import { QemuProvider } from '../../vm-factory/qemu/qemu-provider.ts';
 import { readSecret } from './secret.ts';
 import type { LocalState, StatePaths } from './state.ts';
@@ -21,7 +21,7 @@ const memoryMb = 256;
 const stock = 2;
 
 /** A provider of machines on this host, with what only an environment's end needs. */
-export type LocalProvider = MachineProvider & { emptyStock?(): Promise<void> };
+export type LocalProvider = HostProvider & { emptyStock?(): Promise<void> };
 
 /** Makes the provider; the caller closes it. */
 export function machineProvider(paths: StatePaths, state: LocalState): LocalProvider {

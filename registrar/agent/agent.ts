@@ -7,12 +7,13 @@ import { McpError } from '../../specs/errors.ts';
 import type { Clock } from '../clock.ts';
 import { paths } from '../layout.ts';
 import { SessionKeeper } from '../recipes/session-keeper.ts';
-import type { AgentRecord, AssignmentRecord } from '../records.ts';
+import type { AgentRecord, AssignmentRecord, MachineState } from '../records.ts';
 import type { ConnectRegistry } from '../registry-client.ts';
 import { codecs, encode } from '../store/codecs.ts';
 import { agentWord, type InstanceView, runsTheSame } from './agent-records.ts';
 import { ArtifactStore, defaultArtifactLimits } from './artifact.ts';
 import { Bell } from './bell.ts';
+import type { ConsoleLog } from './console-log.ts';
 import type { HostSide } from './host-side.ts';
 import { Instance } from './instance.ts';
 import { endLeftovers } from './leftovers.ts';
@@ -54,6 +55,8 @@ export interface AgentOptions {
   signal: AbortSignal;
   /** Of a machine behind its host's address translation. */
   host?: HostSide;
+  /** Shows the service's output too. */
+  console?: ConsoleLog;
   timing?: Partial<AgentTiming>;
 }
 
@@ -87,6 +90,10 @@ class Agent {
   #world: AgentWorld | null = null;
   #notHereSince: number | null = null;
   #assignment: AssignmentRecord | null = null;
+  /** This machine was in the registry once: what is foreign now was wiped, and may come back. */
+  #known = false;
+  /** The ledger was about to delete this machine when last read. */
+  #leaves = false;
   #instance: Instance | null = null;
   #view: InstanceView | null = null;
   /** Why this agent itself lets the instance drain; the assignment may want it too. */
@@ -103,7 +110,7 @@ class Agent {
       defaultArtifactLimits,
       host && ((artifact) => host.sourceOf(artifact)),
     );
-    this.#output = new RotatingLog(join(config.dir, 'service.log'));
+    this.#output = new RotatingLog(join(config.dir, 'service.log'), {}, options.console?.voice('service').write);
     this.#keeper = new SessionKeeper({
       connect,
       clock,
@@ -160,8 +167,11 @@ class Agent {
   async #apply(world: AgentWorld): Promise<void> {
     if (world.ledger !== 'here') return this.#notHere(world);
     this.#notHereSince = null;
-    const { assignment, config } = world;
+    this.#known = true;
+    const { assignment, config, state } = world;
+    this.#leaves = state === 'deleting';
     if (typeof assignment === 'string') return this.#refuse(assignment);
+    if (!assignment && this.#instance && isHeld(state)) return this.#keepOn();
     const same = this.#assignment && assignment && runsTheSame(this.#assignment, assignment);
     if (this.#instance && !(same && assignment.want !== 'stop'))
       await this.#end(assignment ? 'the assignment says stop' : 'the assignment was removed');
@@ -174,14 +184,23 @@ class Agent {
     this.#publish();
   }
 
-  /** The ledger lacks this machine, or is not ours. A running service is given up only for the first of these. */
+  /** The controller takes an assignment away only with the claim; one that vanishes alone was lost, and orders nothing. */
+  #keepOn(): void {
+    this.#options.log.error({}, 'the assignment is gone, the claim is not: what runs goes on');
+  }
+
+  /**
+   * The ledger lacks this machine, or is not ours. A running service is given up only where its machine was about to be deleted
+   * when last seen: otherwise it is the ledger that was lost, and a machine that is really nobody's goes as an orphan.
+   */
   #notHere(world: Exclude<AgentWorld, { ledger: 'here' }>): void {
     const now = this.#options.clock.monotonic();
     this.#notHereSince ??= now;
     this.#options.log.error({ ledger: world.ledger }, 'this machine is not in the registry');
     if (now - this.#notHereSince < this.#timing.burialGraceMs) return;
+    if (this.#instance && !this.#leaves) return;
     if (world.ledger === 'missing') this.#broken.abort(buried(this.#options.config.uuid));
-    else if (!this.#instance) this.#broken.abort(world.error);
+    else if (!this.#known) this.#broken.abort(world.error);
   }
 
   /** An assignment that can't be understood orders nothing: what runs goes on. */
@@ -273,6 +292,11 @@ class Agent {
     this.#said = record;
     this.#own.want(paths.agent(config.uuid), encode(codecs.agent, record));
   }
+}
+
+/** A claimed machine's assignment is there: the claim wrote both. Where the ledger can't be read, nothing is known against it. */
+function isHeld(state: MachineState | null): boolean {
+  return state === null || state === 'claimed' || state === 'draining';
 }
 
 function buried(uuid: string): McpError {

@@ -12,6 +12,7 @@ import type { ConnectRegistry } from '../registry-client.ts';
 import { systemClock } from '../system-clock.ts';
 import { connectZooKeeper, type ZooKeeperOptions } from '../zookeeper/client.ts';
 import { runAgent } from './agent.ts';
+import { ConsoleLog, renderLogLine } from './console-log.ts';
 import { HostSide, hostSideSchema } from './host-side.ts';
 import { RotatingLog } from './rotating-log.ts';
 import { runStandalone } from './standalone.ts';
@@ -34,7 +35,8 @@ const machineConfig = z.object({
 
 /**
  * Runs a machine's agent as its configuration file says (JSON: uuid, address, registry, clusterId, dir, and optionally
- * sessionTimeoutMs) until the signal aborts; `auth` are its registry credentials. It logs to `<dir>/agent.log`, JSON lines.
+ * sessionTimeoutMs) until the signal aborts; `auth` are its registry credentials. It logs to `<dir>/agent.log`, JSON lines, and its
+ * words and its service's go to standard output, the machine's console.
  * Errors: AGENT_BAD_CONFIG, and those of `runAgent`.
  */
 export async function runMachineAgent(
@@ -42,11 +44,12 @@ export async function runMachineAgent(
   { auth, signal }: { auth?: ZooKeeperOptions['auth']; signal: AbortSignal },
 ): Promise<void> {
   const { registry, sessionTimeoutMs, host, ...config } = await readConfig(configFile);
-  const file = new RotatingLog(join(config.dir, 'agent.log'));
+  const console = new ConsoleLog((text) => void process.stdout.write(text), systemClock);
+  const file = new RotatingLog(join(config.dir, 'agent.log'), {}, console.voice('agent', renderLogLine).write);
   const log = pino({ base: { machine: config.uuid } }, file);
   const connect = connector(registry, auth, sessionTimeoutMs, log);
   try {
-    await runAgent({ config, connect, clock: systemClock, log, signal, host: host && new HostSide(host) });
+    await runAgent({ config, connect, clock: systemClock, log, signal, console, host: host && new HostSide(host) });
   } catch (error) {
     log.fatal({ err: error }, 'agent failed');
     throw error;

@@ -2,7 +2,7 @@
 import { isMcpError, type McpError } from '../../specs/errors.ts';
 import { paths } from '../layout.ts';
 import { readCluster } from '../recipes/format-registry.ts';
-import type { AssignmentRecord } from '../records.ts';
+import type { AssignmentRecord, MachineState } from '../records.ts';
 import type { RegistryClient, Zxid } from '../registry-client.ts';
 import { type Codec, codecs, decode } from '../store/codecs.ts';
 import type { ConfigValues } from './service-config.ts';
@@ -10,6 +10,8 @@ import type { ConfigValues } from './service-config.ts';
 export type AgentWorld =
   | {
       ledger: 'here';
+      /** What the ledger says this machine is; null where that can't be read: no reason to stop anything. */
+      state: MachineState | null;
       /** A string says what is wrong with the assignment that is there. */
       assignment: AssignmentRecord | string | null;
       /** Of the assigned service; where none was ever published, it is empty. */
@@ -33,12 +35,22 @@ export async function readWorld(
     if (isMcpError(error, 'CLUSTER_MISMATCH')) return { ledger: 'foreign', error };
     throw error;
   }
-  if ((await client.exists(paths.machine(machine), { signal })) === null) return { ledger: 'missing' };
+  const state = await readState(client, paths.machine(machine), signal);
+  if (state === 'missing') return { ledger: 'missing' };
   const assignment = await readAssignment(client, paths.assignment(machine), signal);
-  if (assignment === null || typeof assignment === 'string') return { ledger: 'here', assignment, config: null };
+  if (assignment === null || typeof assignment === 'string') return { ledger: 'here', state, assignment, config: null };
   const config = await read(client, codecs.config, paths.config(assignment.service), signal);
   const known = config ? { values: config.value.values, since: config.since } : { values: {}, since: 0 };
-  return { ledger: 'here', assignment, config: known };
+  return { ledger: 'here', state, assignment, config: known };
+}
+
+async function readState(client: RegistryClient, path: string, signal: AbortSignal) {
+  try {
+    return (await read(client, codecs.machine, path, signal))?.value.state ?? 'missing';
+  } catch (error) {
+    if (isMcpError(error, 'RECORD_INVALID')) return null;
+    throw error;
+  }
 }
 
 async function readAssignment(client: RegistryClient, path: string, signal: AbortSignal) {

@@ -122,6 +122,7 @@ export const codecs = {
     at: time,
     waiting: z.array(z.object({ what: text, why: text })),
     alarms: z.array(z.object({ code: text, message: text })),
+    provider: z.object({ name: text, facts: z.record(z.string(), text) }).optional(),
   }),
   event: shaped<EventRecord>({
     at: time,

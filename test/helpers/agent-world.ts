@@ -13,6 +13,8 @@ import type {
   AssignmentRecord,
   ConfigRecord,
   GatewayRecord,
+  MachineRecord,
+  MachineState,
   RegistrationRecord,
 } from '../../registrar/records.ts';
 import type { ConnectRegistry, RegistryClient, Stat } from '../../registrar/registry-client.ts';
@@ -88,7 +90,7 @@ export class AgentWorldForTest {
     t.teardown(() => admin.close());
     await formatRegistry(admin, systemClock, { clusterId });
     const world = new AgentWorldForTest(t, connect, admin, await tempDir(t), await freePort());
-    await admin.create(paths.machine(world.uuid), '{}');
+    await admin.create(paths.machine(world.uuid), JSON.stringify(world.#ledger('ready')));
     await world.gateway('willing', Number.MAX_SAFE_INTEGER);
     return world;
   }
@@ -166,14 +168,56 @@ export class AgentWorldForTest {
     const isNew = this.#assignment === null;
     const next = { ...first, ...changes };
     this.#assignment = next;
-    if (isNew) await this.admin.create(path, JSON.stringify(next));
-    else await this.admin.set(path, JSON.stringify(next));
+    if (isNew) {
+      await this.enter('claimed');
+      await this.admin.create(path, JSON.stringify(next));
+    } else await this.admin.set(path, JSON.stringify(next));
     return next;
   }
 
-  async unassign(): Promise<void> {
+  /** Takes claim and assignment away, as a controller does: the ledger first. */
+  async unassign(state: MachineState = 'ready'): Promise<void> {
+    await this.enter(state);
+    await this.loseAssignment();
+  }
+
+  /** Takes only the assignment away, as no controller does. */
+  async loseAssignment(): Promise<void> {
     this.#assignment = null;
     await this.admin.delete(paths.assignment(this.uuid));
+  }
+
+  /** Deletes the ledger's entry; the agent's own ephemeral node in the way goes as often as it is made anew. */
+  async loseLedger(): Promise<void> {
+    const gone = (path: string) =>
+      this.admin.delete(path).then(
+        () => true,
+        () => false,
+      );
+    await eventually('the ledger lacks it', async () => {
+      await gone(paths.agent(this.uuid));
+      return gone(paths.machine(this.uuid));
+    });
+  }
+
+  /** Writes the ledger's entry of this machine. */
+  async enter(state: MachineState): Promise<void> {
+    await this.admin.set(paths.machine(this.uuid), JSON.stringify(this.#ledger(state)));
+  }
+
+  #ledger(state: MachineState): MachineRecord {
+    const { uuid, address } = this;
+    return {
+      uuid,
+      provider: 'test',
+      image: 'test',
+      state,
+      operation: 'made',
+      epoch: 1,
+      address,
+      createdAt: 1,
+      changedAt: 1,
+    };
   }
 
   async publishConfig(values: ConfigRecord['values'], generation = 1): Promise<void> {

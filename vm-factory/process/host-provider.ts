@@ -9,6 +9,7 @@ import type { Clock } from '../../registrar/clock.ts';
 import { isSameProcess, type ProcessIdentity, readStartTime } from '../../registrar/process-identity.ts';
 import { isMcpError } from '../../specs/errors.ts';
 import type {
+  ConsolePart,
   CreateMachine,
   MachineProvider,
   ProviderCapabilities,
@@ -18,6 +19,7 @@ import type {
 import { refused, unavailable, unknownOutcome } from '../provider-errors.ts';
 import { AddressBook } from './address-book.ts';
 import { ExitWatch } from './exit-watch.ts';
+import { MachineConsoles } from './machine-consoles.ts';
 import { endMachine, sweepMachine } from './machine-processes.ts';
 import type { MachineFiles, MachineStore, StoredMachine } from './machine-store.ts';
 
@@ -52,20 +54,27 @@ export interface MachineKind {
   consoleFile: string;
 }
 
+/** ms between two times of looking after what nobody asks for. */
+const houseMs = 10_000;
+
 export class HostProvider implements MachineProvider {
   readonly name: string;
   readonly capabilities: ProviderCapabilities;
+  readonly facts: Readonly<Record<string, string>> = {};
 
   readonly #options: HostProviderOptions;
   readonly #kind: MachineKind;
   readonly #store: MachineStore;
   readonly #addresses: AddressBook;
   readonly #exits: ExitWatch;
+  readonly #consoles: MachineConsoles;
   readonly #listeners = new Set<(uuid: string) => void>();
   /** Dead machines whose remains were swept. */
   readonly #swept = new Set<string>();
   /** Creations up to their folder go one by one, so that the quota holds. */
   #turn: Promise<unknown> = Promise.resolve();
+  readonly #closing = new AbortController();
+  #housekeeping: Promise<void> | null = null;
 
   /** Errors: PROVIDER_BAD_CONFIG. */
   constructor(options: HostProviderOptions, store: MachineStore, kind: MachineKind) {
@@ -81,6 +90,7 @@ export class HostProvider implements MachineProvider {
       block: options.addressBlock,
       exists: (uuid) => this.#store.exists(uuid),
     });
+    this.#consoles = new MachineConsoles(store, kind.consoleFile);
     this.#exits = new ExitWatch((uuid) => this.#onExit(uuid));
   }
 
@@ -133,6 +143,8 @@ export class HostProvider implements MachineProvider {
     this.#listeners.add(own);
     // Machines of providers before us are watched from their first listing.
     this.list().catch((error: unknown) => this.#options.log?.warn({ err: error }, 'machines could not be listed'));
+    // Whoever listens is responsible for the machines: it also keeps the house.
+    this.#housekeeping ??= this.#keepHouse(this.#closing.signal);
     return () => void this.#listeners.delete(own);
   }
 
@@ -142,9 +154,34 @@ export class HostProvider implements MachineProvider {
     return { machines: { limit, used: (await this.list(signal)).length } };
   }
 
+  async console(uuid: string, after: string | null, signal?: AbortSignal): Promise<ConsolePart | null> {
+    signal?.throwIfAborted();
+    checkUuid(uuid);
+    return this.#guarded('console', () => this.#consoles.read(uuid, after));
+  }
+
+  /** Machines that are no more and whose console is kept, oldest first. */
+  buried(): Promise<string[]> {
+    return this.#guarded('buried', () => this.#consoles.buried());
+  }
+
   async close(): Promise<void> {
     this.#exits.close();
     this.#listeners.clear();
+    this.#closing.abort();
+    await this.#housekeeping;
+  }
+
+  /** What nobody asks for and has to be done all the same, again and again until the provider is closed. */
+  async #keepHouse(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#tidyUp().catch((err: unknown) => this.#options.log?.warn({ err }, 'the house could not be kept'));
+      await this.#options.clock.sleep(houseMs, signal).catch(() => {});
+    }
+  }
+
+  async #tidyUp(): Promise<void> {
+    await this.#consoles.bound();
   }
 
   #checkRequest({ uuid, clusterId }: CreateMachine): void {

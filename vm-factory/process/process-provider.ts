@@ -26,7 +26,7 @@ export class ProcessProvider extends HostProvider {
 function processMachines(options: ProcessProviderOptions, store: MachineStore): MachineKind {
   return {
     name: 'process',
-    capabilities: { pause: false, console: false, zones: false, snapshot: false },
+    capabilities: { pause: false, console: true, zones: false, snapshot: false },
     consoleFile: 'console.log',
     async checkImage(image) {
       if (image === processImage) return;

@@ -12,7 +12,7 @@ import { HostProvider, type HostProviderOptions, type MachineKind } from '../pro
 import { MachineStore, type StoredMachine } from '../process/machine-store.ts';
 import { refused, unavailable } from '../provider-errors.ts';
 import type { QemuFacts } from './accelerator.ts';
-import type { MachineShape } from './command-line.ts';
+import { type MachineShape, machineType } from './command-line.ts';
 import { guestGrant, type HostGrant, hostFiles, parseHostGrant, seenFromGuest, tokenExpiry } from './grant.ts';
 import { ensureTemplate } from './template.ts';
 import { endVm, personify, vmIdentity } from './vm.ts';
@@ -41,8 +41,7 @@ const defaultJoinTimeoutMs = 180_000;
 const vmFolder = 'vm';
 
 export class QemuProvider extends HostProvider {
-  /** Accelerator, QEMU's version, and why it is not KVM: for status. */
-  readonly qemu: QemuFacts;
+  override readonly facts: Readonly<Record<string, string>>;
   readonly #options: QemuProviderOptions;
   readonly #stock: VmStock;
   readonly #shape: MachineShape;
@@ -56,7 +55,7 @@ export class QemuProvider extends HostProvider {
     this.#options = options;
     this.#stock = stock;
     this.#shape = shape;
-    this.qemu = options.qemu;
+    this.facts = factsOf(options.qemu);
   }
 
   /**
@@ -78,6 +77,10 @@ export class QemuProvider extends HostProvider {
   async emptyStock(): Promise<void> {
     await this.#stock.sweep(null);
   }
+}
+
+function factsOf({ version, accelerator, why }: QemuFacts): Record<string, string> {
+  return { qemu: version, 'machine-type': machineType, accelerator, ...(why === '' ? {} : { 'no-kvm': why }) };
 }
 
 /** Newest first by name, or exactly by id. */

@@ -317,19 +317,8 @@ test('an agent whose machine was buried stops the service and says so', async (t
   const agent = world.startAgent({ burialGraceMs: 100 });
   await world.assign({ drainTimeoutMs: 100 });
   await world.registered('up');
-  await world.admin.delete(paths.assignment(world.uuid));
-  // With its ephemeral child in the way, as a controller would see it.
-  await world.admin.delete(paths.agent(world.uuid));
-  await eventually('buried', () =>
-    world.admin.delete(paths.machine(world.uuid)).then(
-      () => true,
-      () =>
-        world.admin.delete(paths.agent(world.uuid)).then(
-          () => false,
-          () => false,
-        ),
-    ),
-  );
+  await world.unassign('deleting');
+  await world.loseLedger();
   await t.throwsAsync(agent.ended, { code: 'AGENT_BURIED' });
   await nothingRuns(world);
 });
@@ -349,6 +338,26 @@ test('a wiped or foreign registry orders nothing: the service goes on', async (t
   await world.unregistered();
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   t.is(await world.ask('/pid'), pid);
+  t.false(ended);
+});
+
+test('an assignment or a ledger that vanishes without an order stops nothing', async (t) => {
+  const { world } = await makeWorld(t);
+  const agent = world.startAgent({ burialGraceMs: 50, resyncMs: 50 });
+  let ended = false;
+  agent.ended.finally(() => {
+    ended = true;
+  });
+  await world.assign({ drainTimeoutMs: 100 });
+  await world.registered('up');
+  const pid = await world.ask('/pid');
+  await world.loseAssignment();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  t.is((await world.registration())?.record.state, 'up');
+  await world.loseLedger();
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  t.is(await world.ask('/pid'), pid);
+  t.is((await world.registration())?.record.state, 'up');
   t.false(ended);
 });
 
