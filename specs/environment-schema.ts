@@ -3,7 +3,8 @@
  * text here and defaults not filled in: parse-environment.ts does both. No issue uses zod's own wording.
  */
 import { z } from 'zod';
-import { durationPattern, formatDuration, parseDuration } from './duration.ts';
+import { rolloutShape } from './rollout-shape.ts';
+import { duration, map, whole } from './schema-parts.ts';
 
 /** How much one environment may declare. Counts beyond these are slips of the finger, not wishes. */
 export const limits = {
@@ -30,25 +31,6 @@ const text = (message: string, most: number = limits.textLength) =>
     .string({ error: message })
     .max(most, `must have at most ${most} characters`)
     .refine((value) => !/[^\P{Cc}\t\n]/u.test(value) && value.isWellFormed(), 'must have no control characters');
-
-const whole = (least: number, most: number) => {
-  const message = `must be a whole number from ${least} to ${most}`;
-  return z.number({ error: message }).int(message).min(least, message).max(most, message);
-};
-
-const map = <Shape extends z.ZodRawShape>(shape: Shape) =>
-  z.strictObject(shape, { error: 'must be a map (name: value)' });
-
-const duration = (leastMs: number, mostMs: number) => {
-  const message = `must be a duration such as 500ms, 2s or 1m, from ${formatDuration(leastMs)} to ${formatDuration(mostMs)}`;
-  return z
-    .string({ error: message })
-    .regex(durationPattern, message)
-    .refine((value) => {
-      const ms = parseDuration(value) ?? leastMs;
-      return ms >= leastMs && ms <= mostMs;
-    }, message);
-};
 
 const choice = <const Words extends readonly [string, ...string[]]>(words: Words) =>
   z.enum(words, { error: `must be ${words.slice(0, -1).join(', ')} or ${words.at(-1)}` });
@@ -200,6 +182,7 @@ const service = map({
     .describe('The longest wait for requests in flight before an instance is stopped. Default: 30s.'),
   'stop-timeout': duration(0, 600_000).optional().describe('From SIGTERM to SIGKILL. Default: 5s.'),
   ...shared,
+  rollout: rolloutShape.optional().describe('How one version takes the place of another with `mcp upgrade`.'),
   versions: z
     .record(
       z

@@ -14,6 +14,7 @@ import {
 } from './environment-schema.ts';
 import type { HealthCheck } from './nouns.ts';
 import { type Place, sourceText, specInvalid } from './problems.ts';
+import { declareRollout } from './rollout-shape.ts';
 import { flawedServices, shapeProblems } from './shape-problems.ts';
 import { readYaml, type YamlTree } from './yaml-tree.ts';
 
@@ -83,6 +84,7 @@ function declareService(name: string, service: ServiceShape, tree: YamlTree): De
       : { onConfigChange: 'signal' as const, configSignal: onChange }),
     drainTimeoutMs: ms(service['drain-timeout'], 30_000),
     stopTimeoutMs: ms(service['stop-timeout'], 5000),
+    ...(service.rollout === undefined ? {} : { rollout: declareRollout(service.rollout) }),
     versions: Object.entries(service.versions).map(([version, declared]) =>
       declareVersion(version, declared, service, tree.valueAt(['services', name, 'versions', version, 'artifact'])),
     ),

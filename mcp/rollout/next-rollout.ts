@@ -204,23 +204,28 @@ function begin(record: RolloutRecord, counts: number, now: number): RolloutRecor
   const { canary } = limitsOf(settings, total);
   const isCanary = base < canary && canary < total;
   const why = isCanary ? `${canary} of ${total} goes first` : `from ${namesOf(record.from)} to ${namesOf(record.to)}`;
-  const begun = { ...record, base, goal: isCanary ? canary : base, reached: base };
+  const begun = { ...record, base, goal: base, reached: base };
   return enter(begun, isCanary ? 'canary' : 'rolling', { by: controller, why, now });
 }
 
 /** More new ones, once the old ones that they make needless have begun to leave. */
 function nextBatch(input: RolloutInput, record: RolloutRecord, counts: number): Advance {
   const { base, total, settings, keep } = record;
-  const { surge, unavailable, batch } = limitsOf(settings, total);
+  const { surge, unavailable, batch, canary } = limitsOf(settings, total);
   const old = leaving(record.from, record.to);
   const serving = instancesOf(old, input.instances).filter(({ state }) => state === 'live').length;
   const needed = Math.max(total - unavailable - base, Math.min(keep, totalOf(old)));
   if (serving > needed) return { next: record, waits: `${serving - needed} old instances have yet to leave` };
   if (counts < base) return { next: record, waits: `${base - counts} new instances were lost and are replaced` };
-  const goal = Math.min(total, base + batch, base + surge + unavailable);
+  const isCanary = record.phase === 'canary' && base < canary;
+  const goal = Math.min(total, isCanary ? canary : base + batch, base + surge + unavailable);
   const why = `${goal - base} more: ${goal} of ${total}`;
   return {
-    next: { ...enter(record, 'rolling', { by: controller, why, now: input.now }), goal, reached: base },
+    next: {
+      ...enter(record, isCanary ? 'canary' : 'rolling', { by: controller, why, now: input.now }),
+      goal,
+      reached: base,
+    },
     waits: '',
   };
 }

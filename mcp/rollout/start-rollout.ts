@@ -80,10 +80,10 @@ export function startRollout(start: StartRollout): { record: RolloutRecord; serv
 }
 
 /** The refusal of anything that would meddle with a rollout under way. */
-export function underWay({ service, from, to, phase, by }: RolloutRecord): McpError {
+export function underWay({ service, from, to, phase, by }: RolloutRecord, otherwise = ''): McpError {
   const what = `${service} is being rolled out from ${namesOf(from)} to ${namesOf(to)} by ${by} (${phase})`;
   return new McpError('REFUSED_ROLLOUT', what, {
-    hint: `Wait for its end (mcp rollouts ${service}), or go back first: mcp abort ${service}`,
+    hint: `Wait for its end (mcp rollouts ${service}), or go back first: mcp abort ${service}${otherwise && `; ${otherwise}`}`,
     details: { service, phase },
   });
 }

@@ -1,4 +1,5 @@
 /** How many of each version are wanted right now, and how the traffic is shared: what a rollout tells planner and gateways. Pure. */
+import { effectiveService } from '../../registrar/recipes/effective-environment.ts';
 import type { RolloutRecord } from '../../registrar/records.ts';
 import type { RolloutSettings, Service } from '../../specs/nouns.ts';
 import { shareOf } from '../../specs/rollout-settings.ts';
@@ -78,15 +79,15 @@ export function withWanted(
   wanted: RolloutRecord['wanted'],
   declared: { before: Service | null; after: Service | null },
 ): RolloutRecord {
-  const before = countsOf(record.wanted, declared.before);
-  const after = countsOf(wanted, declared.after);
+  const before = countsOf(record, declared.before);
+  const next = { ...record, wanted };
+  const after = countsOf(next, declared.after);
   let givenUp = record.givenUp;
   for (const [version, count] of before) givenUp += Math.max(0, count - (after.get(version) ?? 0));
-  return { ...record, wanted, givenUp };
+  return { ...next, givenUp };
 }
 
-function countsOf(wanted: RolloutRecord['wanted'], declared: Service | null): Map<string, number> {
-  const counts = new Map(declared?.versions.map(({ version, count }) => [version, wanted.length > 0 ? 0 : count]));
-  for (const { version, count } of wanted) counts.set(version, count);
-  return counts;
+function countsOf(record: RolloutRecord, declared: Service | null): Map<string, number> {
+  const versions = declared ? effectiveService(declared, record).versions : [];
+  return new Map(versions.map(({ version, count }) => [version, count]));
 }

@@ -23,20 +23,22 @@ export function effectiveDesired(desired: DesiredRecord, rollouts: Rollouts): De
 }
 
 /** Declared versions keep their place; what only the rollout still knows comes after them. */
-function effectiveService(service: Service, rollout: RolloutRecord | undefined): Service {
+export function effectiveService(service: Service, rollout: RolloutRecord | undefined): Service {
   if (!rollout || rollout.wanted.length === 0) return service;
   const known = new Map([...rollout.from, ...rollout.to].map((version) => [version.version, version]));
-  const wanted = new Map(rollout.wanted.map((one) => [one.version, one]));
+  const isDone = rollout.phase === 'done';
+  const runs = new Set(service.versions.filter(({ count }) => count > 0).map(({ version }) => version));
+  // What is declared to run again is not kept at weight 0 any more.
+  const kept = rollout.wanted.filter(({ version }) => !isDone || !runs.has(version));
+  const wanted = new Map(kept.map((one) => [one.version, one]));
   const declared = service.versions.map((version): Version => {
     const now = wanted.get(version.version);
     if (now) return { ...(known.get(version.version) ?? version), count: now.count, weight: now.weight };
     // Once it is done the declared counts hold again, and only what is kept for undo comes on top.
-    return rollout.phase === 'done'
-      ? { ...version, weight: version.weight ?? version.count }
-      : { ...version, count: 0, weight: 0 };
+    return isDone ? { ...version, weight: version.weight ?? version.count } : { ...version, count: 0, weight: 0 };
   });
   const names = new Set(service.versions.map(({ version }) => version));
-  const others = rollout.wanted.flatMap(({ version, count, weight }): Version[] => {
+  const others = kept.flatMap(({ version, count, weight }): Version[] => {
     const spec = names.has(version) ? undefined : known.get(version);
     return spec ? [{ ...spec, count, weight }] : [];
   });

@@ -83,6 +83,7 @@ interface DeclareOptions {
 }
 
 interface ApplyOptions extends PlanOptions, DeclareOptions {
+  supersede?: boolean;
   generation?: number;
 }
 
@@ -97,6 +98,7 @@ export const registerApply: Register = (program, interrupted) => {
       'refuse if another generation than this is declared meanwhile',
       wholeNumber(0, 999_999_999),
     )
+    .option('--supersede', 'end the rollouts of the services that it changes')
     .option('--yes', 'take away more than half of a service if that is what the file says')
     .option('--reason <text>', 'why, for the history')
     .option('--no-wait', 'do not wait until desired = live')
@@ -108,6 +110,7 @@ export const registerApply: Register = (program, interrupted) => {
           const applied = await applyEnvironment(client, environment, {
             ...(await declaration(context, options, `apply -f ${options.file}`)),
             expectGeneration: options.generation,
+            supersede: options.supersede,
           });
           return finish(context, client, applied, options);
         });

@@ -49,7 +49,7 @@ export const registerUpgrade: Register = (program, interrupted) => {
     .requiredOption('--to <version>', 'version to run: one that is declared, or that is described by the options below')
     .option('-f, --file <yaml>', 'environment file that describes the version')
     .option('--artifact <path>', 'directory, or tar, or single file to run it from')
-    .option('--command <words...>', 'what to run, as separate words')
+    .option('--command <words>', 'what to run: words, or a JSON list where they hold spaces', words)
     .option('--port <n>', 'port it listens on', wholeNumber(1, 65_535))
     .option('--env <NAME=value...>', 'environment variables beside those of the version that runs')
     .option('--surge <share>', 'instances beyond the count meanwhile, such as 1 or 25%', share)
@@ -167,6 +167,23 @@ export async function follow(
     context.print(`${service} runs ${namesOf(back ? view.from : view.to)}${back ? ' again' : ''}.`);
   else context.print(renderRollout(view, systemClock.now(), context.color));
   return view.phase === wanted ? undefined : exitCodes.failed;
+}
+
+/** `node server.js`, or `["sh", "-c", "a b"]`. */
+function words(text: string): string[] {
+  if (!text.startsWith('[')) return text.split(/\s+/).filter((word) => word !== '');
+  const list = parseList(text);
+  if (list) return list;
+  throw new InvalidArgumentError('Give words, or a JSON list of texts.');
+}
+
+function parseList(text: string): string[] | null {
+  try {
+    const list: unknown = JSON.parse(text);
+    return Array.isArray(list) && list.length > 0 && list.every((word) => typeof word === 'string') ? list : null;
+  } catch {
+    return null;
+  }
 }
 
 function share(text: string): Share {
