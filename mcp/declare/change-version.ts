@@ -25,6 +25,8 @@ export interface Author {
   reason: string;
   /** ms since the Unix epoch. */
   at: number;
+  /** Id of what is begun; made here where there is none. */
+  operation?: string;
 }
 
 export interface VersionChange {
@@ -100,11 +102,10 @@ async function start(
   to: Version[],
   kind: RolloutRecord['kind'],
   settings: RolloutSettings,
-  { author, reason, at }: Author,
+  { author, reason, at, operation = randomUUID() }: Author,
 ): Promise<VersionChange> {
   const { declared, rollout } = found(registry, service);
   const instances = seenInstances(registry, service);
-  const operation = randomUUID();
   const begun = startRollout({
     service: declared,
     previous: rollout,
