@@ -1,5 +1,5 @@
 /** What the registry's nodes hold: one JSON document a node. Times are ms since the Unix epoch. */
-import type { ConfigValue, Environment, RolloutSettings, Version } from '../specs/nouns.ts';
+import type { ConfigValue, Environment, Flavor, RolloutSettings, Version } from '../specs/nouns.ts';
 
 /** /cluster */
 export interface ClusterRecord {
@@ -47,6 +47,8 @@ export interface MachineRecord {
   /** The provider's own id, known once create answered. */
   providerId?: string;
   image: string;
+  /** As it was asked for; absent: the provider decided. */
+  flavor?: Flavor;
   state: MachineState;
   /** Operation id of its creation; the provider keeps it too. */
   operation: string;

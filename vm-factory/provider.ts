@@ -13,6 +13,8 @@
  * - Errors are McpErrors: PROVIDER_REFUSED (quota, bad request: a retry does not help), PROVIDER_UNKNOWN (the call may have
  *   worked: find the operation id), PROVIDER_UNAVAILABLE (retryable, nothing was done).
  */
+import type { Flavor } from '../specs/nouns.ts';
+
 export interface CreateMachine {
   /** Ours, made by the controller before the call; every later word about the machine uses it. */
   uuid: string;
@@ -20,6 +22,8 @@ export interface CreateMachine {
   operation: string;
   clusterId: string;
   image: string;
+  /** Its size; absent: the provider decides. A provider without sizes takes no notice. */
+  flavor?: Flavor;
   /** How the machine's agent reaches the registry: a ZooKeeper connect string with chroot. */
   registry: string;
 }

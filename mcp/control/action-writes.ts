@@ -101,9 +101,9 @@ function setMachine(machine: ObservedMachine, changes: Partial<MachineRecord>): 
 }
 
 function newMachine(action: Extract<Action, { kind: 'create' }>, facts: WriteFacts): MachineRecord {
-  const { uuid, image, operation, reason } = action;
+  const { uuid, image, flavor, operation, reason } = action;
   const { epoch, now, provider } = facts;
-  return { uuid, provider, image, state: 'building', operation, epoch, createdAt: now, changedAt: now, reason };
+  return { uuid, provider, image, flavor, state: 'building', operation, epoch, createdAt: now, changedAt: now, reason };
 }
 
 function adoptedMachine(action: Extract<Action, { kind: 'adopt' }>, facts: WriteFacts): MachineRecord {

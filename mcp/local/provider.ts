@@ -15,8 +15,6 @@ export function mcpCommand(...words: string[]): string[] {
   return ['--disable-warning=ExperimentalWarning', cli, ...words];
 }
 
-/** Of a virtual machine: enough for the agent and a small service. */
-const memoryMb = 256;
 /** Clones kept paused: as many as may be asked for at once without a boot. */
 const stock = 2;
 
@@ -43,8 +41,6 @@ export function qemuProvider(
     ...common(paths, state),
     images: new ImageStore(images),
     qemu,
-    memoryMb,
-    cpus: 1,
     stock,
     artifacts: paths.artifacts,
     auth: readSecret(paths.secret),

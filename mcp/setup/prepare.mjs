@@ -37,6 +37,12 @@ const debianPackages = [
     present: () => onPath('qemu-system-x86_64'),
   },
   {
+    name: 'qemu-utils',
+    why: "virtual machines' own disks",
+    for: ['qemu', 'test'],
+    present: () => onPath('qemu-img'),
+  },
+  {
     name: 'busybox-static',
     why: "the machines' images",
     for: ['qemu', 'test'],

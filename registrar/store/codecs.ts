@@ -18,7 +18,14 @@ import type {
   StatusRecord,
   SuspendedRecord,
 } from '../records.ts';
-import { configSignal, configValues, environmentSchema, onConfigChange, versionSchema } from './environment-schema.ts';
+import {
+  configSignal,
+  configValues,
+  environmentSchema,
+  flavorSchema,
+  onConfigChange,
+  versionSchema,
+} from './environment-schema.ts';
 import { rolloutSchema } from './rollout-schema.ts';
 import { count, shaped, text, time } from './shape.ts';
 
@@ -52,6 +59,7 @@ export const codecs = {
     provider: text,
     providerId: text.optional(),
     image: text,
+    flavor: flavorSchema.optional(),
     state: z.enum(['building', 'verifying', 'ready', 'claimed', 'draining', 'deleting']),
     operation: text,
     epoch: count,

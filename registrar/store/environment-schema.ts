@@ -4,6 +4,7 @@ import type {
   AnalysisSettings,
   Artifact,
   Environment,
+  Flavor,
   GatewaySpec,
   HealthCheck,
   PoolSpec,
@@ -75,9 +76,11 @@ const serviceSchema = shaped<Service>({
   versions: z.array(versionSchema),
 });
 
+export const flavorSchema = shaped<Flavor>({ memoryBytes: count, cpus: z.int().min(1), diskBytes: count.optional() });
+
 export const environmentSchema = shaped<Environment>({
   name: text,
-  pool: shaped<PoolSpec>({ size: count, image: text }),
+  pool: shaped<PoolSpec>({ size: count, image: text, flavor: flavorSchema.optional() }),
   gateway: shaped<GatewaySpec>({ title: text, description: text }),
   services: z.array(serviceSchema),
 });

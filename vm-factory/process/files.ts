@@ -12,7 +12,7 @@ export function ownName(): string {
 }
 
 /** Whether the process that made a name with `ownName` still lives. */
-function makerLives(name: string): boolean {
+export function makerLives(name: string): boolean {
   const [pid, startTime] = name.split('.').map(Number);
   return isSameProcess({ pid: pid ?? 0, startTime: startTime ?? 0 });
 }

@@ -39,8 +39,8 @@ export interface HostProviderOptions {
 export interface MachineKind {
   name: string;
   capabilities: ProviderCapabilities;
-  /** Rejects with PROVIDER_REFUSED where there is no such image. */
-  checkImage(image: string): Promise<void>;
+  /** Rejects with PROVIDER_REFUSED where there is no such image, or where none of that size can be made here. */
+  check(request: Pick<CreateMachine, 'image' | 'flavor'>): Promise<void>;
   /**
    * Starts the machine's main process. When it resolves the store tells who that is, or `nobody` where somebody forbade it.
    * Gives the process where it is our child.
@@ -52,6 +52,10 @@ export interface MachineKind {
   endRemains(uuid: string, remains: string): Promise<void>;
   /** Where the machine's console is, in its folder. */
   consoleFile: string;
+  /** Ends what no machine in the store tells of, if there can be such a thing: called again and again. */
+  tidyUp?(): Promise<void>;
+  /** For people. */
+  facts?(): Record<string, string>;
 }
 
 /** ms between two times of looking after what nobody asks for. */
@@ -60,7 +64,6 @@ const houseMs = 10_000;
 export class HostProvider implements MachineProvider {
   readonly name: string;
   readonly capabilities: ProviderCapabilities;
-  readonly facts: Readonly<Record<string, string>> = {};
 
   readonly #options: HostProviderOptions;
   readonly #kind: MachineKind;
@@ -94,10 +97,14 @@ export class HostProvider implements MachineProvider {
     this.#exits = new ExitWatch((uuid) => this.#onExit(uuid));
   }
 
+  get facts(): Readonly<Record<string, string>> {
+    return this.#kind.facts?.() ?? {};
+  }
+
   async create(request: CreateMachine, signal?: AbortSignal): Promise<ProviderMachine> {
     signal?.throwIfAborted();
     this.#checkRequest(request);
-    await this.#kind.checkImage(request.image);
+    await this.#kind.check(request);
     const machine = await this.#guarded('create', async () => {
       const stored = await this.#inTurn(() => this.#enter(request));
       await this.#complete(stored).catch((error: unknown) => this.#undo(stored, error));
@@ -182,6 +189,7 @@ export class HostProvider implements MachineProvider {
 
   async #tidyUp(): Promise<void> {
     await this.#consoles.bound();
+    await this.#kind.tidyUp?.();
   }
 
   #checkRequest({ uuid, clusterId }: CreateMachine): void {
@@ -205,8 +213,8 @@ export class HostProvider implements MachineProvider {
     if (maxMachines !== undefined && (await this.list()).length >= maxMachines) {
       throw refused(`the quota of ${maxMachines} machines is used up`);
     }
-    const { uuid, operation, clusterId, image, registry } = request;
-    const machine = { uuid, operation, clusterId, image, registry, createdAt: clock.now(), maker };
+    const { uuid, operation, clusterId, image, flavor, registry } = request;
+    const machine = { uuid, operation, clusterId, image, flavor, registry, createdAt: clock.now(), maker };
     if (await this.#store.add(machine)) return machine;
     // Another provider was faster.
     const other = await this.#storedBy(request);

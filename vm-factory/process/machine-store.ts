@@ -13,6 +13,7 @@ import { mkdirSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ProcessIdentity } from '../../registrar/process-identity.ts';
+import type { Flavor } from '../../specs/nouns.ts';
 import { older } from './console-file.ts';
 import { ownName, readIfThere, readWord, tidy, unless, writeOnce, writeWhole } from './files.ts';
 
@@ -22,6 +23,7 @@ export interface StoredMachine {
   operation: string;
   clusterId: string;
   image: string;
+  flavor?: Flavor;
   registry: string;
   /** ms since the Unix epoch. */
   createdAt: number;

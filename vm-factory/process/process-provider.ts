@@ -28,7 +28,7 @@ function processMachines(options: ProcessProviderOptions, store: MachineStore): 
     name: 'process',
     capabilities: { pause: false, console: true, zones: false, snapshot: false },
     consoleFile: 'console.log',
-    async checkImage(image) {
+    async check({ image }) {
       if (image === processImage) return;
       throw refused(`there is no image ${image}`, {
         hint: `The process provider knows only the image ${processImage}.`,
