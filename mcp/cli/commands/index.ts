@@ -1,4 +1,5 @@
 /** Every command of `mcp`, in the order of `mcp --help`. */
+import { registerDiff, registerExport } from './agree.ts';
 import { registerResume, registerSuspend } from './brake.ts';
 import { registerConsole } from './console.ts';
 import { registerAgent, registerController, registerGateway, registerSupervisor } from './daemons.ts';
@@ -18,6 +19,8 @@ export const commands: Register[] = [
   registerDown,
   registerPlan,
   registerApply,
+  registerDiff,
+  registerExport,
   registerStatus,
   registerWatch,
   registerScale,
