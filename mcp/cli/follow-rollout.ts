@@ -42,7 +42,7 @@ export function whatNext(service: string): string {
 }
 
 /** The service's rollout as it is now. */
-export async function readRolloutView(context: Context, client: RegistryClient, service: string): Promise<RolloutView> {
+async function readRolloutView(context: Context, client: RegistryClient, service: string): Promise<RolloutView> {
   const { registry, controller } = await readWorld(client, context.reading());
   const views = rolloutViews(registry, controller?.waiting ?? [], systemClock.now());
   const view = views.find((one) => one.service === service);

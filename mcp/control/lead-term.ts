@@ -55,7 +55,7 @@ export interface LeadOptions {
 }
 
 /** Never rejects; must answer within a second or so, as a sweep waits for it. */
-export type ReadFigures = (
+type ReadFigures = (
   gateways: readonly GatewayRecord[],
   services: readonly string[],
   signal: AbortSignal,

@@ -97,7 +97,7 @@ function counted({ latency }: VersionFigures): number {
 }
 
 /** Several gateways' or versions' figures as one; they have the same bounds. */
-export function added(figures: readonly VersionFigures[]): VersionFigures {
+function added(figures: readonly VersionFigures[]): VersionFigures {
   const bounds = figures[0]?.latency.bounds ?? [];
   const counts = (figures[0]?.latency.counts ?? []).map((_, at) =>
     figures.reduce((sum, { latency }) => sum + (latency.counts[at] ?? 0), 0),

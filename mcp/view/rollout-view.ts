@@ -55,7 +55,7 @@ export function rolloutViews(registry: RegistryPart, waiting: readonly Waiting[]
     .sort((a, b) => b.at - a.at || (a.service < b.service ? -1 : 1));
 }
 
-export function rolloutView(
+function rolloutView(
   record: RolloutRecord,
   registry: RegistryPart,
   waiting: readonly Waiting[],
