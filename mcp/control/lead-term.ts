@@ -1,8 +1,10 @@
 /** One time of leading: look, plan, act, and look again when something happened. */
 import { randomUUID } from 'node:crypto';
+import type { RegistryAccess } from '../../registrar/access.ts';
 import type { Clock } from '../../registrar/clock.ts';
 import { paths } from '../../registrar/layout.ts';
 import { backoffDelay } from '../../registrar/recipes/backoff.ts';
+import { trimEnded } from '../../registrar/recipes/ended-machines.ts';
 import { trimEvents } from '../../registrar/recipes/event-log.ts';
 import type { LeaderTerm } from '../../registrar/recipes/leader-latch.ts';
 import type { Versioned } from '../../registrar/recipes/versioned-document.ts';
@@ -14,12 +16,14 @@ import { makePlan } from '../plan/make-plan.ts';
 import { freshMemory, type PlannerMemory } from '../plan/memory.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Policy } from '../plan/policy.ts';
+import { poolRecordOf } from '../plan/pool-record.ts';
 import { remember, rememberCreation, rememberDestroy, rememberWrite } from '../plan/remember.ts';
 import type { Snapshot } from '../plan/snapshot.ts';
 import { isActive } from '../rollout/rollout-input.ts';
 import { Bell } from './bell.ts';
 import { type ActionOutcome, execute } from './execute.ts';
 import type { ExecuteInput, Failpoint } from './execute-input.ts';
+import { keepPoolRecord } from './keep-pool-record.ts';
 import { observe } from './observe.ts';
 import { StatusPublisher } from './publish-status.ts';
 import { SlowCalls } from './slow-calls.ts';
@@ -42,6 +46,8 @@ export interface LeadOptions {
   policy: Policy;
   /** ZooKeeper connect string with chroot, for the agents of new machines. */
   registry: string;
+  /** Rights in the registry; absent where everybody may do everything. */
+  access?: RegistryAccess;
   /** Registrations with loopback addresses are valid: the local environment. */
   allowLoopback: boolean;
   failpoint?: Failpoint;
@@ -134,7 +140,7 @@ class Leader {
   isRolling = false;
 
   constructor(options: LeadOptions, term: LeaderTerm, look: () => void) {
-    const { client, provider, clock, id, clusterId, registry, failpoint } = options;
+    const { client, provider, clock, id, clusterId, registry, access, failpoint } = options;
     this.#options = options;
     this.#term = term;
     this.#memory = freshMemory({ clusterId, now: clock.monotonic() });
@@ -149,6 +155,7 @@ class Leader {
       clusterId,
       actor: `controller:${id}`,
       registry,
+      access,
       slowCalls: new SlowCalls(parallelCalls),
       listener: this.#listener(look),
       signal: term.signal,
@@ -199,6 +206,10 @@ class Leader {
     });
     this.#report(plan, outcomes);
     onSweep?.(plan, outcomes);
+    if (snapshot.desired) {
+      const record = poolRecordOf(this.#memory, snapshot.desired.record, snapshot.at);
+      await keepPoolRecord(this.#input, snapshot, record);
+    }
     await this.#status.publish(plan, signal);
     this.#generation = plan.generation;
     await this.#trim(signal);
@@ -247,5 +258,6 @@ class Leader {
     if (clock.monotonic() - this.#trimmedAt < trimMs) return;
     this.#trimmedAt = clock.monotonic();
     await trimEvents(client, undefined, { signal });
+    await trimEnded(client, { signal });
   }
 }

@@ -1,14 +1,13 @@
 /** An environment file on disk to a resolved environment: read, parse, pack directories, check files. */
 import { readFile } from 'node:fs/promises';
 import { dirname, relative, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { packDirectory } from '../../registrar/agent/pack.ts';
 import type { DeclaredArtifact } from '../../specs/declared.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { Artifact, Environment } from '../../specs/nouns.ts';
 import { parseEnvironment } from '../../specs/parse-environment.ts';
 import { localArtifacts, resolveEnvironment } from '../../specs/resolve-environment.ts';
-import { keepArtifact } from './local-artifact.ts';
+import { keepDirectory, keepFile } from './keep-artifact.ts';
+import { loadImages } from './load-images.ts';
 
 export interface LoadOptions {
   /** Folder of packed artifacts, named by their sha256. */
@@ -39,7 +38,8 @@ export async function loadEnvironment(file: string, options: LoadOptions): Promi
   }
   const { pool } = declared;
   const image = pool.image === 'process' ? (options.defaultImage ?? pool.image) : pool.image;
-  return resolveEnvironment({ ...declared, pool: { ...pool, image } }, resolved);
+  const images = await loadImages(declared.images, dirname(path), options.artifacts);
+  return resolveEnvironment({ ...declared, pool: { ...pool, image } }, resolved, images);
 }
 
 /** The path as people would type it here. */
@@ -54,17 +54,7 @@ async function resolveLocal(
   artifacts: string,
 ): Promise<Artifact> {
   const path = resolve(base, artifact.path);
-  // A directory's own problems are told by who packs it.
-  if (artifact.kind === 'directory') {
-    const { path: kept, sha256 } = await packDirectory(path, artifacts);
-    return { url: pathToFileURL(kept).href, sha256 };
-  }
-  return keepArtifact(path, artifacts).catch((cause: NodeJS.ErrnoException) => {
-    const { file, line, column } = artifact.at;
-    throw new McpError(
-      'SPEC_ARTIFACT_UNRESOLVED',
-      `${file}:${line}:${column} can't read ${artifact.path}: ${cause.code ?? cause.message}`,
-      { cause, hint: 'Check the path: it is relative to the environment file.' },
-    );
-  });
+  return artifact.kind === 'directory'
+    ? keepDirectory(path, artifacts)
+    : keepFile(path, artifacts, { name: artifact.path, at: artifact.at });
 }

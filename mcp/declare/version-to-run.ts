@@ -1,12 +1,13 @@
 /** The version that `mcp upgrade --to` names: declared, in a file, or described by what differs from the one that runs. */
+import { stat } from 'node:fs/promises';
 import { versionDigest } from '../../specs/digest.ts';
 import { McpError } from '../../specs/errors.ts';
 import { didYouMean } from '../../specs/near-miss.ts';
 import type { Service, Version } from '../../specs/nouns.ts';
 import type { RegistryPart } from '../view/status-view.ts';
 import { found } from './change-version.ts';
+import { keepDirectory, keepFile } from './keep-artifact.ts';
 import { loadEnvironment } from './load-environment.ts';
-import { keepArtifact } from './local-artifact.ts';
 
 export interface VersionWords {
   file?: string;
@@ -83,14 +84,14 @@ async function fromWords(declared: Service, name: string, words: VersionWords, p
   return { ...version, digest: versionDigest(version, declared) };
 }
 
-function artifactAt(path: string, { artifacts, at }: Places) {
-  return keepArtifact(at(path), artifacts).catch((cause: NodeJS.ErrnoException) => {
-    if (cause instanceof McpError) throw cause;
+async function artifactAt(path: string, { artifacts, at }: Places) {
+  const found = await stat(at(path)).catch((cause: NodeJS.ErrnoException) => {
     throw new McpError('USAGE_FILE', `can't read ${path}: ${cause.code ?? cause.message}`, {
       cause,
       hint: 'Name a directory or a file with --artifact.',
     });
   });
+  return found.isDirectory() ? keepDirectory(at(path), artifacts) : keepFile(at(path), artifacts, { name: path });
 }
 
 /** `NAME=value` words as a map. */

@@ -1,5 +1,6 @@
 /** The provider of a local environment's machines. */
 import { fileURLToPath } from 'node:url';
+import { registryAccess } from '../../registrar/access.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
 import { ImageStore } from '../../vm-factory/image/image-store.ts';
 import type { HostProvider } from '../../vm-factory/process/host-provider.ts';
@@ -27,7 +28,7 @@ export function machineProvider(paths: StatePaths, state: LocalState): LocalProv
     ? qemuProvider(paths, state, state.qemu)
     : new ProcessProvider({
         ...common(paths, state),
-        agentCommand: [process.execPath, ...mcpCommand('agent', 'run', '--auth-file', paths.secret, '--machine')],
+        agentCommand: [process.execPath, ...mcpCommand('agent', 'run', '--machine')],
       });
 }
 
@@ -43,11 +44,12 @@ export function qemuProvider(
     qemu,
     stock,
     artifacts: paths.artifacts,
-    auth: readSecret(paths.secret),
   });
 }
 
 function common(paths: StatePaths, state: LocalState) {
   const { clusterId, addressBlock, sessionTimeoutMs } = state;
-  return { dir: paths.factory, clusterId, addressBlock, clock: systemClock, sessionTimeoutMs };
+  const rights = registryAccess(readSecret(paths.secret));
+  const access = rights && ((uuid: string) => rights.machine(uuid));
+  return { dir: paths.factory, clusterId, addressBlock, clock: systemClock, sessionTimeoutMs, access };
 }

@@ -158,6 +158,12 @@ export const rulesOf: Partial<Record<Kind, Rules>> = {
     fields: { $ref: text, summary: text, description: text, servers, parameters: objects, ...operationMap },
   },
   operation: {
+    finish: (node, say) => {
+      const { responses, ...rest } = node;
+      if (!isObject(responses) || Object.keys(responses).some((status) => !status.startsWith('x-'))) return node;
+      say('has no response among its responses: dropped');
+      return rest;
+    },
     fields: {
       tags: texts,
       summary: text,

@@ -3,7 +3,6 @@ import type { LeftOut } from './namespace.ts';
 import { type PackedFragment, packFragment } from './pack-fragment.ts';
 import { parseDocument } from './parse-document.ts';
 import { type PublishJob, publishDocument } from './publish-document.ts';
-import { repairAndNormalise } from './repair.ts';
 import { serviceFragment } from './service-fragment.ts';
 import { writeFragmentJson, writeFragmentYaml } from './write-fragment.ts';
 
@@ -40,6 +39,8 @@ export interface MadeFragment {
 export async function runJob(job: Job): Promise<JobResults[Job['kind']]> {
   if (job.kind === 'publish') return publishDocument(job) as undefined;
   if (job.kind === 'normalise') {
+    // Validators and converters take most of a second to load, and only one of the threads needs them.
+    const { repairAndNormalise } = await import('./repair.ts');
     const { document, notes } = await repairAndNormalise(parseDocument(job.bytes));
     return { document: new TextEncoder().encode(JSON.stringify(document)), notes };
   }

@@ -124,9 +124,8 @@ function placeOperations(document: JsonObject, naming: Naming): Places {
       const target = gatewayPath(naming.route, serverBase(naming.route, operation, item, document), path);
       const other = takenBy(target, naming.nested);
       const key = `${method} ${target}`;
-      if (other !== undefined || taken.has(key)) {
-        const reason =
-          other === undefined ? 'the service itself has another operation there' : `requests go to the route ${other}`;
+      const reason = whyLeftOut(method, other, taken.has(key));
+      if (reason !== undefined) {
         places.leftOut.push({ service, version, method, path: target, reason });
         continue;
       }
@@ -138,6 +137,13 @@ function placeOperations(document: JsonObject, naming: Naming): Places {
   for (const { operation } of places.kept)
     if (typeof operation.operationId === 'string') places.goneIds.delete(operation.operationId);
   return places;
+}
+
+function whyLeftOut(method: Method, other: string | undefined, isTaken: boolean): string | undefined {
+  // nginx answers it with 405 whatever its configuration says.
+  if (method === 'trace') return 'the gateway passes on no TRACE';
+  if (other !== undefined) return `requests go to the route ${other}`;
+  return isTaken ? 'the service itself has another operation there' : undefined;
 }
 
 /** What a path item says of all its operations. */

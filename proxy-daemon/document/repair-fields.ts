@@ -14,8 +14,8 @@ export function repairFields(document: JsonObject, say: (note: string) => void):
   return withoutBroken(repaired) as JsonObject;
 }
 
-/** Only the schemas: what the validator of the whole document takes no look at. */
-export function repairSchemas(document: JsonObject, say: (note: string) => void): JsonObject {
+/** Only what the validator of the whole document takes no look at, in a document that it takes for valid. */
+export function repairUnseen(document: JsonObject, say: (note: string) => void): JsonObject {
   return transform(document, 'document', (node, kind, at) =>
     kind === 'schema' ? repairNode(node, kind, at, say) : node,
   );

@@ -7,7 +7,7 @@ import {
   rewriteOpenApi3,
   validateDocument,
 } from './normalise.ts';
-import { broken, repairFields, repairSchemas } from './repair-fields.ts';
+import { broken, repairFields, repairUnseen } from './repair-fields.ts';
 
 /** So many notes are kept of one document; the others are counted. */
 const mostNotes = 50;
@@ -41,8 +41,7 @@ export async function repairAndNormalise(document: JsonObject): Promise<Repaired
     refuseUnknownVersion(document);
     normalised = await repaired(document, fault, say);
   }
-  // No validator of whole documents looks into a 3.1 document's schemas.
-  const sound = repairSchemas(normalised, say);
+  const sound = repairUnseen(normalised, say);
   const all = [...notes];
   const more = all.length - mostNotes;
   return { document: sound, notes: more > 0 ? [...all.slice(0, mostNotes), `and ${more} more`] : all };

@@ -7,6 +7,7 @@ import type {
   Flavor,
   GatewaySpec,
   HealthCheck,
+  ImageSpec,
   PoolSpec,
   RolloutSettings,
   Service,
@@ -28,11 +29,13 @@ const healthSchema = shaped<HealthCheck>({
   fall: count,
 });
 
+export const artifactSchema = shaped<Artifact>({ url: text, sha256: text });
+
 export const versionSchema = shaped<Version>({
   version: text,
   count,
   weight: z.number().min(0).optional(),
-  artifact: shaped<Artifact>({ url: text, sha256: text }).optional(),
+  artifact: artifactSchema.optional(),
   command: z.array(text),
   port: z.int().min(1).max(65_535),
   env: z.record(z.string(), text),
@@ -65,6 +68,7 @@ export const rolloutSettingsSchema: z.ZodType<RolloutSettings> = rolloutShape;
 
 const serviceSchema = shaped<Service>({
   name: text,
+  priority: count.optional(),
   route: text,
   document: text.optional(),
   config: configValues,
@@ -73,14 +77,55 @@ const serviceSchema = shaped<Service>({
   drainTimeoutMs: count,
   stopTimeoutMs: count,
   rollout: rolloutShape.partial().optional() as z.ZodType<Partial<RolloutSettings> | undefined>,
+  image: text.optional(),
   versions: z.array(versionSchema),
+});
+
+const ofStep = { title: text, timeoutMs: count };
+const imageSchema = shaped<ImageSpec>({
+  name: text,
+  base: z.enum(['minimal', 'debian']),
+  packages: z.array(text),
+  steps: z.array(
+    z.discriminatedUnion('kind', [
+      z.object({ kind: z.literal('run'), script: text, ...ofStep }),
+      z.object({ kind: z.literal('puppet'), manifest: artifactSchema, ...ofStep }),
+      z.object({
+        kind: z.literal('copy'),
+        content: artifactSchema,
+        form: z.enum(['directory', 'file', 'program']),
+        to: text,
+        ...ofStep,
+      }),
+    ]),
+  ),
+  digest: text,
 });
 
 export const flavorSchema = shaped<Flavor>({ memoryBytes: count, cpus: z.int().min(1), diskBytes: count.optional() });
 
 export const environmentSchema = shaped<Environment>({
   name: text,
-  pool: shaped<PoolSpec>({ size: count, image: text, flavor: flavorSchema.optional() }),
+  pool: shaped<PoolSpec>({
+    size: count,
+    image: text,
+    flavor: flavorSchema.optional(),
+    demand: z.object({ max: count, windowMs: count }).optional(),
+    maxAgeMs: count.optional(),
+    verify: z
+      .object({
+        diskFreeBytes: count,
+        diskBytesPerSecond: count,
+        memoryBytes: count,
+        cpuMs: count,
+        clockMs: count,
+        registryMs: count,
+        artifactStores: count,
+      })
+      .partial()
+      .optional(),
+  }),
   gateway: shaped<GatewaySpec>({ title: text, description: text }),
+  images: z.array(imageSchema).optional(),
   services: z.array(serviceSchema),
 });

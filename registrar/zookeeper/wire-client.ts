@@ -17,7 +17,6 @@ import type {
 } from '../registry-client.ts';
 import { creatorAcl, openAcl } from './acl.ts';
 import { parseConnectString } from './connect-string.ts';
-import type { RegistryTls } from './connection.ts';
 import { registryError, serverError } from './errors.ts';
 import type { JuteReader, JuteWriter } from './jute.ts';
 import type { WriteOp } from './operations.ts';
@@ -34,29 +33,7 @@ import { Session } from './session.ts';
 import { deadError } from './session-state.ts';
 import type { OneShotKind, PersistentMode } from './watches.ts';
 import { WatchTable } from './watches.ts';
-
-export interface WireOptions {
-  /** What we ask for, ms; default 10,000. The server grants 2 to 20 of its ticks. */
-  sessionTimeoutMs?: number;
-  /** How long one server may take to answer, ms; default a part of the session timeout, at least 1,000. */
-  connectTimeoutMs?: number;
-  tls?: RegistryTls;
-  /**
-   * Credentials, sent with every connection. Never logged. Nodes created without an ACL of their own are then only for whoever
-   * has the same ones.
-   */
-  auth?: { scheme: string; auth: Uint8Array | string }[];
-  /** Requests waiting or on the wire; default 10,000. */
-  queueLimit?: number;
-  /** Bytes of them; default 64 MB. */
-  queueBytes?: number;
-  /** Larger replies reject with REGISTRY_TOO_LARGE; default 4 MB. */
-  replyLimitBytes?: number;
-  /** Told of each failed attempt and each broken connection, for logs. */
-  onTrouble?: (error: unknown) => void;
-  /** In [0, 1), for the order of servers and the jitter. */
-  random?: () => number;
-}
+import type { WireOptions } from './wire-options.ts';
 
 interface Call<T> {
   opcode: number;
@@ -71,7 +48,7 @@ interface Call<T> {
 
 export class WireClient implements RegistryClient {
   readonly #chroot: string;
-  readonly #defaultAcl: readonly Acl[];
+  readonly #aclOf: (path: string) => readonly Acl[];
   readonly #queue: RequestQueue;
   readonly #session: Session;
   readonly #table = new WatchTable();
@@ -82,7 +59,8 @@ export class WireClient implements RegistryClient {
     const { servers, chroot } = parseConnectString(connectString);
     const timeoutMs = options.sessionTimeoutMs ?? 10_000;
     this.#chroot = chroot;
-    this.#defaultAcl = options.auth?.length ? creatorAcl : openAcl;
+    const usual = options.auth?.length ? creatorAcl : openAcl;
+    this.#aclOf = options.aclOf ?? (() => usual);
     this.#queue = new RequestQueue({
       requests: options.queueLimit ?? 10_000,
       bytes: options.queueBytes ?? 64 * 1024 * 1024,
@@ -94,6 +72,8 @@ export class WireClient implements RegistryClient {
       connectTimeoutMs: options.connectTimeoutMs ?? Math.max(1000, timeoutMs / (servers.length + 1)),
       replyLimitBytes: options.replyLimitBytes ?? 4 * 1024 * 1024,
       tls: options.tls,
+      resume: options.resume,
+      begun: options.onSession,
       auth: (options.auth ?? []).map(({ scheme, auth }) => ({ scheme, auth: Buffer.from(auth) })),
       rewatch: (lastZxid) => this.#watches.all(this.#toServer).map((set) => protocol.setWatchesFrame(lastZxid, set)),
       rewatched: () => this.#table.resync(),
@@ -139,7 +119,7 @@ export class WireClient implements RegistryClient {
   ): Promise<{ path: string; stat: Stat; zxid: Zxid }> {
     const { mode, acl, ttlMs, signal } = options;
     return this.#write(
-      checkedOp({ op: 'create', path, data, mode, acl, ttlMs }, this.#defaultAcl),
+      checkedOp({ op: 'create', path, data, mode, acl: acl ?? [...this.#aclOf(path)], ttlMs }),
       signal,
       (reader, { zxid }) => {
         const created = this.#toClient(reader.string());
@@ -193,7 +173,7 @@ export class WireClient implements RegistryClient {
   }
 
   async multi(ops: MultiOp[], options: CallOptions = {}): Promise<MultiResult[]> {
-    const checked = ops.map((op) => checkedOp(op, this.#defaultAcl));
+    const checked = ops.map((op) => checkedOp(op, this.#aclOf(op.path)));
     if (checked.length === 0) {
       await this.sync('/', options);
       return [];

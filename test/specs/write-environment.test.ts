@@ -27,9 +27,10 @@ test('what is written declares the same again, digests and all', async (t) => {
 test('so do values that look like something else, every kind of health, rollout settings and sizes', async (t) => {
   const text = `
 environment: odd
-pool: { size: 0, image: small, flavor: { memory: 256MiB, cpus: 2, disk: 1GiB } }
+pool: { size: { min: 0, max: 4, window: 90s }, max-age: 2h, verify: { memory: 64MiB, cpu: 250ms, artifact-stores: 1 }, image: small, flavor: { memory: 256MiB, cpus: 2, disk: 1GiB } }
 services:
   dns:
+    priority: 3
     config: { a: '8080', b: 8080, c: 'true', d: true, e: "x: y # z" }
     on-config-change: SIGHUP
     rollout:

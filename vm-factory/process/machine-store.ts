@@ -122,7 +122,8 @@ export class MachineStore {
     const path = join(this.folder(uuid), 'agent-config.json');
     // Not recursive: it would bring back the folder of a machine that was destroyed meanwhile.
     await unless(mkdir(this.workFolder(uuid)), undefined, 'EEXIST');
-    await writeWhole(path, `${JSON.stringify(config, null, 2)}\n`);
+    // With its secrets.
+    await writeWhole(path, `${JSON.stringify(config, null, 2)}\n`, 0o600);
     return path;
   }
 

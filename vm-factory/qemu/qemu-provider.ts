@@ -5,34 +5,25 @@
 import { randomBytes } from 'node:crypto';
 import { link, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { MachineAccess } from '../../registrar/access.ts';
 import type { Flavor } from '../../specs/nouns.ts';
-import type { Grant } from '../guest/inside.ts';
-import type { ImageStore } from '../image/image-store.ts';
 import { ownName, readIfThere, readWord, unless } from '../process/files.ts';
 import { HostProvider, type HostProviderOptions, type MachineKind } from '../process/host-provider.ts';
 import { MachineStore, type StoredMachine } from '../process/machine-store.ts';
 import { unavailable } from '../provider-errors.ts';
-import type { QemuFacts } from './accelerator.ts';
 import { machineType } from './command-line.ts';
 import { guestGrant, type HostGrant, hostFiles, parseHostGrant, seenFromGuest, tokenExpiry } from './grant.ts';
 import { endVm, personify, vmIdentity } from './vm.ts';
-import { VmFactory } from './vm-factory.ts';
+import { notBaked, VmFactory, type VmFactoryOptions } from './vm-factory.ts';
 import { endVmIn } from './vm-folders.ts';
 
-export interface QemuProviderOptions extends HostProviderOptions {
-  images: ImageStore;
-  /** What `qemuFacts` found out. */
-  qemu: QemuFacts;
-  /** Of machines for which none is asked; the small one by default. */
-  flavor?: Flavor;
-  /** Clones that are kept paused for the next creations. */
-  stock: number;
+export interface QemuProviderOptions extends HostProviderOptions, VmFactoryOptions {
   /** Folder with the environment's artifacts, each named by its sha256, for `file:` URLs; null for none. */
   artifacts: string | null;
   /** Handed to the agents. */
   sessionTimeoutMs?: number;
-  /** The agents' credentials for the registry. */
-  auth?: Grant['auth'];
+  /** A machine's rights in the registry; absent: everybody may do everything there. */
+  access?: (uuid: string) => MachineAccess;
   /** A machine whose guest has not joined after this long is in error. Default: three minutes. */
   joinTimeoutMs?: number;
 }
@@ -60,6 +51,11 @@ export class QemuProvider extends HostProvider {
     await this.#factory.prepare(image, flavor, signal);
   }
 
+  /** Paused clones, of any image. */
+  paused(): Promise<number> {
+    return this.#factory.stock.count();
+  }
+
   override async close(): Promise<void> {
     await super.close();
     await this.#factory.close();
@@ -80,6 +76,8 @@ function virtualMachines(options: QemuProviderOptions, store: MachineStore, fact
     capabilities: { pause: true, console: true, zones: false, snapshot: false },
     consoleFile: join(vmFolder, 'console.log'),
 
+    whyNoImage: async (image) => ((await images.find(image)) ? null : notBaked(image)),
+
     async check({ image, flavor }) {
       await factory.modelOf(image, flavor);
     },
@@ -99,10 +97,14 @@ function virtualMachines(options: QemuProviderOptions, store: MachineStore, fact
         await endVm(identity, clock);
         return null;
       }
-      const { sessionTimeoutMs, auth } = options;
+      const { sessionTimeoutMs, access } = options;
       const { clusterId, registry } = machine;
       const seed = randomBytes(64).toString('hex');
-      const guest = guestGrant(grant, { clusterId, registry, sessionTimeoutMs, auth }, { seed, now: clock.now() });
+      const guest = guestGrant(
+        grant,
+        { clusterId, registry, sessionTimeoutMs, access: access?.(uuid) },
+        { seed, now: clock.now() },
+      );
       await personify(identity, folder, JSON.stringify(guest), clock);
       factory.refill(model);
       return taken?.child ?? null;
