@@ -7,9 +7,11 @@ import type { Clock } from '../registrar/clock.ts';
 import { ledgerProblem, parseRegistration } from '../registrar/dialects/native.ts';
 import { paths } from '../registrar/layout.ts';
 import { readDeclared } from '../registrar/recipes/desired-document.ts';
+import { effectiveDesired } from '../registrar/recipes/effective-environment.ts';
 import { MembershipCache } from '../registrar/recipes/membership-cache.ts';
 import type { Membership, MembershipNode } from '../registrar/recipes/membership-state.ts';
 import { readReleases } from '../registrar/recipes/releases.ts';
+import { readRollouts, withRollouts } from '../registrar/recipes/rollout-documents.ts';
 import { SessionKeeper } from '../registrar/recipes/session-keeper.ts';
 import type { DesiredRecord, ReleasesRecord } from '../registrar/records.ts';
 import type { ConnectRegistry, RegistryClient } from '../registrar/registry-client.ts';
@@ -62,6 +64,7 @@ export class RegistryReader {
   /** Undefined until read once. */
   #desired: DesiredRecord | null | undefined;
   #releases: ReleasesRecord['releases'] = [];
+  #declared: DesiredRecord | null = null;
   /** What is wrong, by what it concerns; empty where nothing is. */
   readonly #troubles = { session: '', desired: '' };
 
@@ -105,8 +108,8 @@ export class RegistryReader {
       await Promise.all([
         cache.start(signal),
         ledger.start(signal),
-        this.#follow(client, paths.desired, () => this.#readDesired(client, signal), signal),
-        this.#follow(client, paths.released, () => this.#readReleases(client, signal), signal),
+        this.#follow(client, [paths.desired, paths.rollouts], () => this.#readDesired(client, signal), signal),
+        this.#follow(client, [paths.released], () => this.#readReleases(client, signal), signal),
       ]);
       this.#trouble('session', '');
       await work;
@@ -116,9 +119,17 @@ export class RegistryReader {
   }
 
   /** Resolves after the first reading; then reads again after each change until the signal aborts. */
-  async #follow(client: RegistryClient, path: string, read: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  async #follow(
+    client: RegistryClient,
+    watched: string[],
+    read: () => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
     let changed = Promise.withResolvers<void>();
-    await client.addWatch(path, 'persistent', () => changed.resolve(), { signal });
+    for (const path of watched) {
+      // A weight is flipped below the rollouts: one write, and every gateway follows.
+      await client.addWatch(path, 'persistent-recursive', () => changed.resolve(), { signal });
+    }
     await read();
     const again = async () => {
       while (!signal.aborted) {
@@ -139,8 +150,14 @@ export class RegistryReader {
   async #readDesired(client: RegistryClient, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        const { record, damage } = await readDeclared(client, { signal });
-        if (record || !damage) this.#desired = record;
+        const onDamage = (reason: string) => this.#trouble('desired', reason);
+        const [{ record, damage }, rollouts] = await withRollouts(
+          client,
+          () => readDeclared(client, { signal }),
+          () => readRollouts(client, { signal, onDamage }),
+          { signal },
+        );
+        if (record || !damage) this.#desired = record && effectiveDesired(this.#sameOr(record), rollouts);
         const trouble = `${paths.desired} can't be read: ${damage}; what was declared before stays in force`;
         this.#trouble('desired', damage ? trouble : '');
         this.#tell(null);
@@ -165,6 +182,14 @@ export class RegistryReader {
         await this.#options.clock.sleep(rereadDelayMs, signal).catch(() => {});
       }
     }
+  }
+
+  /** The object that is known where it is the same declaration: what is made from its services need not be made anew. */
+  #sameOr(record: DesiredRecord): DesiredRecord {
+    const known = this.#declared;
+    const same = known?.generation === record.generation && known.digest === record.digest;
+    if (!same) this.#declared = record;
+    return same ? known : record;
   }
 
   #trouble(what: 'session' | 'desired', reason: string): void {

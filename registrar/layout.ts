@@ -40,6 +40,8 @@ export const paths = {
   /** Told by gateways to the machines whose registration they leave out. */
   quarantines: '/quarantine',
   quarantine: (uuid: string) => `/quarantine/${uuid}`,
+  /** Made by the first rollout of the service; stays. */
+  rollout: (service: string) => `/rollouts/${service}`,
 } as const;
 
 /** Persistent nodes that `formatRegistry` makes. */

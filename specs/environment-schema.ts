@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { image, imageName, isTextOfImage } from './image-schema.ts';
 import { registriesSchema } from './registries-schema.ts';
+import { rolloutShape } from './rollout-shape.ts';
 import { asWritten, choice, duration, longestText, map, name, size, text, whole } from './schema-parts.ts';
 
 /** How much one environment may declare. Counts beyond these are slips of the finger, not wishes. */
@@ -239,6 +240,7 @@ const service = map({
   proxy: proxy.optional(),
   image: imageName.optional().describe("What this service's machines are cloned from. Default: the pool's image."),
   ...shared,
+  rollout: rolloutShape.optional().describe('How one version takes the place of another with `mcp upgrade`.'),
   versions: z
     .record(versionName, version, { error: 'must be a map (version: what runs)' })
     .describe('The versions that run side by side.'),

@@ -71,6 +71,50 @@ export interface ProxySpec {
   slowStartMs?: number;
 }
 
+/** A number of instances, or a share of them such as `25%`. */
+export type Share = number | string;
+
+/** How one version takes another's place. Durations in ms. */
+export interface RolloutSettings {
+  /** Instances that may run beyond the count meanwhile (percent: rounded up). */
+  surge: Share;
+  /** Instances that may be missing meanwhile (percent: rounded down). */
+  unavailable: Share;
+  /** New instances started at a time. */
+  batch: Share;
+  /** New instances that go first, alone; 0: none. */
+  canary: Share;
+  /** A new instance must have served without a break for this long before it counts. */
+  minHealthyMs: number;
+  /** A new instance that does not serve within this has failed. */
+  healthyDeadlineMs: number;
+  /** Without any progress for this long the rollout has failed. */
+  progressDeadlineMs: number;
+  /** After the last new instance counts: watched for this long before it is done. */
+  bakeMs: number;
+  /** Where it holds: once this many new instances count; `forMs` null: until `mcp promote`. */
+  pauses: { at: Share; forMs: number | null }[];
+  /** After it is done the old instances stay registered at weight 0 for this long, so that undo is a change of weights. */
+  undoMs: number;
+  /** New instances that may fail before the rollout fails. */
+  maxFailures: number;
+  /** A rollout that fails goes back by itself; else it holds. */
+  autoRollback: boolean;
+  /** Judged by the gateway's figures, where there are any; null: not at all. */
+  analysis: AnalysisSettings | null;
+}
+
+export interface AnalysisSettings {
+  /** Requests that each side must have had before they are compared. */
+  minRequests: number;
+  /** The share of errors that the new version may have beyond the old one's, 0 to 1. */
+  errorTolerance: number;
+  /** The share of requests slower than 95 % of the old version's that it may have beyond theirs, 0 to 1. */
+  slowTolerance: number;
+  /** Longest wait for enough requests to tell, where there are some but too few; then it holds. */
+  patienceMs: number;
+}
+
 export interface Service {
   /** [a-z0-9-]{1,40} */
   name: string;
@@ -90,6 +134,8 @@ export interface Service {
   /** ms between SIGTERM and SIGKILL. */
   stopTimeoutMs: number;
   proxy?: ProxySpec;
+  /** What is declared of it; the rest is `defaultRollout`'s. */
+  rollout?: Partial<RolloutSettings>;
   /** Reference of the image that its machines are cloned from (image-reference.ts); absent: the pool's. */
   image?: string;
   versions: Version[];

@@ -26,6 +26,7 @@ import {
 import { smallFlavor } from './flavor.ts';
 import type { Flavor, HealthCheck, PoolSpec, ProxySpec, VerifyLimits } from './nouns.ts';
 import { type Place, printable, sourceText, specInvalid } from './problems.ts';
+import { declareRollout } from './rollout-shape.ts';
 import { flawedServices, shapeProblems } from './shape-problems.ts';
 import { parseSize } from './size.ts';
 import { readYaml, type YamlTree } from './yaml-tree.ts';
@@ -166,6 +167,7 @@ function declareService(name: string, service: ServiceShape, tree: YamlTree): De
     drainTimeoutMs: ms(service['drain-timeout'], 30_000),
     stopTimeoutMs: ms(service['stop-timeout'], 5000),
     ...(service.proxy === undefined ? {} : { proxy: declareProxy(service.proxy) }),
+    ...(service.rollout === undefined ? {} : { rollout: declareRollout(service.rollout) }),
     ...(service.image === undefined ? {} : { image: service.image }),
     versions: Object.entries(service.versions).map(([version, declared]) =>
       declareVersion(version, declared, service, tree.valueAt(['services', name, 'versions', version, 'artifact'])),

@@ -174,7 +174,7 @@ function serviceView(registry: RegistryPart, name: string, service: Service | nu
 }
 
 /** Registered instances, then machines that are claimed for the version and not registered yet. */
-function instanceViews(
+export function instanceViews(
   registry: RegistryPart,
   service: string,
   version: string,

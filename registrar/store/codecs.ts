@@ -37,6 +37,7 @@ import {
   onConfigChange,
   versionSchema,
 } from './environment-schema.ts';
+import { rolloutSchema } from './rollout-schema.ts';
 import { count, type Shape, shaped, text, time } from './shape.ts';
 
 /** How one kind of record is checked. */
@@ -185,7 +186,13 @@ export const codecs = {
   releases: shaped<ReleasesRecord>({
     releases: z.array(z.object({ service: text.nullable(), asOf: z.number(), by: text, reason: text, at: time })),
   }),
-  budget: shaped<BudgetRecord>({ destroyed: z.array(time), generation: count, used: count }),
+  budget: shaped<BudgetRecord>({
+    destroyed: z.array(time),
+    generation: count,
+    used: count,
+    rollout: z.object({ operation: text, used: count }).optional(),
+  }),
+  rollout: rolloutSchema,
   status: shaped<StatusRecord>({
     epoch: count,
     leader: text,

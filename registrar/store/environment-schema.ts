@@ -1,6 +1,7 @@
 /** The resolved environment as /desired holds it. What people may write is checked in specs; this only checks the structure. */
 import { z } from 'zod';
 import type {
+  AnalysisSettings,
   Artifact,
   Environment,
   Flavor,
@@ -11,12 +12,12 @@ import type {
   ImageSpec,
   PoolSpec,
   ProxySpec,
+  RolloutSettings,
   Service,
   Version,
 } from '../../specs/nouns.ts';
 import { foreignDialects } from '../../specs/registries-schema.ts';
-
-import { count, shaped, text } from './shape.ts';
+import { count, type Shape, shaped, text } from './shape.ts';
 
 export const configValues = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
 export const configSignal = z.enum(['SIGHUP', 'SIGUSR1', 'SIGUSR2']);
@@ -58,6 +59,29 @@ export const proxySchema = shaped<ProxySpec>({
   slowStartMs: count.optional(),
 });
 
+const share = z.union([count, text]);
+const rolloutShape = z.object({
+  surge: share,
+  unavailable: share,
+  batch: share,
+  canary: share,
+  minHealthyMs: count,
+  healthyDeadlineMs: count,
+  progressDeadlineMs: count,
+  bakeMs: count,
+  pauses: z.array(z.object({ at: share, forMs: count.nullable() })),
+  undoMs: count,
+  maxFailures: count,
+  autoRollback: z.boolean(),
+  analysis: shaped<AnalysisSettings>({
+    minRequests: count,
+    errorTolerance: z.number().min(0),
+    slowTolerance: z.number().min(0),
+    patienceMs: count,
+  }).nullable(),
+} satisfies Shape<RolloutSettings>);
+export const rolloutSettingsSchema: z.ZodType<RolloutSettings> = rolloutShape;
+
 const serviceSchema = shaped<Service>({
   name: text,
   priority: count.optional(),
@@ -69,6 +93,7 @@ const serviceSchema = shaped<Service>({
   drainTimeoutMs: count,
   stopTimeoutMs: count,
   proxy: proxySchema.optional(),
+  rollout: rolloutShape.partial().optional() as z.ZodType<Partial<RolloutSettings> | undefined>,
   image: text.optional(),
   versions: z.array(versionSchema),
 });

@@ -1,8 +1,10 @@
 import { isMcpError, McpError } from '../../specs/errors.ts';
 import { ledgerProblem, type ParsedRegistration, parseRegistration } from '../dialects/native.ts';
 import { paths } from '../layout.ts';
+import { effectiveDesired } from '../recipes/effective-environment.ts';
 import { readCluster, required } from '../recipes/format-registry.ts';
 import { mapBounded } from '../recipes/map-bounded.ts';
+import { readRollouts, withRollouts } from '../recipes/rollout-documents.ts';
 import { requireDocument, type Versioned } from '../recipes/versioned-document.ts';
 import type { ConfigRecord, GatewayRecord, MachineRecord } from '../records.ts';
 import type { RegistryClient, Stat } from '../registry-client.ts';
@@ -34,23 +36,31 @@ export async function readRegistry(client: RegistryClient, options: ReadRegistry
   await client.sync('/', { signal });
   const { zxid: asOf, stat } = await required(paths.epoch, client.get(paths.epoch, { signal }));
   const reader = new Reader(client, signal);
-  const [cluster, desired, suspended, ledger, registered, gateways, configs, budgets, pool] = await Promise.all([
-    readCluster(client, { signal, clusterId }),
-    reader.document(paths.desired, codecs.desired),
-    requireDocument(client, paths.suspended, codecs.suspended, { signal }),
-    reader.machines(),
-    reader.registrations(allowLoopback),
-    reader.gateways(),
-    reader.configs(),
-    reader.documents(paths.budgets, codecs.budget),
-    reader.pool(),
-  ]);
+  const [cluster, [declared, rollouts], suspended, ledger, registered, gateways, configs, budgets, pool] =
+    await Promise.all([
+      readCluster(client, { signal, clusterId }),
+      withRollouts(
+        client,
+        () => reader.document(paths.desired, codecs.desired),
+        () => readRollouts(client, { signal }),
+        { signal },
+      ),
+      requireDocument(client, paths.suspended, codecs.suspended, { signal }),
+      reader.machines(),
+      reader.registrations(allowLoopback),
+      reader.gateways(),
+      reader.configs(),
+      reader.documents(paths.budgets, codecs.budget),
+      reader.pool(),
+    ]);
   const { registrations, rejected } = believe(registered, ledger.machines);
   return {
     asOf,
     clusterId: cluster.id,
     epoch: stat.version,
-    desired,
+    desired: declared && { ...declared, record: effectiveDesired(declared.record, rollouts) },
+    declared,
+    rollouts,
     suspended,
     machines: ledger.machines,
     registrations,

@@ -107,7 +107,7 @@ export class SimController {
       },
       onSweep: (_plan, outcomes) => {
         for (const { action, result } of outcomes) {
-          const what = action.kind === 'configure' ? action.service : action.uuid.slice(0, 8);
+          const what = 'uuid' in action ? action.uuid.slice(0, 8) : action.service;
           trace(`${id} ${action.kind} ${what} ${result}: ${action.reason}`);
         }
       },
