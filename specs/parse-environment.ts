@@ -1,4 +1,5 @@
 /** An environment file's bytes to a declared environment: pure, whole or refused with every problem found. */
+import { declareRegistries } from './declare-registries.ts';
 import type {
   DeclaredArtifact,
   DeclaredEnvironment,
@@ -17,13 +18,15 @@ import {
   type HealthShape,
   type ImageShape,
   isAlwaysText,
+  type ProxyShape,
   type ServiceShape,
   type VerifyShape,
   type VersionShape,
 } from './environment-schema.ts';
 import { smallFlavor } from './flavor.ts';
-import type { Flavor, GatewaySpec, HealthCheck, PoolSpec, VerifyLimits } from './nouns.ts';
+import type { Flavor, HealthCheck, PoolSpec, ProxySpec, VerifyLimits } from './nouns.ts';
 import { type Place, printable, sourceText, specInvalid } from './problems.ts';
+import { declareRollout } from './rollout-shape.ts';
 import { flawedServices, shapeProblems } from './shape-problems.ts';
 import { parseSize } from './size.ts';
 import { readYaml, type YamlTree } from './yaml-tree.ts';
@@ -50,7 +53,7 @@ export function parseEnvironment(bytes: Uint8Array, options: ParseOptions): Decl
   }
   const { shape, issues } = checkShape(tree.value);
   const rules = [
-    ...brokenRules(shape.services, { allowEmpty: (options.allowEmpty ?? false) || issues.length > 0 }),
+    ...brokenRules(shape, { allowEmpty: (options.allowEmpty ?? false) || issues.length > 0 }),
     ...(issues.length > 0 ? [] : brokenImages(shape)),
   ];
   const known = new Set(tree.problems.map(({ line, column }) => `${line}:${column}`));
@@ -77,19 +80,22 @@ function checkShape(value: unknown) {
 }
 
 function declare(shape: EnvironmentShape, tree: YamlTree): DeclaredEnvironment {
+  const registries = declareRegistries(shape);
+  const largest = shape.gateway?.['largest-document'];
+  const largestDocumentBytes = largest === undefined ? undefined : parseSize(largest);
   return {
     name: shape.environment,
     pool: declarePool(shape.pool ?? {}),
-    gateway: declareGateway(shape),
+    gateway: {
+      title: shape.gateway?.title ?? shape.environment,
+      description: shape.gateway?.description ?? '',
+      ...(registries && { registries }),
+      ...(shape.gateway?.mode === undefined ? {} : { mode: shape.gateway.mode }),
+      ...(largestDocumentBytes === undefined ? {} : { largestDocumentBytes }),
+    },
     images: Object.entries(shape.images ?? {}).map(([name, image]) => declareImage(name, image, tree)),
     services: Object.entries(shape.services).map(([name, service]) => declareService(name, service, tree)),
   };
-}
-
-function declareGateway({ environment, gateway = {} }: EnvironmentShape): GatewaySpec {
-  const { title = environment, description = '', 'largest-document': largest } = gateway;
-  const largestDocumentBytes = largest === undefined ? undefined : parseSize(largest);
-  return { title, description, ...(largestDocumentBytes === undefined ? {} : { largestDocumentBytes }) };
 }
 
 const stepTimeoutMs = 600_000;
@@ -163,11 +169,29 @@ function declareService(name: string, service: ServiceShape, tree: YamlTree): De
       : { onConfigChange: 'signal' as const, configSignal: onChange }),
     drainTimeoutMs: ms(service['drain-timeout'], 30_000),
     stopTimeoutMs: ms(service['stop-timeout'], 5000),
+    ...(service.proxy === undefined ? {} : { proxy: declareProxy(service.proxy) }),
+    ...(service.rollout === undefined ? {} : { rollout: declareRollout(service.rollout) }),
     ...(service.image === undefined ? {} : { image: service.image }),
     versions: Object.entries(service.versions).map(([version, declared]) =>
       declareVersion(version, declared, service, tree.valueAt(['services', name, 'versions', version, 'artifact'])),
     ),
   };
+}
+
+/** Only what is declared: the gateway knows the defaults. */
+function declareProxy(proxy: ProxyShape): ProxySpec {
+  const all = {
+    protocol: proxy.protocol,
+    connectTimeoutMs: msOf(proxy['connect-timeout']),
+    sendTimeoutMs: msOf(proxy['send-timeout']),
+    readTimeoutMs: msOf(proxy['read-timeout']),
+    retries: proxy.retries,
+    retryBudget: proxy['retry-budget'],
+    retryNonIdempotent: proxy['retry-non-idempotent'],
+    markDownMs: msOf(proxy['mark-down']),
+    slowStartMs: msOf(proxy['slow-start']),
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
 function declareVersion(
@@ -211,5 +235,9 @@ function declareHealth(health: HealthShape): HealthCheck {
 }
 
 function ms(duration: string | undefined, fallback: number): number {
-  return (duration === undefined ? undefined : parseDuration(duration)) ?? fallback;
+  return msOf(duration) ?? fallback;
+}
+
+function msOf(duration: string | undefined): number | undefined {
+  return duration === undefined ? undefined : parseDuration(duration);
 }

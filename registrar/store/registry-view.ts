@@ -10,6 +10,7 @@ import type {
   MachineRecord,
   PoolRecord,
   RegistrationRecord,
+  RolloutRecord,
   SuspendedRecord,
 } from '../records.ts';
 
@@ -30,7 +31,12 @@ export interface RegistryView {
   clusterId: string;
   /** znode version of /epoch. */
   epoch: number;
+  /** What is wanted right now: what is declared, with the counts and weights of the rollouts under way. */
   desired: Versioned<DesiredRecord> | null;
+  /** /desired as it is. */
+  declared: Versioned<DesiredRecord> | null;
+  /** By service; those that are over too. */
+  rollouts: Record<string, Versioned<RolloutRecord>>;
   suspended: Versioned<SuspendedRecord>;
   machines: ObservedMachine[];
   /** Valid ones only. */

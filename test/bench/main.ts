@@ -22,6 +22,7 @@ export interface BenchResult {
 }
 
 const benches: Record<string, () => Promise<{ run: () => Promise<BenchResult> }>> = {
+  gateway: () => import('./gateway.ts'),
   plan: () => import('./plan.ts'),
   route: () => import('./route.ts'),
   replace: () => import('./replace.ts'),

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { stopDaemon } from '../../mcp/local/daemons.ts';
 import { statePaths } from '../../mcp/local/state.ts';
+import type { PoolView } from '../../mcp/view/pool-view.ts';
 import { errorAnswers, eventKinds, killMachines, machinesOf } from '../helpers/environment-faults.ts';
 import { startBackend } from '../helpers/http-backend.ts';
 import { startLoad } from '../helpers/load.ts';
@@ -14,6 +15,8 @@ import { tempDir } from '../helpers/temp-dir.ts';
 import { until } from '../helpers/until.ts';
 
 const cli = fileURLToPath(new URL('../../mcp/cli/main.ts', import.meta.url));
+/** On a busy machine, ms. */
+const patienceMs = 90_000;
 const environment = shareEnvironment(test, { args: ['--session-timeout', '4000'] });
 
 /** The example with another version of dns in place of the one there. */
@@ -126,6 +129,43 @@ test.serial('an agent beside any process registers it, holds up nobody, and on S
   t.is(await ended, 0);
   await until('its route is gone', async () => (await fetch(`${env.url}/alone/x`)).status === 404);
 });
+
+test.serial(
+  'machines that fail their self-test never enter the pool, and stop its refill until forgiven',
+  async (t) => {
+    const env = environment();
+    const dir = await tempDir(t);
+    const example = (await readFile(join(examples, 'hosting.yaml'), 'utf8')).replaceAll(
+      'directory: services/',
+      `directory: ${examples}services/`,
+    );
+    const write = async (pool: string) => {
+      const file = join(dir, 'pool.yaml');
+      await writeFile(file, example.replace(/ {2}size: 2.*/, pool));
+      return file;
+    };
+    const pool = async () => JSON.parse((await env.mcp('pool', '--json')).stdout) as PoolView;
+    await env.mcp('apply', '-f', await write('  size: 4\n  verify: { memory: 1000GiB }'), '--no-wait');
+    await until('the refill stops', async () => (await pool()).breakers.some(({ open }) => open), patienceMs);
+    const stopped = await until('all failed ones are gone', async () => {
+      const view = await pool();
+      return view.verifying + view.building === 0 && view.failures.length >= 2 && view;
+    });
+    t.regex(stopped.failures[0]?.reason ?? '', /its self-test failed: memory is .*, not 1000 GiB/);
+    const { stdout } = await env.mcp('machines', stopped.failures[0]?.machine ?? '');
+    t.regex(stdout, /FAILED {2}memory .* at least 1000 GiB/);
+    t.deepEqual((await env.mcpFails(2, 'machines', 'nobody')).stdout, '');
+    await env.mcp('apply', '-f', await write('  size: 4'), '--no-wait');
+    await env.mcp('pool', 'retry', '--reason', 'test');
+    const filled = await until('the pool is filled', async () => {
+      const view = await pool();
+      return view.ready === 4 && view;
+    });
+    t.deepEqual(filled.breakers, []);
+    t.true(filled.machines.every(({ verification }) => verification?.passed));
+    await back(env);
+  },
+);
 
 test.serial(
   'while suspended a dead machine is not replaced, not even by a new controller; resume does it (P13)',

@@ -20,6 +20,8 @@ import { examples, runMcp, settled, shareEnvironment, type TestEnvironment } fro
 import { until } from '../helpers/until.ts';
 
 const sessionTimeoutMs = 2000;
+/** On a busy machine. */
+const patienceMs = 90_000;
 const environment = shareEnvironment(test, { args: ['--session-timeout', String(sessionTimeoutMs)] });
 const targets: Target[] = ['/dns/zones', '/domains/v1/names', '/certificates/issued'].map((path) => ({
   method: 'GET',
@@ -171,6 +173,23 @@ test.serial(
     );
   },
 );
+
+test.serial('a ledger that is wiped, the rest left: what serves enters it again, no request fails (P3)', async (t) => {
+  t.timeout(180_000);
+  const env = environment();
+  const before = machinesOf(await env.until('as declared', settled));
+  const load = startLoad(env.url, targets, { clients: 3, pauseMs: 20 });
+  await withRegistry(env, async (client) => {
+    for (const uuid of (await client.children(paths.machines)).children) await wipe(client, paths.machine(uuid));
+  });
+  await env.until('it is noticed', ({ alarms }) => alarms.some(({ code }) => code === 'LEDGER_LOST'));
+  const readmitted = async () => (await eventKinds(env)).filter((kind) => kind === 'machine.readmitted').length;
+  await until('all are in the ledger again', async () => (await readmitted()) >= before.length, patienceMs);
+  const after = await env.until('as declared', settled);
+  t.deepEqual(errorAnswers(await load.stop()), [], 'traffic goes on');
+  t.true(machinesOf(after).filter((machine) => before.includes(machine)).length >= before.length - 1);
+  t.false((await eventKinds(env)).includes('machine.adopted'), 'none is taken for an orphan');
+});
 
 test.serial('a wiped registry: the controller halts, all serves on, and up sets it up anew (fault 19)', async (t) => {
   t.timeout(180_000);
