@@ -220,7 +220,7 @@ test.serial('a document larger than the environment allows is not read, until it
   store.update([target('dns', server)], { ...info, maxBytes: 100 });
   await until(store, () => /DOCUMENT_TOO_LARGE: more than 100 bytes/.test(stateOf(store, 'dns')?.problem ?? ''));
   store.update([target('dns', server)], { ...info, maxBytes: 10_000 });
-  await until(store, () => stateOf(store, 'dns')?.state === 'fresh');
+  t.deepEqual(pathsOf(await until(store, () => stateOf(store, 'dns')?.state === 'fresh')), ['/dns/a']);
 });
 
 test.serial('another instance is asked when one does not answer', async (t) => {
