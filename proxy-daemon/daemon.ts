@@ -6,19 +6,24 @@
  */
 import type { Logger } from 'pino';
 import type { Clock } from '../registrar/clock.ts';
-import type { GatewayRecord } from '../registrar/records.ts';
+import type { ForeignWord, GatewayRecord } from '../registrar/records.ts';
 import type { ConnectRegistry } from '../registrar/registry-client.ts';
-import { isMcpError, McpError } from '../specs/errors.ts';
+import { isMcpError } from '../specs/errors.ts';
 import { Acknowledger } from './acknowledger.ts';
 import type { BackendChoice, GatewayMode, ModeChoice } from './backend-choice.ts';
-import type { DocumentSource, MergedDocument } from './document-source.ts';
+import { DocumentGrace } from './document-grace.ts';
+import type { DocumentSource } from './document-source.ts';
+import { ForeignRegistries } from './foreign/foreign-registries.ts';
 import type { GatewayBackend, Publication } from './gateway-backend.ts';
 import { drainedMark, type Marks, pruned, servedMark, withMark } from './gateway-marks.ts';
 import { loadLastGood, saveLastGood } from './last-good.ts';
+import { allLeftOut } from './left-out.ts';
 import { LossProbe } from './loss-probe.ts';
 import { type GatewayPaths, gatewayPaths } from './nginx/paths.ts';
-import { documentInfo, documentTargets, drainTimeout, routedInstances } from './publication-parts.ts';
+import { documentInfo, documentTargets, drainTimeout, routedInstances, undeclared } from './publication-parts.ts';
+import { QuarantineWriter } from './quarantine-writer.ts';
 import { RegistryReader, type RegistryReading } from './registry-reader.ts';
+import { RegistrationIndex } from './routes/registration-index.ts';
 import { RouteMaker } from './routes/route-maker.ts';
 import type { Rejected, RouteTable } from './routes/route-table.ts';
 import type { PublicationReport, StatusReport } from './status-report.ts';
@@ -29,6 +34,8 @@ export interface GatewayOptions {
   /** Stable name of this gateway, [a-z0-9-]. */
   id: string;
   connect: ConnectRegistry;
+  /** Opens sessions at ZooKeeper's own root, for registries of other software: with the ensemble named, or (null) MCP's own. */
+  connectForeign: (hosts: string | null) => ConnectRegistry;
   /** Absolute path of its state directory. */
   dir: string;
   listen: { address: string; port: number };
@@ -55,8 +62,6 @@ const manyLeaving = 16;
 const tidyRest = 20;
 /** After a publication that failed, ms. */
 const retryMs = 5000;
-/** The longest that a restarted gateway waits for documents to be read again, ms. */
-const documentGraceMs = 5000;
 
 /** Runs until `signal` aborts. Rejects only where no retry can help (wrong registry credentials). */
 export async function runGatewayDaemon(options: GatewayOptions): Promise<void> {
@@ -67,6 +72,8 @@ class GatewayDaemon {
   readonly #options: GatewayOptions;
   readonly #paths: GatewayPaths;
   readonly #acknowledger: Acknowledger;
+  readonly #quarantine: QuarantineWriter;
+  readonly #foreign: ForeignRegistries;
   readonly #status: StatusWriter;
   readonly #probe: LossProbe;
   readonly #traffic: TrafficWriter;
@@ -80,6 +87,7 @@ class GatewayDaemon {
   /** Services whose registrations changed since the table was made; null: any may have. */
   #changed: ReadonlySet<string> | null = null;
   #rejected: Rejected[] = [];
+  #words: ForeignWord[] = [];
   #generation = 0;
   #marks: Marks = [];
   /** Monotonic time of the oldest event not looked at yet; null where there is none. */
@@ -94,18 +102,19 @@ class GatewayDaemon {
   #tidied: RouteTable | null = null;
   #saved: RouteTable | null = null;
   #tidyDue = 0;
-  /** Served when this daemon started; null where none was, or it has been superseded. */
-  #lastDocument: MergedDocument | null = null;
-  #lastDocumentUntil: number | null = null;
+  #grace = new DocumentGrace(null);
   #publications: PublicationReport[] = [];
   #revivals = 0;
   readonly #startedAt: number;
 
   constructor(options: GatewayOptions) {
-    const { clock, dir } = options;
+    const { clock, dir, id, connectForeign, allowLoopback, signal } = options;
     this.#options = options;
     this.#paths = gatewayPaths(dir);
     this.#acknowledger = new Acknowledger(clock);
+    this.#quarantine = new QuarantineWriter(clock, id);
+    const onChange = () => this.#look();
+    this.#foreign = new ForeignRegistries({ connect: connectForeign, clock, allowLoopback, onChange, signal });
     this.#status = new StatusWriter(this.#paths, clock);
     this.#probe = new LossProbe(clock);
     this.#traffic = new TrafficWriter(this.#paths, options.id);
@@ -125,7 +134,9 @@ class GatewayDaemon {
       clock,
       allowLoopback,
       onReading: (reading) => this.#onReading(reading),
-      onSession: (client, session) => this.#acknowledger.run(client, session),
+      onSession: async (client, session) => {
+        await Promise.all([this.#acknowledger.run(client, session), this.#quarantine.run(client, session)]);
+      },
       onTrouble: (reason) => this.#onTrouble(reason),
     });
     const stopListening = this.#options.documents.onChange(() => this.#look());
@@ -138,6 +149,7 @@ class GatewayDaemon {
     } finally {
       stopListening();
       signal.removeEventListener('abort', wakeToEnd);
+      if (signal.aborted) await this.#foreign.ended();
     }
   }
 
@@ -146,7 +158,7 @@ class GatewayDaemon {
     const { log } = this.#options;
     try {
       this.#generation = await this.#backend.start();
-      if (this.#generation > 0) this.#lastDocument = this.#backend.lastDocument();
+      if (this.#generation > 0) this.#grace = new DocumentGrace(this.#backend.lastDocument());
       if (this.#generation > 0) log.info({ generation: this.#generation }, 'serving the last good configuration');
     } catch (error) {
       this.#fail(error);
@@ -182,6 +194,8 @@ class GatewayDaemon {
 
   #onReading(reading: RegistryReading): void {
     this.#reading = reading;
+    // Where nothing is declared any more, what was declared stays in force.
+    if (reading.desired) this.#foreign.configure(reading.desired.environment.gateway.registries);
     this.#changed = this.#changed && reading.changed && new Set([...this.#changed, ...reading.changed]);
     this.#look();
   }
@@ -206,7 +220,7 @@ class GatewayDaemon {
 
   /** Looks once: makes the routes, and publishes them if they differ and the reload interval allows it. */
   async #step(): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, documents, signal } = this.#options;
     const reading = this.#reading;
     const begun = this.#eventAt ?? clock.monotonic();
     const hasWork = this.#eventAt !== null || this.#behind || !this.#maker.isSettled();
@@ -218,10 +232,12 @@ class GatewayDaemon {
     if (environment === null && this.#table.routes.some(({ declared }) => declared)) throw undeclared();
     this.#choose(environment?.gateway.mode);
     this.#table = this.#makeTable(reading);
-    this.#rejected = [...reading.rejected, ...this.#table.rejected];
+    this.#rejected = allLeftOut(reading.rejected, this.#table.rejected, this.#foreign.rejected());
+    this.#quarantine.say(this.#rejected);
+    this.#words = this.#foreign.words(this.#table);
     const publication: Publication = {
       table: this.#table,
-      document: this.#document(),
+      document: this.#grace.of(documents.current(), clock, signal, () => this.#look()),
       drainTimeoutMs: drainTimeout(environment),
     };
     const isServed = this.#backend.serves(publication);
@@ -236,25 +252,6 @@ class GatewayDaemon {
       this.#marks = withMark(this.#marks, this.#generation, reading.asOf);
     }
     await published;
-  }
-
-  /**
-   * The document to publish. After a restart that is the one already served, until each instance's has been read again: a
-   * gateway that starts must not show an emptier document than the one before it did.
-   */
-  #document(): MergedDocument {
-    const { documents, clock, signal } = this.#options;
-    const current = documents.current();
-    if (this.#lastDocument === null) return current;
-    if (this.#lastDocumentUntil === null) {
-      this.#lastDocumentUntil = clock.monotonic() + documentGraceMs;
-      const look = () => this.#look();
-      void clock.sleep(documentGraceMs, signal).then(look, () => {});
-    }
-    const isRead = current.sources.length > 0 && current.sources.every(({ state }) => state !== 'missing');
-    if (!isRead && clock.monotonic() < this.#lastDocumentUntil) return this.#lastDocument;
-    this.#lastDocument = null;
-    return current;
   }
 
   /** True while the reload interval has not passed; when it has, what is to be served is worked out anew. */
@@ -319,10 +316,14 @@ class GatewayDaemon {
   #makeTable(reading: RegistryReading): RouteTable {
     const changed = this.#changed;
     this.#changed = new Set();
+    const foreign = this.#foreign.isEmpty() ? null : this.#foreign.registrations(this.#table.known);
     const table = this.#maker.make({
       desired: reading.desired?.environment ?? null,
-      registrations: reading.registrations,
-      changed,
+      registrations: foreign
+        ? new RegistrationIndex([...reading.registrations.all(), ...foreign])
+        : reading.registrations,
+      // What others register is not told by service: there everything is looked at.
+      changed: foreign ? null : changed,
       dead: this.#probe.dead(),
       asOf: reading.asOf,
       releases: reading.releases,
@@ -356,6 +357,7 @@ class GatewayDaemon {
     const instances = this.#table.routes.reduce((sum, route) => sum + routedInstances(route), 0);
     const { mode, reason: modeReason } = this.#choice;
     const alarm = this.#backend.alarm();
+    const foreign = this.#words.length > 0 ? { foreign: this.#words } : {};
     const common = { url, pid: process.pid, mode, modeReason, alarm, served, drained, holding, at };
     const record: GatewayRecord = {
       id,
@@ -363,6 +365,7 @@ class GatewayDaemon {
       routes: this.#table.routes.length,
       instances,
       rejected: rejected.slice(0, 20),
+      ...foreign,
       holding: [holding, this.#problem].filter(Boolean).join('; '),
     };
     // Before the first reading nothing is known that the registry should hear; but that nothing can be served is.
@@ -379,16 +382,10 @@ class GatewayDaemon {
       tables: this.#backend.tables(),
       routes: this.#table.routes,
       rejected,
+      ...foreign,
       document: { digest, operations, sources },
       publications: this.#publications,
       revivals: this.#revivals,
     });
   }
-}
-
-/** Nobody takes a whole environment back: where it is gone the registry was wiped, and nothing of it is believed (P9). */
-function undeclared(): McpError {
-  return new McpError('GATEWAY_UNDECLARED', 'the registry declares nothing any more: it may have been wiped', {
-    hint: 'The last good configuration stays until an environment is declared.',
-  });
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { proxySchema } from '../registrar/store/environment-schema.ts';
+import { foreignDialects } from '../specs/registries-schema.ts';
 import { replaceFile } from './files.ts';
 import type { GatewayPaths } from './nginx/paths.ts';
 import { emptyRouteTable, type RouteTable } from './routes/route-table.ts';
@@ -15,6 +16,8 @@ const instance = {
   zone: z.string().optional(),
 };
 const nullableText = z.string().nullable();
+const dialect = z.enum(foreignDialects);
+const foreign = z.object({ dialect, says: z.string(), factor: z.number() }).optional();
 
 const tableSchema: z.ZodType<RouteTable> = z.object({
   routes: z.array(
@@ -29,6 +32,8 @@ const tableSchema: z.ZodType<RouteTable> = z.object({
           ...instance,
           state: z.enum(['routed', 'held', 'lost', 'draining', 'idle']),
           weight: z.number(),
+          dialect: dialect.optional(),
+          says: z.string().optional(),
         }),
       ),
       proxy: proxySchema.optional(),
@@ -45,6 +50,7 @@ const tableSchema: z.ZodType<RouteTable> = z.object({
       document: nullableText,
       declared: z.boolean(),
       missingSince: z.number().nullable(),
+      foreign,
       missingAsOf: z.number().optional(),
     }),
   ),

@@ -1,5 +1,5 @@
 /** What /status.json says and /status shows. Plain JSON. */
-import type { GatewayMark } from '../registrar/records.ts';
+import type { ForeignWord, GatewayMark } from '../registrar/records.ts';
 import type { DocumentSourceState } from './document-source.ts';
 import type { TableUse } from './gateway-backend.ts';
 import type { Rejected, Route } from './routes/route-table.ts';
@@ -42,6 +42,8 @@ export interface StatusReport {
   tables: readonly TableUse[];
   routes: Route[];
   rejected: Rejected[];
+  /** Services of other registries; absent where none are declared. */
+  foreign?: ForeignWord[];
   document: { digest: string; operations: number; sources: DocumentSourceState[] };
   /** The newest last, at most 20. */
   publications: PublicationReport[];

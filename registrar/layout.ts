@@ -37,6 +37,11 @@ export const paths = {
   budget: (service: string) => `/budget/${service}`,
   events: '/events',
   rollouts: '/rollouts',
+  /** Told by gateways to the machines whose registration they leave out. */
+  quarantines: '/quarantine',
+  quarantine: (uuid: string) => `/quarantine/${uuid}`,
+  /** Made by the first rollout of the service; stays. */
+  rollout: (service: string) => `/rollouts/${service}`,
 } as const;
 
 /** Persistent nodes that `formatRegistry` makes. */
@@ -51,6 +56,7 @@ export const rootNodes = [
   paths.budgets,
   paths.events,
   paths.rollouts,
+  paths.quarantines,
 ] as const;
 
 /** Version of this layout, kept in /cluster; another number is refused. */

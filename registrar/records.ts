@@ -1,5 +1,5 @@
 /** What the registry's nodes hold: one JSON document a node. Times are ms since the Unix epoch. */
-import type { Artifact, ConfigValue, Environment, Flavor, Version } from '../specs/nouns.ts';
+import type { Artifact, ConfigValue, Environment, Flavor, ForeignDialect, Version } from '../specs/nouns.ts';
 
 /** /cluster */
 export interface ClusterRecord {
@@ -221,6 +221,34 @@ export interface GatewayMark {
   asOf: number;
 }
 
+/** What a gateway says of a service that other software registers. */
+export interface ForeignWord {
+  service: string;
+  version: string;
+  dialect: ForeignDialect;
+  /** Where it is registered, with the dialect before it. */
+  path: string;
+  /** Its route; absent where it stands beside a declared service. */
+  route?: string;
+  /** Instances registered, and those of them that get requests. */
+  instances: number;
+  routed: number;
+  /** Some of those that get none, with what they say of it. */
+  out: string[];
+  /** Why it can't be read; empty where it can. What was read before stays. */
+  problem: string;
+}
+
+/** /quarantine/<machine> (ephemeral, a gateway's): this machine's registration is left out. */
+export interface QuarantineRecord {
+  machine: string;
+  /** Its registration. */
+  path: string;
+  reason: string;
+  gateway: string;
+  at: number;
+}
+
 /** /gateways/<id> (ephemeral) */
 export interface GatewayRecord {
   id: string;
@@ -240,6 +268,8 @@ export interface GatewayRecord {
   holding: string;
   /** Registrations left out, at most 20, for people and `mcp why`. */
   rejected: { path: string; reason: string }[];
+  /** Services of other registries; absent where none are declared. */
+  foreign?: ForeignWord[];
   at: number;
 }
 
@@ -263,6 +293,8 @@ export interface BudgetRecord {
   /** How much of `DesiredRecord.allowance` of this generation has been used. */
   generation: number;
   used: number;
+  /** How much of what a rollout gave up (RolloutRecord.givenUp) has been used. */
+  rollout?: { operation: string; used: number };
 }
 
 /** A machine provider, and what people should know of it, by name: `accelerator: tcg`. */

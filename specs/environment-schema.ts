@@ -4,6 +4,8 @@
  */
 import { z } from 'zod';
 import { image, imageName, isTextOfImage } from './image-schema.ts';
+import { registriesSchema } from './registries-schema.ts';
+import { rolloutShape } from './rollout-shape.ts';
 import { asWritten, choice, duration, longestText, map, name, size, text, whole } from './schema-parts.ts';
 
 /** How much one environment may declare. Counts beyond these are slips of the finger, not wishes. */
@@ -140,9 +142,11 @@ const shared = {
   health: health.optional(),
 };
 
+const weight = whole(0, 100);
+
 const version = map({
   count: whole(0, limits.countOfVersion).describe('Instances wanted, healthy and registered.'),
-  weight: whole(0, 100)
+  weight: weight
     .optional()
     .describe(
       "Share of the service's traffic, relative to its other versions' weights. Give all of them one, or none.",
@@ -207,11 +211,16 @@ const verify = map({
     .optional()
     .describe('Artifact stores that it must reach, of those that its services use. Default: 1.'),
 }).describe('What a machine must show of itself before it may enter the pool.');
+const route = z
+  .string({ error: 'must be a path such as /dns' })
+  .regex(/^(\/[a-z0-9][a-z0-9._-]{0,39}){1,5}$/, 'must be a path such as /dns: up to 5 parts of a-z, 0-9, . _ and -');
+
+const versionName = z
+  .string()
+  .regex(/^[0-9A-Za-z][0-9A-Za-z.-]{0,39}$/, 'a version must be 1 to 40 of letters, digits, . and -, such as 1.2.0');
 
 const service = map({
-  route: z
-    .string({ error: 'must be a path such as /dns' })
-    .regex(/^(\/[a-z0-9][a-z0-9._-]{0,39}){1,5}$/, 'must be a path such as /dns: up to 5 parts of a-z, 0-9, . _ and -')
+  route: route
     .optional()
     .describe(
       "URL prefix at the gateway, taken off before the request reaches the service. Default: / and the service's name.",
@@ -231,17 +240,9 @@ const service = map({
   proxy: proxy.optional(),
   image: imageName.optional().describe("What this service's machines are cloned from. Default: the pool's image."),
   ...shared,
+  rollout: rolloutShape.optional().describe('How one version takes the place of another with `mcp upgrade`.'),
   versions: z
-    .record(
-      z
-        .string()
-        .regex(
-          /^[0-9A-Za-z][0-9A-Za-z.-]{0,39}$/,
-          'a version must be 1 to 40 of letters, digits, . and -, such as 1.2.0',
-        ),
-      version,
-      { error: 'must be a map (version: what runs)' },
-    )
+    .record(versionName, version, { error: 'must be a map (version: what runs)' })
     .describe('The versions that run side by side.'),
 });
 
@@ -284,6 +285,12 @@ export const environmentSchema = map({
       .optional()
       .describe("The merged document's title. Default: the environment's name."),
     description: text('must be text').optional().describe("The merged document's description."),
+    registries: registriesSchema({
+      ...{ map, choice, duration, httpPath, name, route, weight },
+      versionName: versionName.meta(asWritten),
+    })
+      .optional()
+      .describe('Registries of other software, whose instances the gateway serves too.'),
     mode: choice(['auto', 'dynamic', 'plain'])
       .optional()
       .describe(
@@ -318,8 +325,9 @@ export type ArtifactShape = NonNullable<VersionShape['artifact']>;
  * written. Numbers everywhere else are numbers.
  */
 export function isAlwaysText(path: readonly (string | number)[]): boolean {
-  if (path[0] === 'environment' || path[0] === 'gateway') return true;
+  if (path[0] === 'environment') return true;
   if (path[0] === 'images') return isTextOfImage(path.slice(2));
+  if (path[0] === 'gateway') return path[1] !== 'registries' || path.at(-1) !== 'weight';
   const ofService = path.slice(2);
   const [group, kind] = ofService[0] === 'versions' ? ofService.slice(2) : ofService;
   return group === 'env' || group === 'command' || group === 'artifact' || (group === 'health' && kind === 'command');

@@ -71,6 +71,50 @@ export interface ProxySpec {
   slowStartMs?: number;
 }
 
+/** A number of instances, or a share of them such as `25%`. */
+export type Share = number | string;
+
+/** How one version takes another's place. Durations in ms. */
+export interface RolloutSettings {
+  /** Instances that may run beyond the count meanwhile (percent: rounded up). */
+  surge: Share;
+  /** Instances that may be missing meanwhile (percent: rounded down). */
+  unavailable: Share;
+  /** New instances started at a time. */
+  batch: Share;
+  /** New instances that go first, alone; 0: none. */
+  canary: Share;
+  /** A new instance must have served without a break for this long before it counts. */
+  minHealthyMs: number;
+  /** A new instance that does not serve within this has failed. */
+  healthyDeadlineMs: number;
+  /** Without any progress for this long the rollout has failed. */
+  progressDeadlineMs: number;
+  /** After the last new instance counts: watched for this long before it is done. */
+  bakeMs: number;
+  /** Where it holds: once this many new instances count; `forMs` null: until `mcp promote`. */
+  pauses: { at: Share; forMs: number | null }[];
+  /** After it is done the old instances stay registered at weight 0 for this long, so that undo is a change of weights. */
+  undoMs: number;
+  /** New instances that may fail before the rollout fails. */
+  maxFailures: number;
+  /** A rollout that fails goes back by itself; else it holds. */
+  autoRollback: boolean;
+  /** Judged by the gateway's figures, where there are any; null: not at all. */
+  analysis: AnalysisSettings | null;
+}
+
+export interface AnalysisSettings {
+  /** Requests that each side must have had before they are compared. */
+  minRequests: number;
+  /** The share of errors that the new version may have beyond the old one's, 0 to 1. */
+  errorTolerance: number;
+  /** The share of requests slower than 95 % of the old version's that it may have beyond theirs, 0 to 1. */
+  slowTolerance: number;
+  /** Longest wait for enough requests to tell, where there are some but too few; then it holds. */
+  patienceMs: number;
+}
+
 export interface Service {
   /** [a-z0-9-]{1,40} */
   name: string;
@@ -90,6 +134,8 @@ export interface Service {
   /** ms between SIGTERM and SIGKILL. */
   stopTimeoutMs: number;
   proxy?: ProxySpec;
+  /** What is declared of it; the rest is `defaultRollout`'s. */
+  rollout?: Partial<RolloutSettings>;
   /** Reference of the image that its machines are cloned from (image-reference.ts); absent: the pool's. */
   image?: string;
   versions: Version[];
@@ -136,10 +182,42 @@ export interface Flavor {
   diskBytes?: number;
 }
 
+/** How registrants that are not ours write their registrations. */
+export type ForeignDialect = 'curator' | 'nerve' | 'serverset';
+
+/** A service whose instances somebody else's software registers. */
+export interface ForeignService {
+  /** Its name at the gateway. */
+  service: string;
+  /** The node whose children its instances are, from ZooKeeper's own root. */
+  path: string;
+  /** Absent: it is one of the declared services, whose instances these stand beside. */
+  route?: string;
+  /** Absent: it has none, or the declared service says. */
+  document?: string;
+  /** What the instances are called as a version. */
+  version: string;
+  /** As a version's. */
+  weight?: number;
+  /** serverset: name of the additional endpoint to use; absent: the service endpoint. */
+  endpoint?: string;
+}
+
+/** Where other software registers its instances. The controller never touches these; they count as nobody's machines. */
+export interface ForeignRegistry {
+  dialect: ForeignDialect;
+  /** `host:port,host:port` of another ensemble; absent: our own. */
+  connect?: string;
+  /** A vanished instance stays routed for this long, ms. */
+  graceMs: number;
+  services: ForeignService[];
+}
+
 export interface GatewaySpec {
   /** Shown in the merged document. */
   title: string;
   description: string;
+  registries?: ForeignRegistry[];
   /** `auto`: dynamic where nginx can run Lua, else plain. */
   mode?: 'auto' | 'dynamic' | 'plain';
 }

@@ -1,4 +1,5 @@
 /** An environment file's bytes to a declared environment: pure, whole or refused with every problem found. */
+import { declareRegistries } from './declare-registries.ts';
 import type {
   DeclaredArtifact,
   DeclaredEnvironment,
@@ -25,6 +26,7 @@ import {
 import { smallFlavor } from './flavor.ts';
 import type { Flavor, HealthCheck, PoolSpec, ProxySpec, VerifyLimits } from './nouns.ts';
 import { type Place, printable, sourceText, specInvalid } from './problems.ts';
+import { declareRollout } from './rollout-shape.ts';
 import { flawedServices, shapeProblems } from './shape-problems.ts';
 import { parseSize } from './size.ts';
 import { readYaml, type YamlTree } from './yaml-tree.ts';
@@ -51,7 +53,7 @@ export function parseEnvironment(bytes: Uint8Array, options: ParseOptions): Decl
   }
   const { shape, issues } = checkShape(tree.value);
   const rules = [
-    ...brokenRules(shape.services, { allowEmpty: (options.allowEmpty ?? false) || issues.length > 0 }),
+    ...brokenRules(shape, { allowEmpty: (options.allowEmpty ?? false) || issues.length > 0 }),
     ...(issues.length > 0 ? [] : brokenImages(shape)),
   ];
   const known = new Set(tree.problems.map(({ line, column }) => `${line}:${column}`));
@@ -78,12 +80,14 @@ function checkShape(value: unknown) {
 }
 
 function declare(shape: EnvironmentShape, tree: YamlTree): DeclaredEnvironment {
+  const registries = declareRegistries(shape);
   return {
     name: shape.environment,
     pool: declarePool(shape.pool ?? {}),
     gateway: {
       title: shape.gateway?.title ?? shape.environment,
       description: shape.gateway?.description ?? '',
+      ...(registries && { registries }),
       ...(shape.gateway?.mode === undefined ? {} : { mode: shape.gateway.mode }),
     },
     images: Object.entries(shape.images ?? {}).map(([name, image]) => declareImage(name, image, tree)),
@@ -163,6 +167,7 @@ function declareService(name: string, service: ServiceShape, tree: YamlTree): De
     drainTimeoutMs: ms(service['drain-timeout'], 30_000),
     stopTimeoutMs: ms(service['stop-timeout'], 5000),
     ...(service.proxy === undefined ? {} : { proxy: declareProxy(service.proxy) }),
+    ...(service.rollout === undefined ? {} : { rollout: declareRollout(service.rollout) }),
     ...(service.image === undefined ? {} : { image: service.image }),
     versions: Object.entries(service.versions).map(([version, declared]) =>
       declareVersion(version, declared, service, tree.valueAt(['services', name, 'versions', version, 'artifact'])),

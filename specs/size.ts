@@ -10,6 +10,15 @@ export function parseSize(text: string): number | undefined {
   return unit === undefined ? undefined : Math.round(Number(match?.[1]) * unit);
 }
 
+/** A size as parseSize reads it back: `512KiB`, `256MiB`. */
+export function writeSize(bytes: number): string {
+  for (const unit of ['GiB', 'MiB']) {
+    const size = units[unit] ?? 1;
+    if (bytes >= size && bytes % size === 0) return `${bytes / size}${unit}`;
+  }
+  return `${Number((bytes / 1024).toFixed(3))}KiB`;
+}
+
 /** A size for people, in the largest unit that leaves at least 1: `96 MiB`, `1.5 GiB`. */
 export function formatSize(bytes: number): string {
   for (const unit of ['GiB', 'MiB', 'KiB']) {

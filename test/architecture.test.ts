@@ -19,6 +19,7 @@ const allowed: Record<string, readonly string[]> = {
 /** Folders and files whose code is a function of its arguments alone. */
 const pure = [
   /^mcp\/plan\//,
+  /^mcp\/rollout\//,
   /^mcp\/view\//,
   /^vm-factory\/pool\//,
   /^proxy-daemon\/routes\//,

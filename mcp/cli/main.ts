@@ -27,7 +27,8 @@ export function makeProgram(): Command {
   for (const register of commands) register(program, interrupted);
   for (const command of allCommands(program)) {
     command.exitOverride();
-    if (command !== program && command.commands.length === 0)
+    const hasJson = command.options.some(({ long }) => long === '--json');
+    if (command !== program && command.commands.length === 0 && !hasJson)
       command.option('--json', 'print the result as one JSON document');
   }
   return program;

@@ -64,7 +64,7 @@ export function renderSteps(plan: Plan, color: boolean): string {
 }
 
 function subject(action: Action): string {
-  if (action.kind === 'configure') return action.service;
+  if (action.kind === 'configure' || action.kind === 'roll') return action.service;
   const machine = action.kind === 'create' ? 'a machine' : `machine ${action.uuid.slice(0, 8)}`;
   return 'service' in action ? `${machine} for ${action.service}@${action.version}` : machine;
 }

@@ -15,6 +15,7 @@ interface EventFacts {
 export function eventOf(action: Action, { actor, epoch, now, machine }: EventFacts): EventRecord | null {
   const words = wordsOf(action, machine);
   if (!words) return null;
+  const hasMachine = action.kind !== 'configure' && action.kind !== 'roll';
   const claim = machine?.record.claim;
   const { service, version } = instanceOf(action) ?? claim ?? {};
   const operation = 'operation' in action ? action.operation : machine?.record.tombstone?.operation;
@@ -24,7 +25,7 @@ export function eventOf(action: Action, { actor, epoch, now, machine }: EventFac
     kind: words.kind,
     ...(service === undefined ? {} : { service }),
     ...(version === undefined ? {} : { version }),
-    ...(action.kind === 'configure' ? {} : { machine: action.uuid }),
+    ...(hasMachine ? { machine: action.uuid } : {}),
     message: words.message,
     reason: action.reason,
     epoch,
@@ -39,7 +40,7 @@ function instanceOf(action: Action): { service: string; version?: string } | nul
 }
 
 function wordsOf(action: Action, machine: ObservedMachine | undefined): { kind: string; message: string } | null {
-  const name = action.kind === 'configure' ? '' : `machine ${action.uuid.slice(0, 8)}`;
+  const name = 'uuid' in action ? `machine ${action.uuid.slice(0, 8)}` : '';
   const claim = machine?.record.claim;
   const instance = claim ? `${claim.service}@${claim.version} on ${name}` : name;
   switch (action.kind) {
@@ -69,6 +70,12 @@ function wordsOf(action: Action, machine: ObservedMachine | undefined): { kind: 
       return { kind: 'machine.destroying', message: `the provider is asked to destroy ${name}` };
     case 'bury':
       return { kind: 'machine.gone', message: `${instance} is gone` };
+    case 'roll': {
+      const { said, service, version } = action;
+      return (
+        said && { kind: `rollout.${said.phase}`, message: `the rollout of ${service} to ${version} is ${said.phase}` }
+      );
+    }
     case 'configure':
       return { kind: 'service.configured', message: `the configuration of ${action.service} is published` };
   }

@@ -1,5 +1,6 @@
 /** What each action writes to the registry, as operations of one multi. Pure. */
 import { paths } from '../../registrar/layout.ts';
+import { declareOps, nextDeclaration } from '../../registrar/recipes/desired-document.ts';
 import type { AssignmentRecord, BudgetRecord, MachineRecord } from '../../registrar/records.ts';
 import type { MultiOp } from '../../registrar/registry-client.ts';
 import { codecs, encode } from '../../registrar/store/codecs.ts';
@@ -12,6 +13,8 @@ import { artifactStores } from './artifact-stores.ts';
 export interface WriteFacts {
   snapshot: Snapshot;
   epoch: number;
+  /** `controller:<id>`. */
+  actor: string;
   /** ms since the Unix epoch. */
   now: number;
   /** The provider's name, for new ledger entries. */
@@ -37,12 +40,14 @@ export function writesOf(action: Action, facts: WriteFacts): MultiOp[] {
       return readmit(action, facts);
     case 'configure':
       return [configure(action.service, facts)];
+    case 'roll':
+      return roll(action, facts);
     default:
       return machineWrites(action, ledgerOf(action.uuid, facts), facts);
   }
 }
 
-type MachineAction = Exclude<Action, { kind: 'create' | 'adopt' | 'readmit' | 'configure' }>;
+type MachineAction = Exclude<Action, { kind: 'create' | 'adopt' | 'readmit' | 'configure' | 'roll' }>;
 
 function machineWrites(action: MachineAction, machine: ObservedMachine, facts: WriteFacts): MultiOp[] {
   const { record } = machine;
@@ -270,4 +275,32 @@ function configure(name: string, facts: WriteFacts): MultiOp {
   const kept = facts.snapshot.configs[name];
   const path = paths.config(name);
   return kept ? { op: 'set', path, data, version: kept.version } : { op: 'create', path, data };
+}
+
+/** The declaration must be the one that the step was decided by: it is written, or checked. */
+function roll(action: Extract<Action, { kind: 'roll' }>, facts: WriteFacts): MultiOp[] {
+  const { snapshot, actor, now } = facts;
+  const { declared, rollouts } = snapshot;
+  const known = rollouts[action.service];
+  if (!declared || !known) {
+    throw new McpError('PLAN_INVALID', `the plan rolls ${action.service}, of which its snapshot has no rollout`);
+  }
+  const step: MultiOp = {
+    op: 'set',
+    path: paths.rollout(action.service),
+    data: encode(codecs.rollout, action.record),
+    version: known.version,
+  };
+  const { redeclare, reason } = action;
+  if (!redeclare) return [{ op: 'check', path: paths.desired, version: declared.version }, step];
+  const { environment } = declared.record;
+  const services = environment.services.map((service) => (service.name === redeclare.name ? redeclare : service));
+  const next = nextDeclaration(declared.record, {
+    environment: { ...environment, services },
+    author: actor,
+    reason: `rollout of ${action.service}: ${reason}`,
+    allowance: {},
+    at: now,
+  });
+  return [...declareOps(next, declared.version), step];
 }

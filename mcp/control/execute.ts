@@ -126,6 +126,7 @@ class Execution {
       ...writesOf(action, {
         snapshot: this.#snapshot,
         epoch,
+        actor,
         now,
         provider: provider.name,
         machines: this.#machines,

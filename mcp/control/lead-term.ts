@@ -7,7 +7,10 @@ import { backoffDelay } from '../../registrar/recipes/backoff.ts';
 import { trimEnded } from '../../registrar/recipes/ended-machines.ts';
 import { trimEvents } from '../../registrar/recipes/event-log.ts';
 import type { LeaderTerm } from '../../registrar/recipes/leader-latch.ts';
+import type { Versioned } from '../../registrar/recipes/versioned-document.ts';
+import type { GatewayRecord } from '../../registrar/records.ts';
 import type { RegistryClient, WatchHandle } from '../../registrar/registry-client.ts';
+import type { RolloutRecord, VersionFigures } from '../../registrar/rollout-records.ts';
 import { isMcpError, McpError } from '../../specs/errors.ts';
 import type { MachineProvider } from '../../vm-factory/provider.ts';
 import { makePlan } from '../plan/make-plan.ts';
@@ -16,12 +19,15 @@ import type { Plan } from '../plan/plan.ts';
 import type { Policy } from '../plan/policy.ts';
 import { poolRecordOf } from '../plan/pool-record.ts';
 import { remember, rememberCreation, rememberDestroy, rememberWrite } from '../plan/remember.ts';
+import type { Snapshot } from '../plan/snapshot.ts';
+import { isActive } from '../rollout/rollout-input.ts';
 import { Bell } from './bell.ts';
 import { type ActionOutcome, execute } from './execute.ts';
 import type { ExecuteInput, Failpoint } from './execute-input.ts';
 import { keepPoolRecord } from './keep-pool-record.ts';
 import { observe } from './observe.ts';
 import { StatusPublisher } from './publish-status.ts';
+import { QuarantineLog } from './quarantine-log.ts';
 import { SlowCalls } from './slow-calls.ts';
 
 /** What of a logger is used. */
@@ -49,15 +55,33 @@ export interface LeadOptions {
   failpoint?: Failpoint;
   /** Makes UUIDs; a simulation makes its own. */
   newId?: () => string;
+  /** What the gateways counted of a service's versions; null: nothing to be had. Absent: rollouts are not judged by figures. */
+  readFigures?: ReadFigures;
   /** Called with each plan before it is executed, and with what became of it: a simulation looks over the leader's shoulder. */
   onPlan?: (plan: Plan) => void;
   onSweep?: (plan: Plan, outcomes: ActionOutcome[]) => void;
 }
 
+/** Never rejects; must answer within a second or so, as a sweep waits for it. */
+type ReadFigures = (
+  gateways: readonly GatewayRecord[],
+  services: readonly string[],
+  signal: AbortSignal,
+) => Promise<ReadonlyMap<string, readonly VersionFigures[]> | null>;
+
 /** Nodes whose changes say "look again". What is lost on the way is made up for by the timer. */
-const watched = [paths.desired, paths.suspended, paths.machines, paths.services, paths.gateways, paths.configs];
-/** ms between two looks where nothing happens. */
+const watched = [
+  paths.desired,
+  paths.rollouts,
+  paths.suspended,
+  paths.machines,
+  paths.services,
+  paths.gateways,
+  paths.configs,
+];
+/** ms between two looks where nothing happens, and where a rollout waits for time to pass. */
 const slowMs = 2_000;
+const rolloutMs = 1_000;
 /** ms that a burst of events has to become one look. */
 const gatherMs = 20;
 const backoff = { initialMs: 200, maxMs: 15_000 };
@@ -80,7 +104,7 @@ export async function leadTerm(options: LeadOptions, term: LeaderTerm): Promise<
       if (ended === 'epoch-lost') return;
       failures = ended === 'failed' ? failures + 1 : 0;
       if (failures > 0) await pause(clock, backoffDelay(backoff, failures - 1, 1), term.signal);
-      else await rungOrPause(bell, clock, term.signal);
+      else await rungOrPause(bell, clock, leader.isRolling ? rolloutMs : slowMs, term.signal);
     }
   } finally {
     stopHints();
@@ -95,9 +119,9 @@ function watchAll(client: RegistryClient, look: () => void, signal: AbortSignal)
 }
 
 /** Waits for the bell and a moment more, or for the slow timer. */
-async function rungOrPause(bell: Bell, clock: Clock, signal: AbortSignal): Promise<void> {
+async function rungOrPause(bell: Bell, clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   const over = new AbortController();
-  await Promise.race([bell.rung, pause(clock, slowMs, AbortSignal.any([signal, over.signal]))]);
+  await Promise.race([bell.rung, pause(clock, ms, AbortSignal.any([signal, over.signal]))]);
   over.abort();
   await pause(clock, gatherMs, signal);
 }
@@ -110,10 +134,13 @@ class Leader {
   readonly #options: LeadOptions;
   readonly #term: LeaderTerm;
   readonly #status: StatusPublisher;
+  readonly #quarantine: QuarantineLog;
   readonly #input: ExecuteInput;
   #memory: PlannerMemory;
   #trimmedAt: number;
   #generation: number | null = null;
+  /** A rollout is under way. */
+  isRolling = false;
 
   constructor(options: LeadOptions, term: LeaderTerm, look: () => void) {
     const { client, provider, clock, id, clusterId, registry, access, failpoint } = options;
@@ -122,6 +149,7 @@ class Leader {
     this.#memory = freshMemory({ clusterId, now: clock.monotonic() });
     this.#trimmedAt = clock.monotonic();
     const { name, facts = {} } = provider;
+    this.#quarantine = new QuarantineLog(client, clock, { id, epoch: term.epoch });
     this.#status = new StatusPublisher(client, clock, { id, epoch: term.epoch, provider: { name, facts } });
     this.#input = {
       client,
@@ -171,7 +199,10 @@ class Leader {
     const snapshot = await observe({ ...this.#options, signal });
     const now = clock.monotonic();
     this.#memory = remember(this.#memory, snapshot, policy, now);
-    const plan = makePlan(snapshot, this.#memory, policy, { now, newId });
+    const rolling = Object.values(snapshot.rollouts).filter(({ record }) => isActive(record));
+    this.isRolling = rolling.length > 0;
+    const figures = await this.#figures(snapshot, rolling);
+    const plan = makePlan(snapshot, this.#memory, policy, { now, newId, figures });
     onPlan?.(plan);
     const outcomes = await execute(this.#input, snapshot, plan, {
       quiet: !this.#memory.quietOver,
@@ -185,14 +216,23 @@ class Leader {
     }
     await this.#status.publish(plan, signal);
     this.#generation = plan.generation;
+    await this.#quarantine.tell(snapshot, signal);
     await this.#trim(signal);
+  }
+
+  async #figures({ gateways }: Snapshot, rolling: readonly Versioned<RolloutRecord>[]) {
+    const { readFigures } = this.#options;
+    const services = rolling.filter(({ record }) => record.settings.analysis).map(({ record }) => record.service);
+    if (!readFigures || services.length === 0) return undefined;
+    return (await readFigures(gateways, services, this.#term.signal)) ?? undefined;
   }
 
   #report(plan: Plan, outcomes: readonly ActionOutcome[]): void {
     const { log } = this.#options;
     for (const { action, result, error } of outcomes) {
+      const { record: _, redeclare: __, ...words } = { record: null, redeclare: null, ...action };
       const facts = {
-        ...action,
+        ...words,
         epoch: plan.epoch,
         result,
         ...(error ? { code: error.code, problem: error.message } : {}),

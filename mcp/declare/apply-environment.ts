@@ -1,9 +1,14 @@
 /** Declaring: a new generation of /desired, guarded against slips. */
 
 import { publishDesired, readDeclared } from '../../registrar/recipes/desired-document.ts';
+import { effectiveDesired } from '../../registrar/recipes/effective-environment.ts';
 import { appendEvent } from '../../registrar/recipes/event-log.ts';
+import { readRollouts, withRollouts } from '../../registrar/recipes/rollout-documents.ts';
+import type { Versioned } from '../../registrar/recipes/versioned-document.ts';
 import type { DesiredRecord } from '../../registrar/records.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
+import type { RolloutRecord } from '../../registrar/rollout-records.ts';
+import { canonicalJson } from '../../specs/canonical-json.ts';
 import {
   allowanceFor,
   compareEnvironments,
@@ -12,13 +17,20 @@ import {
 } from '../../specs/compare-environments.ts';
 import { environmentDigest } from '../../specs/digest.ts';
 import { McpError } from '../../specs/errors.ts';
-import type { Environment } from '../../specs/nouns.ts';
+import type { Environment, Service } from '../../specs/nouns.ts';
+import { isActive } from '../rollout/rollout-input.ts';
+import { sameSide } from '../rollout/sides.ts';
+import { underWay } from '../rollout/start-rollout.ts';
+import { supersede } from '../rollout/transitions.ts';
+import { rolloutOp } from './change-version.ts';
 
 export interface ApplyOptions {
   author: string;
   reason: string;
   /** An operator said that a large cut is meant. */
   confirmed: boolean;
+  /** Ends the rollouts of the services that it changes. */
+  supersede?: boolean;
   /** The generation that was looked at; another one now means GENERATION_STALE. */
   expectGeneration?: number;
   /** ms since the Unix epoch. */
@@ -34,14 +46,19 @@ export interface Applied {
 
 /**
  * Makes `environment` the declared one, also where the one before it was damaged. Errors: REFUSED_COUNT_CUT where more than half would go and it was not confirmed,
- * GENERATION_STALE where somebody else declared something meanwhile.
+ * GENERATION_STALE where somebody else declared something meanwhile, REFUSED_ROLLOUT where it changes more than the counts of a
+ * service that is being rolled out (fault 52).
  */
 export async function applyEnvironment(
   client: RegistryClient,
   environment: Environment,
   options: ApplyOptions,
 ): Promise<Applied> {
-  const { record: current, damage } = await readDeclared(client);
+  const [{ record: current, damage }, rollouts] = await withRollouts(
+    client,
+    () => readDeclared(client),
+    () => readRollouts(client),
+  );
   const diff = compareEnvironments(current?.environment, environment);
   if (current && !damage && current.digest === environmentDigest(environment)) {
     return { generation: current.generation, changed: false, diff };
@@ -50,16 +67,43 @@ export async function applyEnvironment(
   if (doubt && !options.confirmed) {
     throw new McpError('REFUSED_COUNT_CUT', doubt, { hint: 'If that is meant, say so with --yes.' });
   }
+  const over = superseded(environment, current, rollouts, options);
   const published = await publishDesired(client, {
     environment,
     author: options.author,
     reason: options.reason,
-    allowance: allowanceFor(current?.environment, environment),
+    // What a rollout has brought up meanwhile is given up too.
+    allowance: allowanceFor(current ? effectiveDesired(current, rollouts).environment : undefined, environment),
     expectGeneration: options.expectGeneration ?? current?.generation ?? 0,
     at: options.at,
+    alongside: over.map((record) => rolloutOp({ rollouts }, record)),
   });
   await logDeclared(client, published, diff);
   return { generation: published.generation, changed: true, diff };
+}
+
+/** The rollouts under way that end with the new declaration. Another count is shared out, and ends none. */
+function superseded(
+  environment: Environment,
+  current: DesiredRecord | null,
+  rollouts: Record<string, Versioned<RolloutRecord>>,
+  { author, at, supersede: isMeant }: ApplyOptions,
+): RolloutRecord[] {
+  const before = new Map(current?.environment.services.map((service) => [service.name, service]));
+  const after = new Map(environment.services.map((service) => [service.name, service]));
+  return Object.values(rollouts).flatMap(({ record }) => {
+    const { service } = record;
+    if (!isActive(record) || !changesMoreThanCounts(before.get(service), after.get(service))) return [];
+    if (!isMeant) throw underWay(record, `to declare it all the same: --supersede`);
+    return [supersede(record, after.get(service) ?? null, { by: author, why: 'something else was declared', now: at })];
+  });
+}
+
+function changesMoreThanCounts(before: Service | undefined, after: Service | undefined): boolean {
+  if (!before || !after) return before !== after;
+  const running = ({ versions }: Service) => versions.filter(({ count }) => count > 0);
+  const plain = ({ versions, ...rest }: Service) => canonicalJson({ ...rest, versions: [] });
+  return plain(before) !== plain(after) || !sameSide(running(before), running(after));
 }
 
 async function logDeclared(client: RegistryClient, desired: DesiredRecord, diff: EnvironmentDiff): Promise<void> {

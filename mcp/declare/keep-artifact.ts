@@ -10,10 +10,10 @@ import { McpError } from '../../specs/errors.ts';
 import type { Artifact } from '../../specs/nouns.ts';
 import type { Place } from '../../specs/problems.ts';
 
-/** What a message about it says: the path as it was written, and where. */
+/** What a message about it says: the path as it was written, and where; absent: on the command line. */
 interface Source {
   name: string;
-  at: Place;
+  at?: Place;
 }
 
 /** Packs a directory into the folder of artifacts. Errors: ARTIFACT_*. */
@@ -39,7 +39,8 @@ export async function keepFile(path: string, artifacts: string, source: Source):
 /** SPEC_ARTIFACT_UNRESOLVED at the place that names what can't be read. */
 export function unreadable({ name, at }: Source, cause: unknown): McpError {
   const why = Object(cause).code ?? (cause instanceof Error ? cause.message : cause);
-  return new McpError('SPEC_ARTIFACT_UNRESOLVED', `${at.file}:${at.line}:${at.column} can't read ${name}: ${why}`, {
+  const place = at ? `${at.file}:${at.line}:${at.column} ` : '';
+  return new McpError('SPEC_ARTIFACT_UNRESOLVED', `${place}can't read ${name}: ${why}`, {
     cause,
     hint: 'Check the path: it is relative to the environment file.',
   });

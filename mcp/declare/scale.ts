@@ -35,7 +35,8 @@ function versionToScale(service: Service, wanted: string | undefined): Version {
     if (!found) throw unknown(`version of ${service.name}`, wanted, names);
     return found;
   }
-  const [only, second] = service.versions;
+  const running = service.versions.filter(({ count }) => count > 0);
+  const [only, second] = running.length > 0 ? running : service.versions;
   if (only && !second) return only;
   throw new McpError('USAGE_AMBIGUOUS', `${service.name} has ${names.length} versions: ${names.join(', ')}`, {
     hint: `Name one: mcp scale ${service.name}@${names[0] ?? 'VERSION'} N`,

@@ -36,18 +36,33 @@ export function openBudgets(
     return record;
   };
   const given = (name: string) => Math.max(0, (allowance[name] ?? 0) - current(name).used);
+  /** What a rollout gave up and what is still over: a grant that nothing needs any more is worth nothing. */
+  const granted = (name: string) => {
+    const rollout = snapshot.rollouts[name]?.record;
+    if (!rollout) return 0;
+    const machines = (world.unitsOf.get(name) ?? []).filter(({ ledger }) => ledger.state !== 'deleting').length;
+    const surplus = machines - desiredTotal(world, name) - spentHere(opened.get(name), name);
+    return Math.max(0, Math.min(rollout.givenUp - rolloutUsed(current(name), rollout.operation), surplus));
+  };
+  const before = (name: string) => unexpired(snapshot.budgets[name]?.record, name, memory, policy, now, generation);
+  /** Taken by this plan already. */
+  const spentHere = (record: BudgetRecord | undefined, name: string) =>
+    record ? spentIn(record) - spentIn(before(name)) : 0;
   const limit = (name: string) =>
     name === poolBudgetName
       ? Math.max(policy.poolBudget, Math.floor(policy.budgetShare * world.units.length))
       : Math.max(1, Math.floor(policy.budgetShare * desiredTotal(world, name)));
 
   return {
-    remaining: (name) => given(name) + Math.max(0, limit(name) - current(name).destroyed.length),
+    remaining: (name) => given(name) + granted(name) + Math.max(0, limit(name) - current(name).destroyed.length),
     take: (name) => {
       const record = current(name);
       if (given(name) > 0) {
         // What the operator gave up explicitly does not fill the window.
         opened.set(name, { ...record, used: record.used + 1 });
+      } else if (granted(name) > 0) {
+        const operation = snapshot.rollouts[name]?.record.operation ?? '';
+        opened.set(name, { ...record, rollout: { operation, used: rolloutUsed(record, operation) + 1 } });
       } else if (record.destroyed.length < limit(name)) {
         opened.set(name, { ...record, destroyed: [...record.destroyed, snapshot.at] });
       } else {
@@ -56,6 +71,14 @@ export function openBudgets(
       return current(name);
     },
   };
+}
+
+function rolloutUsed({ rollout }: BudgetRecord, operation: string): number {
+  return rollout?.operation === operation ? rollout.used : 0;
+}
+
+function spentIn({ destroyed, used, rollout }: BudgetRecord): number {
+  return destroyed.length + used + (rollout?.used ?? 0);
 }
 
 /** The record without what left the window, and with a new generation's allowance untouched. */
@@ -72,5 +95,6 @@ function unexpired(
   const recent = destroyed.filter((_, index) => {
     return ageOf(memory, 'destruction', keys[index] ?? '', now) < policy.budgetWindowMs;
   });
-  return { destroyed: recent, generation, used: record?.generation === generation ? record.used : 0 };
+  const used = record?.generation === generation ? record.used : 0;
+  return { destroyed: recent, generation, used, ...(record?.rollout ? { rollout: record.rollout } : {}) };
 }

@@ -99,7 +99,7 @@ function checkForm({ snapshot, known }: Facts, plan: Plan): Violation[] {
   const seen = new Set<string>();
   for (const action of plan.actions) {
     if (action.reason === '') tell('P16', `a ${action.kind} has no reason`);
-    if (action.kind === 'configure') continue;
+    if (action.kind === 'configure' || action.kind === 'roll') continue;
     if (seen.has(action.uuid)) tell('form', `machine ${action.uuid} has two actions in one plan`);
     seen.add(action.uuid);
     const isNew = action.kind === 'create' || action.kind === 'adopt' || action.kind === 'readmit';
@@ -181,7 +181,9 @@ function checkBudget({ snapshot, known, declared }: Facts, plan: Plan): Violatio
     const record = snapshot.budgets[name]?.record;
     const recent = (record?.destroyed ?? []).filter((at) => Math.abs(snapshot.at - at) < windowMs).length;
     const used = record && record.generation === desired?.generation ? record.used : 0;
-    const given = Math.max(0, (desired?.allowance[name] ?? 0) - used);
+    const rollout = snapshot.rollouts[name]?.record;
+    const paid = rollout && record?.rollout?.operation === rollout.operation ? record.rollout.used : 0;
+    const given = Math.max(0, (desired?.allowance[name] ?? 0) - used) + Math.max(0, (rollout?.givenUp ?? 0) - paid);
     const most =
       name === '_pool'
         ? Math.max(poolAllowed, snapshot.machines.length * share)

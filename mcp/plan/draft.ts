@@ -1,4 +1,5 @@
 /** A plan in the making, and all that its stages look at. */
+import type { VersionFigures } from '../../registrar/rollout-records.ts';
 import type { Budgets } from './budget.ts';
 import type { ServiceCount } from './count-instances.ts';
 import type { ServiceLevel } from './mass-failure.ts';
@@ -13,6 +14,8 @@ export interface PlanInput {
   now: number;
   /** Makes the UUIDs and operation ids of new acts. */
   newId: () => string;
+  /** The gateways' figures of the services with a rollout, by service; a service without an entry has none. */
+  figures?: ReadonlyMap<string, readonly VersionFigures[]>;
 }
 
 /** What is wanted of a service and what there is, counted once a plan. */

@@ -8,6 +8,7 @@ import { destroyMachines } from './destroy-machines.ts';
 import { type Draft, type PlanInput, planOf } from './draft.ts';
 import { drainSurplus } from './drain-surplus.ts';
 import { followConfiguration } from './follow-configuration.ts';
+import { followRollouts } from './follow-rollouts.ts';
 import { keepPool } from './keep-pool.ts';
 import { serviceLevel } from './mass-failure.ts';
 import type { PlannerMemory } from './memory.ts';
@@ -30,6 +31,7 @@ export function makePlan(snapshot: Snapshot, memory: PlannerMemory, policy: Poli
   noteFacts(draft);
   if (holdsBySuspension(draft)) return planOf(draft);
 
+  followRollouts(draft);
   followConfiguration(draft);
   buryDead(draft);
   claimMachines(draft);

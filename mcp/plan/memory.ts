@@ -9,7 +9,7 @@ import type { Claims } from '../../vm-factory/pool/pool-size.ts';
 import { freshSlowStart, type SlowStart } from '../../vm-factory/pool/slow-start.ts';
 
 /** Kinds of fact whose age matters; each is kept by key with the time it was first seen true without a break. */
-export type FactKind = 'unserved' | 'agentless' | 'orphan' | 'lost' | 'unlisted' | 'destruction';
+export type FactKind = 'unserved' | 'agentless' | 'orphan' | 'lost' | 'unlisted' | 'destruction' | 'serving' | 'stage';
 
 export interface FailedStarts {
   /** In a row. */
@@ -68,7 +68,16 @@ export function freshMemory(input: { clusterId: string; now: number }): PlannerM
     lastWriteZxid: 0,
     lastWriteAt: input.now,
     states: new Map(),
-    since: { unserved: none, agentless: none, orphan: none, lost: none, unlisted: none, destruction: none },
+    since: {
+      unserved: none,
+      agentless: none,
+      orphan: none,
+      lost: none,
+      unlisted: none,
+      destruction: none,
+      serving: none,
+      stage: none,
+    },
     levels: new Map(),
     starts: new Map(),
     counted: new Set(),

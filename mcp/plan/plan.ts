@@ -1,6 +1,7 @@
 /** The plan is a value: it can be printed (`mcp plan`), checked by an independent checker, simulated, executed. */
 import type { BudgetRecord } from '../../registrar/records.ts';
-import type { Flavor } from '../../specs/nouns.ts';
+import type { RolloutEntry, RolloutRecord } from '../../registrar/rollout-records.ts';
+import type { Flavor, Service } from '../../specs/nouns.ts';
 
 export type Action =
   /** Ledger entry first, then the provider's create. */
@@ -63,7 +64,21 @@ export type Action =
   /** The provider says it is gone: remove its registration, assignment and ledger entry. */
   | { kind: 'bury'; uuid: string; reason: string }
   /** /config/<service> follows the declared configuration. */
-  | { kind: 'configure'; service: string; reason: string };
+  | { kind: 'configure'; service: string; reason: string }
+  /**
+   * One step of a rollout: /rollouts/<service>, and with `redeclare` also what the service declares, in one multi that checks
+   * both as observed. `said`: what people are told of it; null for a change of numbers only.
+   */
+  | {
+      kind: 'roll';
+      service: string;
+      version: string;
+      operation: string;
+      record: RolloutRecord;
+      redeclare: Service | null;
+      said: RolloutEntry | null;
+      reason: string;
+    };
 
 /** A thing not done, and why. */
 export interface Waiting {

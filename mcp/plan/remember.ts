@@ -2,6 +2,7 @@
 import type { MachineState } from '../../registrar/records.ts';
 import { machineFailed, machineProven } from '../../vm-factory/pool/image-breaker.ts';
 import { nextSlowStart } from '../../vm-factory/pool/slow-start.ts';
+import { isActive, stageKey } from '../rollout/rollout-input.ts';
 import { lostMachines } from './adopt-orphans.ts';
 import { poolStep, startFailure } from './machine-health.ts';
 import { destructionKeys, type FactKind, type FailedStarts, type PlannerMemory } from './memory.ts';
@@ -68,7 +69,14 @@ function rememberFacts(memory: PlannerMemory, world: World, snapshot: Snapshot, 
     for (const key of keys) after.set(key, before.get(key) ?? now);
     return after;
   };
+  const rollouts = Object.values(snapshot.rollouts).map(({ record }) => record);
+  const moving = rollouts.filter((record) => isActive(record) || record.wanted.length > 0);
+  const watched = moving.flatMap(({ service }) => world.unitsOf.get(service) ?? []);
   return {
+    // Only where a rollout asks how long.
+    serving: keep('serving', watched.filter(({ serving }) => serving).map(uuidOf)),
+    // While the brake is on no deadline comes nearer.
+    stage: keep('stage', snapshot.suspended.record.suspended ? [] : moving.map(stageKey)),
     unserved: keep('unserved', world.units.filter(isUnserved).map(uuidOf)),
     agentless: keep('agentless', world.units.filter((unit) => unit.observed.agent === null).map(uuidOf)),
     orphan: keep('orphan', world.unknown.map(uuidOf)),

@@ -74,6 +74,12 @@ const debianPackages = [
   },
   { name: 'openssl', why: 'the tests make certificates', for: ['test'], present: () => onPath('openssl') },
   { name: 'procps', why: 'the tests look for processes', for: ['test', 'bench'], present: () => onPath('pgrep') },
+  {
+    name: 'libcurator-discovery-java',
+    why: "the tests register by Curator's own client",
+    for: ['test'],
+    present: () => existsSync('/usr/share/java/curator-x-discovery.jar'),
+  },
   { name: 'chromium', why: 'the tests look at the pages', for: ['test'], present: () => onPath('chromium') },
 ];
 

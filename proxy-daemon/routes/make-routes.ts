@@ -4,8 +4,9 @@
  * One bad registration or service is left out with its reason and never takes another down with it.
  */
 import type { RegistrationRecord, ReleasesRecord } from '../../registrar/records.ts';
-import type { Environment, Service } from '../../specs/nouns.ts';
+import type { Environment } from '../../specs/nouns.ts';
 import { acceptRegistrations, asKnown } from './accept-registrations.ts';
+import { instanceWeights } from './instance-weights.ts';
 import type { LossLimits } from './loss-guard.ts';
 import { defaultLossLimits, guardLosses } from './loss-guard.ts';
 import type {
@@ -18,8 +19,8 @@ import type {
   RouteTable,
 } from './route-table.ts';
 import { byPrefix, byText } from './route-table.ts';
+import { type RoutedService, routedServices } from './routed-services.ts';
 import { routeProblem, serviceNameProblem } from './safe-values.ts';
-import { versionWeights } from './weights.ts';
 
 export interface RoutesInput {
   /** Null where nothing is declared: services then get their names as routes. */
@@ -46,14 +47,15 @@ export function makeRoutes(input: RoutesInput): RouteTable {
 /** The table, and where each service is in it. */
 export function makeTable(input: RoutesInput): { table: RouteTable; places: Map<string, Place> } {
   const rejected: Rejected[] = [];
-  const prefixes = assignPrefixes(input.desired, input.registrations, input.previous.known, rejected);
+  const services = routedServices(input.desired);
+  const prefixes = assignPrefixes(services, input.registrations, input.previous.known, rejected);
   const accepted = acceptRegistrations(input.registrations, prefixes, rejected);
   const { live, draining } = membersOf(accepted, prefixes);
   const guarded = guardLosses({
     previous: input.previous.known,
     live,
     registered: accepted,
-    wanted: wantedCounts(input.desired),
+    wanted: wantedCounts(services),
     wantsAny: (input.desired?.services ?? []).some(({ versions }) => versions.some(({ count }) => count > 0)),
     dead: input.dead,
     asOf: input.asOf ?? 0,
@@ -107,7 +109,7 @@ interface Member {
 export interface Place {
   service: string;
   prefix: string;
-  declaration: Service | null;
+  declaration: RoutedService | null;
 }
 
 /** All that a route is made from. */
@@ -147,14 +149,14 @@ function sameItems<T>(a: readonly T[], b: readonly T[]): boolean {
 
 /** Declared services first; then each registered one without a declaration gets `/<service>` if that is free. */
 function assignPrefixes(
-  desired: Environment | null,
+  services: readonly RoutedService[],
   registrations: readonly LiveRegistration[],
   known: readonly KnownInstance[],
   rejected: Rejected[],
 ): Map<string, Place> {
   const places = new Map<string, Place>();
   const taken = new Map<string, string>();
-  for (const declaration of desired?.services ?? []) {
+  for (const declaration of services) {
     const holder = taken.get(declaration.route);
     const problem =
       serviceNameProblem(declaration.name) ||
@@ -167,7 +169,7 @@ function assignPrefixes(
     taken.set(declaration.route, declaration.name);
     places.set(declaration.name, { service: declaration.name, prefix: declaration.route, declaration });
   }
-  const declaredNames = new Set((desired?.services ?? []).map(({ name }) => name));
+  const declaredNames = new Set(services.map(({ name }) => name));
   const others = new Set<string>();
   for (const { record } of registrations) others.add(record.service);
   for (const { service } of known) others.add(service);
@@ -198,8 +200,8 @@ export function undeclaredPlace(service: string): Place | null {
 }
 
 /** A version that a declared service does not list is wanted no more; of a service not declared nothing is known. */
-function wantedCounts(desired: Environment | null): (service: string, version: string) => number | null {
-  const declared = new Map((desired?.services ?? []).map((service) => [service.name, service]));
+function wantedCounts(services: readonly RoutedService[]): (service: string, version: string) => number | null {
+  const declared = new Map(services.map((service) => [service.name, service]));
   return (service, version) => {
     const declaration = declared.get(service);
     if (!declaration) return null;
@@ -222,17 +224,16 @@ function makeRoute({ place, members, holding }: Origin): Route {
   const declared = place.declaration?.versions ?? [];
   const weightOf = new Map(declared.map(({ version, weight }) => [version, weight ?? null]));
   const names = [...new Set([...weightOf.keys(), ...members.map(({ instance }) => instance.version)])].sort(byText);
-  const loads = names.map((version) => ({
-    version,
-    weight: weightOf.get(version) ?? null,
-    live: members.filter(({ instance, state }) => instance.version === version && isRoutable(state)).length,
-  }));
-  const weights = versionWeights(loads);
-  const weightOfInstance = new Map(weights.map(({ version, instanceWeight }) => [version, instanceWeight]));
+  const { versions, weights } = instanceWeights(
+    names.map((version) => ({ version, weight: weightOf.get(version) ?? null })),
+    members.map(({ instance: { version, foreign }, state }) => {
+      return { version, factor: isRoutable(state) ? (foreign?.factor ?? 1) : 0 };
+    }),
+  );
   const instances = members
-    .map(({ instance, state }): RouteInstance => {
-      const weight = isRoutable(state) ? (weightOfInstance.get(instance.version) ?? 0) : 0;
-      const { path, machine, version, address, port, zone } = instance;
+    .map(({ instance, state }, index): RouteInstance => {
+      const weight = weights[index] ?? 0;
+      const { path, machine, version, address, port, zone, foreign } = instance;
       return {
         path,
         machine,
@@ -242,6 +243,8 @@ function makeRoute({ place, members, holding }: Origin): Route {
         ...(zone === undefined ? {} : { zone }),
         state: isRoutable(state) && weight === 0 ? 'idle' : state,
         weight,
+        ...(foreign && { dialect: foreign.dialect }),
+        ...(foreign && foreign.says !== '' && { says: foreign.says }),
       };
     })
     .sort((a, b) => byText(a.version, b.version) || byText(a.path, b.path));
@@ -254,7 +257,7 @@ function makeRoute({ place, members, holding }: Origin): Route {
     versions: names.map((version, index) => ({
       version,
       weight: weightOf.get(version) ?? null,
-      share: weights[index]?.share ?? 0,
+      share: versions[index]?.share ?? 0,
     })),
     instances,
     ...(place.declaration?.proxy === undefined ? {} : { proxy: place.declaration.proxy }),

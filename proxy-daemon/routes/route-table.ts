@@ -1,6 +1,15 @@
 /** The routes as one value: what the gateway should serve, and why each instance gets its share or none. Plain JSON. */
 import type { RegistrationRecord } from '../../registrar/records.ts';
-import type { ProxySpec } from '../../specs/nouns.ts';
+import type { ForeignDialect, ProxySpec } from '../../specs/nouns.ts';
+
+/** What makes a registration one of somebody else's software. */
+interface ForeignMark {
+  dialect: ForeignDialect;
+  /** Why it must get no new request, in its dialect's words; empty where it may. */
+  says: string;
+  /** Share of its version's traffic, relative to the version's other instances. */
+  factor: number;
+}
 
 /** A valid registration as the registry holds it. */
 export interface LiveRegistration {
@@ -9,6 +18,8 @@ export interface LiveRegistration {
   record: RegistrationRecord;
   /** zxid of its last change. */
   mzxid: number;
+  /** Absent for the native dialect. */
+  foreign?: ForeignMark;
 }
 
 /** Something registered that is not routed to, with the reason for its registrar and for people. */
@@ -33,6 +44,10 @@ export interface RouteInstance {
   state: InstanceState;
   /** Relative to the route's other instances; 0: gets no traffic. */
   weight: number;
+  /** Absent for the native dialect. */
+  dialect?: ForeignDialect;
+  /** Why it must get no new request, in its dialect's words. */
+  says?: string;
 }
 
 interface RouteVersion {
@@ -75,6 +90,8 @@ export interface KnownInstance {
   declared: boolean;
   /** ms since the Unix epoch; null while it is registered. */
   missingSince: number | null;
+  /** Absent for the native dialect. */
+  foreign?: ForeignMark;
   /** zxid of the reading that it was first missing in; a release that speaks of it lets it go. */
   missingAsOf?: number;
 }

@@ -17,6 +17,8 @@ export interface PublishDesired {
   allowance: Record<string, number>;
   /** The generation this one was made from (0: none was there); another one there means GENERATION_STALE. */
   expectGeneration?: number;
+  /** Done in the same multi; if one of these fails, nothing is declared. */
+  alongside?: readonly MultiOp[];
   /** ms since the Unix epoch. */
   at: number;
 }
@@ -77,8 +79,6 @@ export function publishDesired(
   request: PublishDesired,
   options: CallOptions = {},
 ): Promise<DesiredRecord> {
-  const digest = environmentDigest(request.environment);
-  const { environment, author, reason, allowance, at } = request;
   let written: DesiredRecord | null = null;
   return retryConflicts(paths.desired, async () => {
     if (written && (await wasPublished(client, written, options))) return written;
@@ -87,10 +87,19 @@ export function publishDesired(
     if (request.expectGeneration !== undefined && request.expectGeneration !== current) {
       throw stale(request.expectGeneration, found.record);
     }
-    written = { generation: current + 1, author, reason, at, digest, allowance, environment };
-    await client.multi(publishOps(written, found.version), options);
+    written = nextDeclaration(found.record, request);
+    await client.multi([...declareOps(written, found.version), ...(request.alongside ?? [])], options);
     return written;
   });
+}
+
+/** The declaration that follows `current`. */
+export function nextDeclaration(
+  current: DesiredRecord | null,
+  { environment, author, reason, allowance, at }: Omit<PublishDesired, 'expectGeneration' | 'alongside'>,
+): DesiredRecord {
+  const digest = environmentDigest(environment);
+  return { generation: (current?.generation ?? 0) + 1, author, reason, at, digest, allowance, environment };
 }
 
 /** One generation of /history, or null where there is no such. */
@@ -118,7 +127,8 @@ async function wasPublished(client: RegistryClient, record: DesiredRecord, optio
   return kept !== null && encode(codecs.desired, kept) === encode(codecs.desired, record);
 }
 
-function publishOps(record: DesiredRecord, version: number | null): MultiOp[] {
+/** What declares `record`: /desired, at its version as read (null: there is none), and its copy in /history. */
+export function declareOps(record: DesiredRecord, version: number | null): MultiOp[] {
   const data = encode(codecs.desired, record);
   return [
     version === null ? { op: 'create', path: paths.desired, data } : { op: 'set', path: paths.desired, data, version },

@@ -1,6 +1,6 @@
 import { isMcpError } from '../../specs/errors.ts';
 import type { Clock } from '../clock.ts';
-import type { RegistryClient, WatchHandle, WatchNotice } from '../registry-client.ts';
+import type { RegistryClient, WatchHandle, WatchNotice, Zxid } from '../registry-client.ts';
 import { childOf } from '../zookeeper/paths.ts';
 import { backoffDelay } from './backoff.ts';
 import { required } from './format-registry.ts';
@@ -19,8 +19,10 @@ export interface MembershipCacheOptions {
   /** A session; the cache ends with it. */
   client: RegistryClient;
   clock: Clock;
-  /** Must exist: a missing root is a failure, not an empty membership. */
+  /** Must exist, unless `mayLack`: a missing root is a failure, not an empty membership. */
   root: string;
+  /** A root that is not there, or goes, is an empty membership: whoever registers first makes it. */
+  mayLack?: boolean;
   /** Levels below the root that are kept; deeper nodes are not looked at. */
   depth: number;
 }
@@ -232,10 +234,16 @@ export class MembershipCache {
     return afterFullRead(before, found, opened.zxid);
   }
 
-  async #readRoot(signal: AbortSignal) {
-    const { client, root } = this.#options;
-    const { data, stat, zxid } = await required(root, client.get(root, { signal }));
-    return { node: { data, stat }, zxid };
+  async #readRoot(signal: AbortSignal): Promise<{ node: Finding; zxid: Zxid }> {
+    const { client, root, mayLack } = this.#options;
+    const read = client.get(root, { signal });
+    try {
+      const { data, stat, zxid } = await (mayLack ? read : required(root, read));
+      return { node: { data, stat }, zxid };
+    } catch (error) {
+      if (!mayLack || !isMcpError(error, 'REGISTRY_NO_NODE')) throw error;
+      return { node: 'absent', zxid: client.lastZxid };
+    }
   }
 
   /** Absent is an answer, refused is an answer about this node only; any other failure fails the batch. */

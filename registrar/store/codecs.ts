@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { canonicalJson } from '../../specs/canonical-json.ts';
 import { McpError } from '../../specs/errors.ts';
+import { foreignDialects } from '../../specs/registries-schema.ts';
 import { paths } from '../layout.ts';
 import type {
   AgentRecord,
@@ -13,11 +14,13 @@ import type {
   EndedRecord,
   EpochRecord,
   EventRecord,
+  ForeignWord,
   GatewayMark,
   GatewayRecord,
   MachineRecord,
   MachineState,
   PoolRecord,
+  QuarantineRecord,
   ReleasesRecord,
   SelfTestFigure,
   SelfTestRecord,
@@ -34,6 +37,7 @@ import {
   onConfigChange,
   versionSchema,
 } from './environment-schema.ts';
+import { rolloutSchema } from './rollout-schema.ts';
 import { count, type Shape, shaped, text, time } from './shape.ts';
 
 /** How one kind of record is checked. */
@@ -88,6 +92,18 @@ const machine = shaped<MachineRecord>({
 });
 
 const failures = z.record(z.string(), z.object({ inARow: count, lastReason: text }));
+
+const foreignWord = shaped<ForeignWord>({
+  service: text,
+  version: text,
+  dialect: z.enum(foreignDialects),
+  path: text,
+  route: text.optional(),
+  instances: count,
+  routed: count,
+  out: z.array(text),
+  problem: text,
+});
 
 export const codecs = {
   cluster: shaped<ClusterRecord>({ id: text.min(1), format: count, createdAt: time }),
@@ -163,12 +179,20 @@ export const codecs = {
     instances: count,
     holding: text,
     rejected: z.array(z.object({ path: text, reason: text })),
+    foreign: z.array(foreignWord).optional(),
     at: time,
   }),
+  quarantine: shaped<QuarantineRecord>({ machine: text, path: text, reason: text, gateway: text, at: time }),
   releases: shaped<ReleasesRecord>({
     releases: z.array(z.object({ service: text.nullable(), asOf: z.number(), by: text, reason: text, at: time })),
   }),
-  budget: shaped<BudgetRecord>({ destroyed: z.array(time), generation: count, used: count }),
+  budget: shaped<BudgetRecord>({
+    destroyed: z.array(time),
+    generation: count,
+    used: count,
+    rollout: z.object({ operation: text, used: count }).optional(),
+  }),
+  rollout: rolloutSchema,
   status: shaped<StatusRecord>({
     epoch: count,
     leader: text,

@@ -1,18 +1,23 @@
 /** The resolved environment as /desired holds it. What people may write is checked in specs; this only checks the structure. */
 import { z } from 'zod';
 import type {
+  AnalysisSettings,
   Artifact,
   Environment,
   Flavor,
+  ForeignRegistry,
+  ForeignService,
   GatewaySpec,
   HealthCheck,
   ImageSpec,
   PoolSpec,
   ProxySpec,
+  RolloutSettings,
   Service,
   Version,
 } from '../../specs/nouns.ts';
-import { count, shaped, text } from './shape.ts';
+import { foreignDialects } from '../../specs/registries-schema.ts';
+import { count, type Shape, shaped, text } from './shape.ts';
 
 export const configValues = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
 export const configSignal = z.enum(['SIGHUP', 'SIGUSR1', 'SIGUSR2']);
@@ -54,6 +59,29 @@ export const proxySchema = shaped<ProxySpec>({
   slowStartMs: count.optional(),
 });
 
+const share = z.union([count, text]);
+const rolloutShape = z.object({
+  surge: share,
+  unavailable: share,
+  batch: share,
+  canary: share,
+  minHealthyMs: count,
+  healthyDeadlineMs: count,
+  progressDeadlineMs: count,
+  bakeMs: count,
+  pauses: z.array(z.object({ at: share, forMs: count.nullable() })),
+  undoMs: count,
+  maxFailures: count,
+  autoRollback: z.boolean(),
+  analysis: shaped<AnalysisSettings>({
+    minRequests: count,
+    errorTolerance: z.number().min(0),
+    slowTolerance: z.number().min(0),
+    patienceMs: count,
+  }).nullable(),
+} satisfies Shape<RolloutSettings>);
+export const rolloutSettingsSchema: z.ZodType<RolloutSettings> = rolloutShape;
+
 const serviceSchema = shaped<Service>({
   name: text,
   priority: count.optional(),
@@ -65,6 +93,7 @@ const serviceSchema = shaped<Service>({
   drainTimeoutMs: count,
   stopTimeoutMs: count,
   proxy: proxySchema.optional(),
+  rollout: rolloutShape.partial().optional() as z.ZodType<Partial<RolloutSettings> | undefined>,
   image: text.optional(),
   versions: z.array(versionSchema),
 });
@@ -88,6 +117,23 @@ const imageSchema = shaped<ImageSpec>({
     ]),
   ),
   digest: text,
+});
+
+const foreignServiceSchema = shaped<ForeignService>({
+  service: text,
+  path: text,
+  route: text.optional(),
+  document: text.optional(),
+  version: text,
+  weight: z.number().min(0).optional(),
+  endpoint: text.optional(),
+});
+
+const foreignRegistrySchema = shaped<ForeignRegistry>({
+  dialect: z.enum(foreignDialects),
+  connect: text.optional(),
+  graceMs: count,
+  services: z.array(foreignServiceSchema),
 });
 
 export const flavorSchema = shaped<Flavor>({ memoryBytes: count, cpus: z.int().min(1), diskBytes: count.optional() });
@@ -116,6 +162,7 @@ export const environmentSchema = shaped<Environment>({
   gateway: shaped<GatewaySpec>({
     title: text,
     description: text,
+    registries: z.array(foreignRegistrySchema).optional(),
     mode: z.enum(['auto', 'dynamic', 'plain']).optional(),
   }),
   images: z.array(imageSchema).optional(),

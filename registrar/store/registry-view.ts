@@ -12,6 +12,7 @@ import type {
   RegistrationRecord,
   SuspendedRecord,
 } from '../records.ts';
+import type { RolloutRecord } from '../rollout-records.ts';
 
 export interface ObservedMachine extends Versioned<MachineRecord> {
   assignment: Versioned<AssignmentRecord> | null;
@@ -30,7 +31,12 @@ export interface RegistryView {
   clusterId: string;
   /** znode version of /epoch. */
   epoch: number;
+  /** What is wanted right now: what is declared, with the counts and weights of the rollouts under way. */
   desired: Versioned<DesiredRecord> | null;
+  /** /desired as it is. */
+  declared: Versioned<DesiredRecord> | null;
+  /** By service; those that are over too. */
+  rollouts: Record<string, Versioned<RolloutRecord>>;
   suspended: Versioned<SuspendedRecord>;
   machines: ObservedMachine[];
   /** Valid ones only. */

@@ -26,6 +26,7 @@ const benches: Record<string, () => Promise<{ run: () => Promise<BenchResult> }>
   plan: () => import('./plan.ts'),
   route: () => import('./route.ts'),
   replace: () => import('./replace.ts'),
+  document: () => import('./document.ts'),
 };
 
 const { values, positionals } = parseArgs({

@@ -12,6 +12,7 @@ process.once('SIGTERM', () => ending.abort());
 await runGateway({
   id: 'measured',
   connect: (options) => connectZooKeeper(registry, options),
+  connectForeign: (hosts) => (options) => connectZooKeeper(hosts ?? registry.replace(/\/.*$/, ''), options),
   dir,
   listen: { address: '127.0.0.1', port: Number(port) },
   clock: systemClock,

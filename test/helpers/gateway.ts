@@ -6,7 +6,7 @@ import { type RunGatewayOptions, runGateway, stopNginx } from '../../proxy-daemo
 import type { LiveRegistration } from '../../proxy-daemon/routes/route-table.ts';
 import type { StatusReport } from '../../proxy-daemon/status-report.ts';
 import type { DesiredRecord, GatewayRecord } from '../../registrar/records.ts';
-import type { RegistryClient } from '../../registrar/registry-client.ts';
+import type { ConnectRegistry, RegistryClient } from '../../registrar/registry-client.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
 import { FakeRegistry } from '../../registrar/zookeeper/fake.ts';
 import type { Environment } from '../../specs/nouns.ts';
@@ -39,13 +39,23 @@ export interface TestGateway {
   settled(): Promise<GatewayRecord>;
 }
 
+/** A registry of one's own instead of the one in memory: MCP's part of it, and its root. */
+export interface OtherRegistry {
+  connect: ConnectRegistry;
+  connectForeign: ConnectRegistry;
+}
+
 /** Makes the registry and the directory; `start` runs the daemon. */
-export async function testGateway(t: { teardown(fn: () => Promise<void>): void }): Promise<TestGateway> {
+export async function testGateway(
+  t: { teardown(fn: () => Promise<void>): void },
+  other?: OtherRegistry,
+): Promise<TestGateway> {
   const dir = await tempDir(t);
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const registry = new FakeRegistry();
-  const client = await registry.connect();
+  const { connect, connectForeign } = other ?? { connect: registry.connect, connectForeign: registry.connect };
+  const client = await connect();
   for (const path of ['/services', '/gateways', '/history']) await client.create(path);
   let running: { controller: AbortController; done: Promise<void> } | null = null;
 
@@ -56,6 +66,7 @@ export async function testGateway(t: { teardown(fn: () => Promise<void>): void }
   };
   t.teardown(async () => {
     await end();
+    await client.close();
     await stopNginx(dir, systemClock, 500);
     await rm(dir, { recursive: true, force: true });
   });
@@ -75,7 +86,8 @@ export async function testGateway(t: { teardown(fn: () => Promise<void>): void }
       const controller = new AbortController();
       const done = runGateway({
         id: 'g1',
-        connect: registry.connect,
+        connect,
+        connectForeign: () => connectForeign,
         dir,
         listen: { address: '127.0.0.1', port },
         clock: systemClock,

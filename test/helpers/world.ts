@@ -153,6 +153,8 @@ export function registryPart(declared: Environment | null, over: Partial<Registr
     gateways: [gateway()],
     configs: {},
     budgets: {},
+    declared: record && { record, version: 3 },
+    rollouts: {},
     pool: null,
     ...over,
   };

@@ -1,10 +1,14 @@
 /** The people of a simulation: they declare, scale, upgrade (sometimes to what cannot start), put the brake on and take it off. */
+
+import { abort, rollback, upgrade } from '../../mcp/declare/change-version.ts';
 import type { Clock } from '../../registrar/clock.ts';
 import { publishDesired } from '../../registrar/recipes/desired-document.ts';
 import { resume, suspend } from '../../registrar/recipes/suspension.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
+import { readRegistry } from '../../registrar/store/read-registry.ts';
 import type { FakeRegistry } from '../../registrar/zookeeper/fake.ts';
 import { allowanceFor } from '../../specs/compare-environments.ts';
+import { isMcpError } from '../../specs/errors.ts';
 import type { Environment, Service, Version } from '../../specs/nouns.ts';
 import { brokenMark } from './model-agent.ts';
 import type { Random } from './random.ts';
@@ -52,7 +56,9 @@ export class ModelOperator {
   }
 
   async scale(count: () => number, givesUp: boolean): Promise<void> {
-    const scaled = (version: Version) => ({ ...version, count: count() });
+    if (!this.#registry.up) return;
+    await this.#look();
+    const scaled = (version: Version) => (version.count > 0 ? { ...version, count: count() } : version);
     await this.declare(
       this.environment.services.map((one) => ({ ...one, versions: one.versions.map(scaled) })),
       givesUp,
@@ -61,6 +67,8 @@ export class ModelOperator {
 
   /** Some services get a new version, which may be one that cannot start. */
   async upgrade(): Promise<void> {
+    if (!this.#registry.up) return;
+    await this.#look();
     const services = this.environment.services.map((one) => {
       if (!this.#random.chance(0.5)) return one;
       const count = one.versions.reduce((sum, version) => sum + version.count, 0);
@@ -79,11 +87,42 @@ export class ModelOperator {
 
   /** What cannot start is taken back. */
   async withdrawBroken(): Promise<void> {
+    await this.#look();
     const sound = (one: Service) => ({ ...one, versions: one.versions.filter(({ env }) => !env[brokenMark]) });
     await this.declare(
       this.environment.services.map(sound).filter(({ versions }) => versions.length > 0),
       true,
     );
+  }
+
+  /** What is declared may have been changed by others: a rollout that goes back declares. */
+  async #look() {
+    const registry = await readRegistry(this.client, { allowLoopback: true });
+    this.environment = registry.declared?.record.environment ?? this.environment;
+    return registry;
+  }
+
+  /** A rolling upgrade of a service, or the way back, or undo; what the service is not ready for is refused. */
+  async roll(
+    what: 'upgrade' | 'abort' | 'rollback',
+    name = this.#random.pick(['dns', 'web']) ?? 'dns',
+    broken?: boolean,
+  ): Promise<void> {
+    if (!this.#registry.up) return;
+    const author = { author: by, reason: 'simulated', at: this.#clock.now(), operation: this.#random.uuid() };
+    const version = this.#version(`${this.#random.int(1, 9)}.1.0`, 1, broken ?? this.#random.chance(0.3));
+    try {
+      const registry = await this.#look();
+      const [surge, unavailable] = [this.#random.int(0, 2), this.#random.int(0, 1)];
+      const settings = { surge, unavailable, undoMs: this.#random.int(0, 40_000) };
+      if (what === 'upgrade') await upgrade(this.client, registry, name, version, settings, author);
+      else await (what === 'abort' ? abort : rollback)(this.client, registry, name, author);
+      this.#say(`${what} of ${name}${what === 'upgrade' ? ` to ${version.version}` : ''}`);
+    } catch (error) {
+      if (!isMcpError(error)) throw error;
+      this.#say(`${what} of ${name} was refused: ${error.code}`);
+    }
+    await this.#look();
   }
 
   async suspend(): Promise<void> {
@@ -109,5 +148,6 @@ export class ModelOperator {
 
 function service(name: string, versions: Version[]): Service {
   const timeouts = { drainTimeoutMs: 10_000, stopTimeoutMs: 5_000 };
-  return { name, route: `/${name}`, config: {}, onConfigChange: 'none', ...timeouts, versions };
+  const rollout = { minHealthyMs: 2_000, bakeMs: 2_000, undoMs: 10_000 };
+  return { name, route: `/${name}`, config: {}, onConfigChange: 'none', ...timeouts, rollout, versions };
 }

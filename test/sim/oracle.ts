@@ -13,6 +13,7 @@ import type {
   RegistrationRecord,
   SuspendedRecord,
 } from '../../registrar/records.ts';
+import type { RolloutRecord } from '../../registrar/rollout-records.ts';
 import type { FakeRegistry } from '../../registrar/zookeeper/fake.ts';
 import type { FakeProvider } from '../../vm-factory/fake/fake-provider.ts';
 
@@ -52,6 +53,7 @@ export class Oracle {
     this.#now = now;
     const write = registry.write.bind(registry);
     registry.write = (ops, client) => {
+      const counts = this.#countsBefore(ops.map(({ path }) => path));
       const before = new Map(this.#ledger);
       const assignments = new Map(ops.map(({ path }) => [path, this.#json<AssignmentRecord>(path)]));
       const results = write(ops, client);
@@ -60,6 +62,7 @@ export class Oracle {
         before,
         assignments,
       );
+      this.#noteRollouts(counts);
       return results;
     };
   }
@@ -70,7 +73,7 @@ export class Oracle {
     if (!desired) return;
     const names = new Set([...desired.environment.services.map(({ name }) => name), ...this.#moments.keys()]);
     for (const name of names) {
-      const declared = declaredOf(desired, name);
+      const declared = this.#wanted(desired, name);
       const live = this.live(name).length;
       const served = [...this.#ledger.values()].filter(
         ({ claim, state, served: once }) => claim?.service === name && state === 'claimed' && once,
@@ -149,6 +152,40 @@ export class Oracle {
       this.#allowed.set(name, (this.#allowed.get(name) ?? 0) + count);
     }
     this.look();
+  }
+
+  /** Instances of each version wanted right now: the declared ones, unless a rollout says otherwise. */
+  #counts(desired: DesiredRecord, service: string): Map<string, number> {
+    const versions = desired.environment.services.find(({ name }) => name === service)?.versions ?? [];
+    const counts = new Map(versions.map(({ version, count }) => [version, count]));
+    const rollout = this.#json<RolloutRecord>(`/rollouts/${service}`);
+    if (!rollout || rollout.wanted.length === 0 || versions.length === 0) return counts;
+    if (rollout.phase !== 'done') return new Map(rollout.wanted.map(({ version, count }) => [version, count]));
+    for (const { version, count } of rollout.wanted) if (!counts.get(version)) counts.set(version, count);
+    return counts;
+  }
+
+  #wanted(desired: DesiredRecord, service: string): number {
+    return [...this.#counts(desired, service).values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  #countsBefore(touched: string[]): Map<string, Map<string, number>> {
+    const desired = this.#json<DesiredRecord>('/desired');
+    const names = touched.flatMap((path) => /^\/rollouts\/(.+)$/.exec(path)?.[1] ?? []);
+    return new Map(desired ? names.map((name) => [name, this.#counts(desired, name)]) : []);
+  }
+
+  /** P2: what a rollout wants no more is given up by who began it. */
+  #noteRollouts(before: ReadonlyMap<string, ReadonlyMap<string, number>>): void {
+    const desired = this.#json<DesiredRecord>('/desired');
+    if (!desired) return;
+    for (const [name, counts] of before) {
+      const after = this.#counts(desired, name);
+      let given = 0;
+      for (const [version, count] of counts) given += Math.max(0, count - (after.get(version) ?? 0));
+      this.#allowed.set(name, (this.#allowed.get(name) ?? 0) + given);
+    }
+    if (before.size > 0) this.look();
   }
 
   #noteSuspension(): void {
@@ -237,7 +274,7 @@ export class Oracle {
     const recent = (this.#retired.get(service) ?? []).filter((at) => at > this.#now() - windowMs + lagMs);
     this.#retired.set(service, [...recent, this.#now()]);
     const desired = this.#json<DesiredRecord>('/desired');
-    const most = Math.max(1, Math.floor(0.1 * (desired ? declaredOf(desired, service) : 0)));
+    const most = Math.max(1, Math.floor(0.1 * (desired ? this.#wanted(desired, service) : 0)));
     if (recent.length >= most) {
       this.#tell('P2', `${recent.length + 1} of ${service} destroyed in ${windowMs / 1000} s, ${most} may be`);
     }
@@ -274,9 +311,4 @@ export class Oracle {
     const { data } = this.#registry.tree.get(path, []);
     return data.length === 0 ? null : (JSON.parse(data.toString('utf8')) as T);
   }
-}
-
-function declaredOf(desired: DesiredRecord, service: string): number {
-  const found = desired.environment.services.find(({ name }) => name === service);
-  return (found?.versions ?? []).reduce((sum, { count }) => sum + count, 0);
 }

@@ -4,8 +4,10 @@
  * must become as declared. After FoundationDB's simulation and TigerBeetle's VOPR.
  */
 import { formatRegistry } from '../../registrar/recipes/format-registry.ts';
-import type { MachineRecord } from '../../registrar/records.ts';
+import type { DesiredRecord, MachineRecord } from '../../registrar/records.ts';
+import type { RolloutRecord } from '../../registrar/rollout-records.ts';
 import { FakeRegistry } from '../../registrar/zookeeper/fake.ts';
+import type { Environment } from '../../specs/nouns.ts';
 import { FakeProvider } from '../../vm-factory/fake/fake-provider.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
 import { ModelOperator } from './model-operator.ts';
@@ -19,6 +21,10 @@ export interface SimulationOptions {
   bug?: PlantedBug;
   /** No chance: only a scale-down, a dead machine, and a kill of the first controller that comes to this failpoint. */
   killAt?: string;
+  /** The how manieth coming to it is the last; 1 unless said. */
+  killTurn?: number;
+  /** No chance either: only this rollout. */
+  rollout?: 'upgrade' | 'failure' | 'abort' | 'undo' | 'scaled';
   /** ms of simulated time with faults. */
   chaosMs?: number;
   /** ms of simulated time to converge in afterwards. */
@@ -33,6 +39,8 @@ export interface SimulationResult {
   trace: string[];
   /** Whether a controller came to `killAt`. */
   killed: boolean;
+  /** How the last rollout of dns ended; null: there was none. */
+  rollout: RolloutRecord['phase'] | null;
 }
 
 const clusterId = 'sim';
@@ -43,13 +51,15 @@ const faultShare = 0.08;
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
   const simulation = new Simulation(options);
   await simulation.start();
-  if (options.killAt === undefined) await simulation.run(options.chaosMs ?? 240_000, true);
+  if (options.rollout) await simulation.roll(options.rollout);
+  else if (options.killAt === undefined) await simulation.run(options.chaosMs ?? 240_000, true);
   else await simulation.play();
   await simulation.heal();
   const until = simulation.now + (options.healMs ?? 1_800_000);
   // Settled for a while, not only at one moment: no flapping.
   let settled = 0;
-  while (simulation.now < until && settled < 10) {
+  const enough = options.rollout ? 3 : 10;
+  while (simulation.now < until && settled < enough) {
     await simulation.run(5_000, false);
     settled = simulation.unfinished().length === 0 ? settled + 1 : 0;
   }
@@ -73,8 +83,10 @@ class Simulation {
   #operator: ModelOperator | null = null;
   #started = 0;
   #killed = false;
+  #turns: number;
 
-  constructor({ seed, bug, killAt }: SimulationOptions) {
+  constructor({ seed, bug, killAt, killTurn }: SimulationOptions) {
+    this.#turns = killTurn ?? 1;
     this.#seed = seed;
     this.#bug = bug ?? null;
     this.#killAt = killAt ?? null;
@@ -119,6 +131,25 @@ class Simulation {
     await this.run(40_000, false);
   }
 
+  /** One rollout from its beginning to its end. */
+  async roll(kind: NonNullable<SimulationOptions['rollout']>): Promise<void> {
+    await this.run(30_000, false);
+    await this.operator.roll('upgrade', 'dns', kind === 'failure');
+    if (kind === 'abort' || kind === 'scaled') await this.run(8_000, false);
+    if (kind === 'abort') await this.operator.roll('abort', 'dns');
+    if (kind === 'scaled') await this.operator.scale(() => 6, true);
+    if (kind === 'undo') {
+      await this.#runUntilOver();
+      await this.operator.roll('rollback', 'dns');
+    }
+    await this.#runUntilOver();
+  }
+
+  async #runUntilOver(): Promise<void> {
+    const isOver = () => this.#rollouts().every(({ phase }) => ['done', 'reverted'].includes(phase));
+    for (let passed = 0; passed < 600_000 && !isOver(); passed += 1_000) await this.run(1_000, false);
+  }
+
   async heal(): Promise<void> {
     this.#say('heal');
     this.#world.badShare = 0;
@@ -143,7 +174,7 @@ class Simulation {
   unfinished(): string[] {
     const found: string[] = [];
     const ledger = this.#ledger();
-    const { services, pool } = this.operator.environment;
+    const { services, pool } = this.#declared();
     for (const one of services) {
       const wanted = one.versions.reduce((sum, { count }) => sum + count, 0);
       const live = this.#oracle.live(one.name).length;
@@ -159,6 +190,9 @@ class Simulation {
     const known = new Set(ledger.map(({ uuid }) => uuid));
     const truth = this.#provider.truth();
     const leaked = truth.filter(({ uuid }) => !known.has(uuid)).length;
+    for (const { service, phase, wanted: open, why } of this.#rollouts()) {
+      if (open.length > 0) found.push(`the rollout of ${service} is ${phase}: ${why}`);
+    }
     if (leaked > 0) found.push(`${leaked} machines leaked`);
     if (truth.length !== ledger.length)
       found.push(`${ledger.length} machines in the ledger, ${truth.length} at the provider`);
@@ -172,7 +206,19 @@ class Simulation {
       unfinished: this.unfinished(),
       trace: this.#trace,
       killed: this.#killed,
+      rollout: this.#rollouts().find(({ service }) => service === 'dns')?.phase ?? null,
     };
+  }
+
+  #declared(): Environment {
+    return (JSON.parse(this.#registry.tree.get('/desired', []).data.toString()) as DesiredRecord).environment;
+  }
+
+  #rollouts(): RolloutRecord[] {
+    const { children } = this.#registry.tree.children('/rollouts', []);
+    return children.map(
+      (name) => JSON.parse(this.#registry.tree.get(`/rollouts/${name}`, []).data.toString()) as RolloutRecord,
+    );
   }
 
   #ledger(): MachineRecord[] {
@@ -205,6 +251,9 @@ class Simulation {
       'registry is away': () => this.#stopRegistry(),
       'operator scales': () => this.#scale(),
       'operator upgrades': () => this.operator.upgrade(),
+      'operator rolls out': () => this.operator.roll('upgrade'),
+      'operator aborts': () => this.operator.roll('abort'),
+      'operator rolls back': () => this.operator.roll('rollback'),
       'operator suspends': () => this.#suspend(),
       'operator changes the image': () => this.operator.changeImage(),
       'most of the ledger is lost': () => this.#loseLedger(0.8),
@@ -292,6 +341,8 @@ class Simulation {
   /** The controller gets no further than here. */
   #killAtFailpoint(name: string, controller: SimController): Promise<void> | undefined {
     if (name !== this.#killAt || this.#killed) return;
+    this.#turns -= 1;
+    if (this.#turns > 0) return;
     this.#killed = true;
     this.#say(`${controller.id} is killed at ${name}`);
     this.#kill(controller);

@@ -118,6 +118,7 @@ async function gateway(context: Context, words: GatewayWords): Promise<undefined
   await runGateway({
     id,
     connect: connector(context, state.sessionTimeoutMs),
+    connectForeign: (hosts) => foreignConnector(context, hosts, state.sessionTimeoutMs),
     dir: statePaths(context.stateDir).gateway,
     listen: state.gateway,
     mode,
@@ -224,4 +225,11 @@ function connector(context: Context, sessionTimeoutMs: number): ConnectRegistry 
   const registry = context.registry();
   const auth = context.auth();
   return (options) => connectZooKeeper(registry, { sessionTimeoutMs, ...ownerOptions(auth), signal: options?.signal });
+}
+
+/** At ZooKeeper's own root. Our credentials are for our own ensemble alone. */
+function foreignConnector(context: Context, hosts: string | null, sessionTimeoutMs: number): ConnectRegistry {
+  const auth = hosts === null ? context.auth() : undefined;
+  const servers = hosts ?? context.registry().replace(/\/.*$/, '');
+  return (options) => connectZooKeeper(servers, { sessionTimeoutMs, auth, signal: options?.signal });
 }

@@ -1,11 +1,12 @@
 /** `mcp plan`, `mcp apply` and `mcp scale`: what is declared, and what follows from it. */
 
-import { readDeclared } from '../../../registrar/recipes/desired-document.ts';
+import { readDeclared, readHistory } from '../../../registrar/recipes/desired-document.ts';
 import type { RegistryClient } from '../../../registrar/registry-client.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
 import { allowanceFor, compareEnvironments, needsConfirmation } from '../../../specs/compare-environments.ts';
 import { environmentDigest } from '../../../specs/digest.ts';
 import { McpError } from '../../../specs/errors.ts';
+import type { Environment } from '../../../specs/nouns.ts';
 import { readStatus, readWorld } from '../../control/read-status.ts';
 import { type Applied, applyEnvironment } from '../../declare/apply-environment.ts';
 import { loadEnvironment } from '../../declare/load-environment.ts';
@@ -21,7 +22,7 @@ import { makeProgress } from '../progress.ts';
 import { renderDiff, renderPreview, renderSteps } from '../render-plan.ts';
 import { action, type Register } from './run.ts';
 
-interface PlanOptions {
+export interface FileOptions {
   file: string;
   allowEmpty?: boolean;
 }
@@ -32,11 +33,11 @@ export const registerPlan: Register = (program, interrupted) => {
     .description('show what applying a file would do; changes nothing (exit 0: nothing to do, 4: changes)')
     .requiredOption('-f, --file <yaml>', 'environment file')
     .option('--allow-empty', 'accept an environment without services')
-    .action(action<PlanOptions>(interrupted, plan));
+    .action(action<FileOptions>(interrupted, plan));
 };
 
-async function plan(context: Context, options: PlanOptions): Promise<number> {
-  const environment = await load(context, options);
+async function plan(context: Context, options: FileOptions): Promise<number> {
+  const environment = await loadFile(context, options);
   const { registry } = await context.withRegistry((client) => readWorld(client, context.reading()));
   const current = registry.desired?.record;
   const diff = compareEnvironments(current?.environment, environment);
@@ -55,6 +56,7 @@ async function plan(context: Context, options: PlanOptions): Promise<number> {
   if (context.json)
     context.printJson({
       generation: current?.generation ?? null,
+      index: current?.generation ?? 0,
       changes: !nothing,
       refusal,
       diff,
@@ -69,7 +71,7 @@ async function plan(context: Context, options: PlanOptions): Promise<number> {
     context.print(
       nothing
         ? '\nNothing to do.'
-        : `\nTo do it: mcp apply -f ${options.file} --generation ${current?.generation ?? 0}`,
+        : `\nTo do it: mcp apply -f ${options.file} --check-index ${current?.generation ?? 0}`,
     );
   }
   return nothing ? exitCodes.done : exitCodes.changes;
@@ -82,38 +84,59 @@ interface DeclareOptions {
   timeout: number;
 }
 
-interface ApplyOptions extends PlanOptions, DeclareOptions {
+interface ApplyOptions extends DeclareOptions {
+  file?: string;
+  allowEmpty?: boolean;
+  checkIndex?: number;
+  supersede?: boolean;
   generation?: number;
 }
 
 export const registerApply: Register = (program, interrupted) => {
   program
     .command('apply')
-    .description('declare the environment of a file')
-    .requiredOption('-f, --file <yaml>', 'environment file')
+    .description('declare the environment of a file, or what was declared before')
+    .option('-f, --file <yaml>', 'environment file')
+    .option('--generation <n>', 'instead of a file: declare that generation again', wholeNumber(1, 999_999_999))
     .option('--allow-empty', 'accept an environment without services')
     .option(
-      '--generation <n>',
-      'refuse if another generation than this is declared meanwhile',
+      '--check-index <n>',
+      'refuse if another generation than the one that was planned from is declared by now',
       wholeNumber(0, 999_999_999),
     )
+    .option('--supersede', 'end the rollouts of the services that it changes')
     .option('--yes', 'take away more than half of a service if that is what the file says')
     .option('--reason <text>', 'why, for the history')
     .option('--no-wait', 'do not wait until desired = live')
     .option('--timeout <seconds>', 'longest wait', wholeNumber(1, 86_400), 300)
     .action(
       action<ApplyOptions>(interrupted, async (context, options) => {
-        const environment = await load(context, options);
+        const { file, generation, allowEmpty } = options;
+        if ((file === undefined) === (generation === undefined)) {
+          throw new McpError('USAGE_BAD_OPTION', 'apply wants a file or a generation', {
+            hint: 'mcp apply -f FILE, or mcp apply --generation N (mcp history lists them).',
+          });
+        }
+        const fromFile = file === undefined ? null : await loadFile(context, { file, allowEmpty });
         return context.withRegistry(async (client) => {
+          const environment = fromFile ?? (await generationOf(client, generation ?? 0));
+          const what = fromFile ? `apply -f ${file}` : `apply --generation ${generation}`;
           const applied = await applyEnvironment(client, environment, {
-            ...(await declaration(context, options, `apply -f ${options.file}`)),
-            expectGeneration: options.generation,
+            ...(await declaration(context, options, what)),
+            expectGeneration: options.checkIndex,
+            supersede: options.supersede,
           });
           return finish(context, client, applied, options);
         });
       }),
     );
 };
+
+async function generationOf(client: RegistryClient, generation: number): Promise<Environment> {
+  const record = await readHistory(client, generation);
+  if (record) return record.environment;
+  throw new McpError('USAGE_UNKNOWN_NAME', `there is no generation ${generation}`, { hint: 'mcp history lists them.' });
+}
 
 export const registerScale: Register = (program, interrupted) => {
   program
@@ -142,7 +165,8 @@ async function scale(context: Context, client: RegistryClient, options: DeclareO
   return finish(context, client, applied, options, target.split('@')[0]);
 }
 
-function load(context: Context, options: PlanOptions) {
+/** The environment of a file, its artifacts packed. */
+export function loadFile(context: Context, options: FileOptions): Promise<Environment> {
   return loadEnvironment(options.file, {
     artifacts: statePaths(context.stateDir).artifacts,
     allowEmpty: options.allowEmpty,

@@ -1,4 +1,5 @@
 /** Every command of `mcp`, in the order of `mcp --help`. */
+import { registerDiff, registerExport } from './agree.ts';
 import { registerResume, registerSuspend } from './brake.ts';
 import { registerConsole } from './console.ts';
 import { registerAgent, registerController, registerGateway, registerSupervisor } from './daemons.ts';
@@ -8,9 +9,11 @@ import { registerImage } from './image.ts';
 import { registerEvents, registerHistory } from './log.ts';
 import { registerMachines } from './machines.ts';
 import { registerPool } from './pool.ts';
+import { registerAbort, registerPromote, registerRollouts } from './rollouts.ts';
 import type { Register } from './run.ts';
 import { registerStatus, registerWatch } from './status.ts';
 import { registerUp } from './up.ts';
+import { registerRollback, registerUpgrade } from './upgrade.ts';
 import { registerWhy } from './why.ts';
 
 export const commands: Register[] = [
@@ -18,9 +21,16 @@ export const commands: Register[] = [
   registerDown,
   registerPlan,
   registerApply,
+  registerDiff,
+  registerExport,
   registerStatus,
   registerWatch,
   registerScale,
+  registerUpgrade,
+  registerRollouts,
+  registerPromote,
+  registerAbort,
+  registerRollback,
   registerWhy,
   registerMachines,
   registerConsole,

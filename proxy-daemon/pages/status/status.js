@@ -40,6 +40,8 @@ function alerts(trouble) {
   if (!report.registry.connected)
     found.push(alertOf('The registry can not be read.', `${report.registry.reason} The last good routes stay.`));
   else if (report.holding) found.push(alertOf('Holding.', report.holding));
+  for (const { path, problem } of report.foreign ?? [])
+    if (problem) found.push(alertOf(`${path} can not be read.`, `${problem} What was read before stays.`));
   return found;
 }
 
@@ -114,8 +116,8 @@ function routeCard(route) {
   const rows = route.instances.map((one) => [
     one.version,
     code(one.address.includes(':') ? `[${one.address}]:${one.port}` : `${one.address}:${one.port}`),
-    code(one.machine),
-    badge(stateTexts[one.state] ?? one.state, stateKinds[one.state] ?? ''),
+    one.dialect ? element('span', {}, code(one.machine), ' ', badge(one.dialect)) : code(one.machine),
+    badge(one.says || (stateTexts[one.state] ?? one.state), stateKinds[one.state] ?? ''),
     one.weight > 0 ? percent(one.weight / total) : '–',
   ]);
   if (rows.length > 0) card.append(table(['version', 'address', 'machine', 'state', 'share#'], rows));

@@ -73,6 +73,8 @@ export class WorldBuilder {
     gateways: [],
     configs: {},
     budgets: {},
+    declared: null,
+    rollouts: {},
     pool: null,
     provider: [],
     limits: null,
@@ -105,6 +107,7 @@ export class WorldBuilder {
       environment,
     };
     this.#snapshot.desired = { record, version: generation };
+    this.#snapshot.declared = this.#snapshot.desired;
     for (const { name, config } of services) {
       this.#snapshot.configs[name] = { record: { service: name, generation, values: config }, version: 0 };
     }
@@ -286,5 +289,5 @@ export class TestLeader {
 export function acts(plan: Plan, ...kinds: Action['kind'][]): string[] {
   return plan.actions
     .filter(({ kind }) => kinds.length === 0 || kinds.includes(kind))
-    .map((action) => `${action.kind} ${action.kind === 'configure' ? action.service : action.uuid}`);
+    .map((action) => `${action.kind} ${'uuid' in action ? action.uuid : action.service}`);
 }

@@ -1,0 +1,64 @@
+/** The structure of /rollouts/<service>. */
+import { z } from 'zod';
+import type { PastRollout, RolloutEntry, RolloutHold, RolloutRecord, VersionFigures } from '../rollout-records.ts';
+import { rolloutSettingsSchema, versionSchema } from './environment-schema.ts';
+import { count, shaped, text, time } from './shape.ts';
+
+const phase = z.enum(['checking', 'canary', 'rolling', 'baking', 'done', 'reverting', 'reverted', 'superseded']);
+const versions = z.array(versionSchema);
+
+const hold = shaped<RolloutHold>({
+  kind: z.enum(['operator', 'pause', 'inconclusive', 'failed']),
+  by: text,
+  why: text,
+  at: time,
+  forMs: count.nullable(),
+});
+
+const figures = shaped<VersionFigures>({
+  version: text,
+  requests: count,
+  errors: count,
+  latency: z.object({ bounds: z.array(z.number()), counts: z.array(count) }),
+});
+
+export const rolloutSchema = shaped<RolloutRecord>({
+  service: text.min(1),
+  operation: text.min(1),
+  kind: z.enum(['upgrade', 'undo']),
+  by: text,
+  reason: text,
+  at: time,
+  from: versions,
+  to: versions,
+  settings: rolloutSettingsSchema,
+  phase,
+  since: time,
+  why: text,
+  hold: hold.nullable(),
+  total: count,
+  base: count,
+  goal: count,
+  reached: count,
+  waitedMs: count,
+  keep: count,
+  paused: z.array(count),
+  failed: z.array(text),
+  givenUp: count,
+  baseline: z.array(figures).nullable(),
+  wanted: z.array(z.object({ version: text, count, weight: z.number().min(0) })),
+  evidence: z.array(text),
+  log: z.array(shaped<RolloutEntry>({ at: time, by: text, phase, why: text })),
+  past: z.array(
+    shaped<PastRollout>({
+      operation: text,
+      by: text,
+      reason: text,
+      at: time,
+      endedAt: time,
+      outcome: phase,
+      from: versions,
+      to: versions,
+    }),
+  ),
+});

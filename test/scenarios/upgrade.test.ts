@@ -1,0 +1,151 @@
+/** The README's "Upgrade without losing a request" and "Undo", and what goes wrong with them, on real processes under load. */
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { stopDaemon } from '../../mcp/local/daemons.ts';
+import { statePaths } from '../../mcp/local/state.ts';
+import type { RolloutView } from '../../mcp/view/rollout-view.ts';
+import { errorAnswers, killMachines, machinesOf } from '../helpers/environment-faults.ts';
+import { startLoad } from '../helpers/load.ts';
+import { examples, settled, shareEnvironment, type TestEnvironment } from '../helpers/local-environment.ts';
+
+const environment = shareEnvironment(test);
+const dns = join(examples, 'services/dns');
+const quick = ['--min-healthy', '500ms', '--bake', '500ms'];
+const calls = [
+  { method: 'GET', path: '/dns/zones' },
+  { method: 'POST', path: '/dns/zones', body: '{"name":"example.net"}' },
+] as const;
+
+function underLoad(t: ExecutionContext, env: TestEnvironment) {
+  const load = startLoad(env.url, [...calls], { clients: 4, pauseMs: 20 });
+  t.teardown(() => void load.stop());
+  return load;
+}
+
+/** Versions of dns with traffic. */
+async function routed(env: TestEnvironment): Promise<string[]> {
+  const { services } = await env.status();
+  const versions = services.find(({ name }) => name === 'dns')?.versions ?? [];
+  return versions.filter(({ live, weight }) => live > 0 && weight !== 0).map(({ version }) => version);
+}
+
+async function rolloutOf(env: TestEnvironment): Promise<RolloutView> {
+  return JSON.parse((await env.mcp('rollouts', 'dns', '--json')).stdout) as RolloutView;
+}
+
+function codeOf({ stderr }: { stderr: string }): string {
+  return (JSON.parse(stderr) as { error: { code: string } }).error.code;
+}
+
+test.serial('an upgrade under load answers every request; undo moves the traffic back with one write', async (t) => {
+  const env = environment();
+  const load = underLoad(t, env);
+
+  // $ mcp upgrade dns --to 1.3.0 --artifact services/dns
+  const { stderr, stdout } = await env.mcp('upgrade', 'dns', '--to', '1.3.0', '--artifact', dns, ...quick);
+  t.regex(stderr, /canary +1 more: 1 of 2.*rolling +1 more: 2 of 2.*baking.*done +all 2 run 1\.3\.0; 2 old/s);
+  t.is(stdout.trim(), 'dns runs 1.3.0.');
+  t.deepEqual(await routed(env), ['1.3.0']);
+  t.is(machinesOf(await env.status(), 'dns').length, 4, 'the old ones are kept, at weight 0');
+
+  // $ mcp upgrade dns --to 1.3.0
+  t.is((await env.mcp('upgrade', 'dns', '--to', '1.3.0')).stdout.trim(), 'dns runs that already.');
+
+  // $ mcp rollback dns
+  const before = machinesOf(await env.status(), 'dns').sort();
+  await env.mcp('rollback', 'dns', '--no-wait');
+  t.deepEqual(await routed(env), ['1.2.0'], 'at once');
+  t.deepEqual(machinesOf(await env.status(), 'dns').sort(), before, 'no machine was touched');
+  await env.until('undone', ({ waiting }) => !waiting.some(({ what }) => what === 'rollout of dns'));
+  t.deepEqual(errorAnswers(await load.stop()), []);
+
+  // $ mcp history, mcp events --service dns
+  t.regex((await env.mcp('history')).stdout, /rollback to 1\.2\.0/);
+  t.regex((await env.mcp('events', '--service', 'dns')).stdout, /rollout\.started.*op [0-9a-f]{8}/);
+});
+
+test.serial(
+  'a rollout that holds: others are refused, scaling is shared out, a dead machine is replaced, promote ends it',
+  async (t) => {
+    const env = environment();
+    await env.until('nothing rolls', ({ waiting }) => !waiting.some(({ what }) => what.startsWith('rollout')));
+    const load = underLoad(t, env);
+    const upgrade = ['upgrade', 'dns', '--to', '1.4.0', '--artifact', dns, '--undo', '0s', ...quick];
+    await env.mcp(...upgrade, '--pause-at', '1:promote', '--detach');
+    for (let tries = 0; (await rolloutOf(env)).hold === null && tries < 200; tries += 1);
+    t.is((await rolloutOf(env)).hold?.kind, 'pause');
+
+    t.is(codeOf(await env.mcpFails(3, 'upgrade', 'dns', '--to', '1.3.0', '--json')), 'REFUSED_ROLLOUT');
+    t.is(codeOf(await env.mcpFails(3, 'apply', '-f', join(examples, 'hosting.yaml'), '--json')), 'REFUSED_ROLLOUT');
+    await env.mcp('scale', 'dns', '4', '--no-wait');
+    const liveOf = (version: string, status: Awaited<ReturnType<TestEnvironment['status']>>) =>
+      status.services.find(({ name }) => name === 'dns')?.versions.find((one) => one.version === version)?.live;
+    const shared = await env.until(
+      '2 and 2',
+      (status) => liveOf('1.2.0', status) === 2 && liveOf('1.4.0', status) === 2,
+    );
+    const [old = ''] = machinesOf(shared, 'dns').filter((machine) =>
+      (shared.services.find(({ name }) => name === 'dns')?.versions[0]?.instances ?? []).some(
+        (one) => one.machine === machine,
+      ),
+    );
+    await stopDaemon(statePaths(env.dir), 'controller-1', 5000);
+    const load1 = errorAnswers(await load.stop());
+    t.deepEqual(load1, []);
+    await killMachines(env, [old]);
+    await env.mcp('promote', 'dns');
+    await env.until('done', (status) => settled(status) && liveOf('1.4.0', status) === 4 && !liveOf('1.2.0', status));
+    for (let tries = 0; (await rolloutOf(env)).phase !== 'done' && tries < 200; tries += 1);
+    t.is((await rolloutOf(env)).phase, 'done');
+    await env.mcp('scale', 'dns', '2');
+  },
+);
+
+test.serial(
+  'versions that fail are taken back with the reason and the evidence; the old ones answer all the while',
+  async (t) => {
+    const env = environment();
+    const load = underLoad(t, env);
+    const cases = [
+      {
+        version: '2.0.0',
+        words: ['--command', '["sh", "-c", "echo going down; exit 3"]'],
+        says: /started \d times|exited with code 3/,
+      },
+      {
+        version: '2.1.0',
+        words: ['--command', 'sleep 60', '--healthy-deadline', '3s'],
+        says: /not healthy within 3 s/,
+      },
+      {
+        version: '2.2.0',
+        words: ['--command', 'timeout 3 node server.js', '--min-healthy', '8s'],
+        says: /served and then failed/,
+      },
+    ];
+    for (const { version, words, says } of cases) {
+      const { stdout } = await env.mcpFails(1, 'upgrade', 'dns', '--to', version, ...words);
+      t.regex(stdout, says, version);
+      t.regex(stdout, /Evidence/);
+      t.deepEqual(await routed(env), ['1.4.0'], version);
+    }
+    t.deepEqual(errorAnswers(await load.stop()), []);
+    const { past, phase } = await rolloutOf(env);
+    t.is(phase, 'reverted');
+    t.deepEqual(
+      past.map(({ outcome }) => outcome),
+      ['done', 'done', 'done', 'reverted', 'reverted'],
+    );
+
+    // $ mcp rollback dns: to what really ran, not to what failed
+    await env.mcp('rollback', 'dns', '--no-wait');
+    const { to } = await rolloutOf(env);
+    t.deepEqual(
+      to.map(({ version }) => version),
+      ['1.2.0'],
+    );
+    // $ mcp abort dns
+    await env.mcp('abort', 'dns');
+    t.deepEqual(await routed(env), ['1.4.0']);
+  },
+);

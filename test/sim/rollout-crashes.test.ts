@@ -1,0 +1,35 @@
+/** P12: the controller is killed after every step that a rollout writes, on each of the ways that it can go. */
+import test from 'ava';
+import { type SimulationOptions, simulate } from './simulation.ts';
+
+type Way = NonNullable<SimulationOptions['rollout']>;
+
+/** How each way ends, and the first of its steps that no other way has already been killed at. */
+const ways: [Way, 'done' | 'reverted', number][] = [
+  ['upgrade', 'done', 1],
+  ['failure', 'reverted', 1],
+  ['abort', 'reverted', 4],
+  ['scaled', 'done', 20],
+];
+
+for (const [rollout, end, first] of ways) {
+  test.serial(`a rollout (${rollout}) whose controller is killed after any of its steps ends as ${end}`, async (t) => {
+    t.timeout(240_000);
+    for (let killTurn = first; ; killTurn += 1) {
+      const result = await simulate({ seed: 1, rollout, killAt: 'roll.after', killTurn, healMs: 300_000 });
+      const step = `killed after step ${killTurn}`;
+      t.deepEqual(result.violations, [], step);
+      t.deepEqual(result.unfinished, [], step);
+      t.is(result.rollout, end, step);
+      // The last turn is one too many: that run was whole.
+      if (!result.killed) break;
+    }
+  });
+}
+
+test.serial('undo, whole and killed in the middle, ends with what ran before', async (t) => {
+  for (const killTurn of [1000, 17, 19]) {
+    const result = await simulate({ seed: 1, rollout: 'undo', killAt: 'roll.after', killTurn, healMs: 300_000 });
+    t.deepEqual([result.violations, result.unfinished, result.rollout], [[], [], 'done']);
+  }
+});
