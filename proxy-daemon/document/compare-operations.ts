@@ -7,7 +7,7 @@ import { isObject, type Json, type JsonObject, pointerTokens, valueAt } from './
  * changed three levels down is seen. Wants normalised documents. Pure.
  */
 export function differences(ours: OperationIn, theirs: OperationIn): string[] {
-  const compare = comparer(ours.document, theirs.document);
+  const compare: Compare = (a, b, kind) => sameMeaning(ours.document, theirs.document, a, b, kind);
   const found: string[] = [];
   const a = ours.operation;
   const b = theirs.operation;
@@ -28,6 +28,18 @@ export interface OperationIn {
   document: JsonObject;
   item: JsonObject;
   operation: JsonObject;
+}
+
+/** True where the two say the same to a caller, whatever their texts and however they spread over references. */
+export function sameMeaning(
+  documentA: JsonObject,
+  documentB: JsonObject,
+  a: Json | undefined,
+  b: Json | undefined,
+  kind: Kind,
+): boolean {
+  // A comparer each: what it assumes on the way holds only as long as nothing differs.
+  return comparer(documentA, documentB)(a, b, kind);
 }
 
 type Compare = (a: Json | undefined, b: Json | undefined, kind: Kind) => boolean;
