@@ -3,8 +3,8 @@ import { isObject, type JsonObject } from '../json.ts';
 import type { Compared, Demand } from './compare-objects.ts';
 import type { LocalFinding } from './finding.ts';
 import { type Conjunction, extraPart, type Part } from './schema-parts.ts';
-import { choose, propertyOf, reachableTypes, type View, viewOf } from './schema-view.ts';
-import { type Judge, note, objectOf, only, type Step, samePart } from './step.ts';
+import { choose, propertyOf, reachableTypes, type Union, type View, viewOf } from './schema-view.ts';
+import { type Judge, keyOnly, note, objectOf, only, type Step, samePart } from './step.ts';
 import { typeNames } from './types.ts';
 
 /** `anyOf` and `oneOf`: on the side that has to fit each alternative must; on the other side one has to take it. Pure. */
@@ -20,8 +20,10 @@ export function eachAlternative(step: Step, judge: Judge): Compared {
   const [union] = sub.unions;
   const ways = sub.unions.reduce((product, { alternatives }) => product * alternatives.length, 1);
   if (union && ways <= mostAlternatives) {
-    const children = union.alternatives.map((alternative): Demand => [choose(sub, union, alternative), demand[1]]);
-    return { findings: overlaps(step), children };
+    const children = union.alternatives.map(
+      (alternative): Demand => [choose(demand[0], sub, union, alternative), demand[1]],
+    );
+    return { findings: [], children };
   }
   const texts = (view: View) =>
     canonicalJson(view.unions.map(({ keyword, owner }) => [keyword, objectOf(owner)[keyword]]));
@@ -31,48 +33,50 @@ export function eachAlternative(step: Step, judge: Judge): Compared {
   return only(step, 'undecided', `has ${ways} combinations of alternatives: too many to compare`);
 }
 
-/** With `oneOf`, an alternative that is new may catch what another one caught alone: then both match, and that is refused. */
-function overlaps(step: Step): LocalFinding[] {
-  const { sub, sup, direction } = step;
-  if (direction === 'response') return [];
-  const before = sub.unions.find(({ keyword }) => keyword === 'oneOf');
-  const after = sup.unions.find(({ keyword }) => keyword === 'oneOf');
-  if (!before || !after || after.alternatives.length <= before.alternatives.length) return [];
-  if (isObject(objectOf(after.owner).discriminator)) return [];
-  const types = after.alternatives.map((part) => reachableTypes(viewOf(one(part))));
-  const disjoint = types.every((own, index) => types.every((other, at) => at === index || (own & other) === 0));
-  return disjoint || areTagged(after.alternatives)
-    ? []
-    : [note(step, 'alternatives-overlap', 'has new alternatives that may match together with old ones; only one may')];
-}
-
 /** True where a property with one fixed value tells the alternatives apart. */
 function areTagged(alternatives: readonly Part[]): boolean {
   const views = alternatives.map((part) => viewOf(one(part)));
   const [first] = views;
   return [...(first?.required ?? [])].some((name) => {
     const tags = views.map((view) => [...(viewOf(propertyOf(view, name)).values?.keys() ?? [])]);
-    const all = tags.flat();
-    return (
-      tags.every((own, index) => own.length > 0 && views[index]?.required.has(name)) && new Set(all).size === all.length
-    );
+    return views.every(({ required }) => required.has(name)) && areDistinct(tags);
   });
+}
+
+/** True where each has values of its own. */
+function areDistinct(values: readonly string[][]): boolean {
+  const all = values.flat();
+  return values.every((own) => own.length > 0) && new Set(all).size === all.length;
 }
 
 /** What is sent has to fit one of the alternatives; with the rest of the schema beside it. */
 export function fitSomeAlternative(step: Step, common: number, judge: Judge): Compared {
-  const { sub, sup, direction } = step;
-  const [mine] = step.demand;
-  const [union] = sup.unions;
+  const [union] = step.sup.unions;
   if (!union) return { findings: [], children: [] };
+  const found = fitOneOf(step, union, common, judge);
+  return { ...found, findings: [...overlaps(step, union, judge), ...found.findings] };
+}
+
+function fitOneOf(step: Step, union: Union, common: number, judge: Judge): Compared {
+  const { sub, sup, direction } = step;
+  const [mine, theirs] = step.demand;
   const open = union.alternatives
-    .map((part) => ({ part, demand: [mine, choose(sup, union, part)] as const }))
+    .map((part) => ({ part, demand: [mine, choose(theirs, sup, union, part)] as const }))
     .filter(({ part }) => (reachableTypes(viewOf(one(part))) & common) !== 0);
+  const twin = twinOf(
+    union,
+    mine,
+    open.map(({ part }) => part),
+  );
+  const found = open.find(({ part }) => part === twin);
+  if (found) return { findings: [], children: [found.demand] };
   const names = new Set(sub.flat.map(({ at }) => at).filter((at) => at.startsWith('/components/')));
   const named = open.find(({ part }) => names.has(targetOf(part)));
   if (named) return { findings: [], children: [named.demand] };
   const [single] = open;
-  if (single && open.length === 1) return { findings: [], children: [single.demand] };
+  // A counterpart that is the only one left says more about what changed than that it is gone.
+  if (single && open.length === 1 && (mine.chosen.length === 0 || isPlace(sub, single.part)))
+    return { findings: [], children: [single.demand] };
   const byPlace = open.toSorted((a, b) => Number(isPlace(sub, b.part)) - Number(isPlace(sub, a.part)));
   const verdicts = byPlace
     .slice(0, mostTried)
@@ -81,6 +85,35 @@ export function fitSomeAlternative(step: Step, common: number, judge: Judge): Co
     verdicts.find(({ verdict }) => verdict === 'yes') ?? verdicts.find(({ verdict }) => verdict === 'unknown');
   if (fitting) return { findings: [], children: [fitting.demand] };
   return splitFurther(step, common) ?? noAlternative(step);
+}
+
+/**
+ * With `oneOf` only one alternative may match. What was sent under the very same `oneOf` keeps that; else the alternatives must
+ * exclude each other. What comes back is not asked: there, it only means that a strict reader finds two alternatives.
+ */
+function overlaps(step: Step, { keyword, owner, alternatives }: Union, judge: Judge): LocalFinding[] {
+  if (step.direction === 'response' || keyword === 'anyOf' || alternatives.length < 2) return [];
+  if (isObject(objectOf(owner).discriminator) || excludeEachOther(alternatives)) return [];
+  const wanted = keyOnly(owner, 'oneOf');
+  const kept = step.sub.flat.some((part) => part.masked.oneOf && samePart(keyOnly(part, 'oneOf'), wanted, step, judge));
+  if (kept) return [];
+  return [note(step, 'alternatives-overlap', 'more than one of the alternatives may match now, and only one may')];
+}
+
+function excludeEachOther(alternatives: readonly Part[]): boolean {
+  const types = alternatives.map((part) => reachableTypes(viewOf(one(part))));
+  const apart = types.every((own, index) => types.every((other, at) => at === index || (own & other) === 0));
+  const values = alternatives.map((part) => [...(viewOf(one(part)).values?.keys() ?? [])]);
+  return apart || areDistinct(values) || areTagged(alternatives);
+}
+
+/** The alternative that is written as the chosen one is: best one of the same choice. */
+function twinOf({ owner }: Union, { chosen }: Conjunction, alternatives: readonly Part[]): Part | undefined {
+  const alike = (choices: typeof chosen) => {
+    const texts = new Set(choices.map(({ part }) => canonicalJson(part.schema)));
+    return texts.size === 0 ? undefined : alternatives.find(({ schema }) => texts.has(canonicalJson(schema)));
+  };
+  return alike(chosen.filter(({ of }) => of === owner.at)) ?? alike(chosen);
 }
 
 function isPlace(view: View, part: Part): boolean {
@@ -110,7 +143,7 @@ function splitFurther(step: Step, common: number): Compared | undefined {
 
 function noAlternative(step: Step): Compared {
   const { demand, direction } = step;
-  if (!demand[0].alternative && !step.sub.values) {
+  if (demand[0].chosen.length === 0 && !step.sub.values) {
     return only(step, 'undecided', 'is described by alternatives, and it can’t be told whether they take all of it');
   }
   return direction === 'request'
@@ -119,5 +152,5 @@ function noAlternative(step: Step): Compared {
 }
 
 function one(part: Part): Conjunction {
-  return { parts: [part], alternative: false };
+  return { parts: [part], chosen: [] };
 }

@@ -1,23 +1,32 @@
-import { isObject, objectAt, pointerTokens, valueAt } from '../json.ts';
+import { entriesOf, isObject, objectAt, pointerTokens, valueAt } from '../json.ts';
 import type { Compared } from './compare-objects.ts';
 import { list } from './compare-values.ts';
 import { type Conjunction, conjunctionAt, type Part } from './schema-parts.ts';
 import type { View } from './schema-view.ts';
 import { note, objectOf, only, type Step } from './step.ts';
 
-/** Discriminators: which property tells, and which values it may have. */
-export function compareDiscriminators(step: Step): Compared {
-  const { sub, sup, direction } = step;
-  const mine = discriminatorOf(sub);
-  const theirs = discriminatorOf(sup);
+/**
+ * Discriminators beside alternatives. Looked at where no alternative was chosen yet on either side, so that both speak of the
+ * same choice.
+ */
+export function compareTags(step: Step): Compared {
+  const { sub, sup, demand } = step;
+  if (demand[0].chosen.length + demand[1].chosen.length > 0) return { findings: [], children: [] };
+  return compareMappings(step, onlyOne(sub, true), onlyOne(sup, true));
+}
+
+/** Discriminators of a base schema, which stand for all that is derived from it by `allOf` (3.1, Discriminator Object). */
+export function compareHeirs(step: Step): Compared {
+  return compareMappings(step, onlyOne(step.sub, false), onlyOne(step.sup, false));
+}
+
+function compareMappings(step: Step, mine: Discriminator | undefined, theirs: Discriminator | undefined): Compared {
+  const { direction } = step;
   if (!mine || !theirs) return { findings: [], children: [] };
   if (mine.property !== theirs.property) {
     const [before, now] = direction === 'request' ? [mine, theirs] : [theirs, mine];
-    return only(
-      step,
-      'discriminator-changed',
-      `${now.property} tells the alternatives apart now, ${before.property} did`,
-    );
+    const words = `${now.property} tells the alternatives apart now, ${before.property} did`;
+    return only(step, 'discriminator-changed', words);
   }
   const compared: Compared = { findings: [], children: [] };
   const lost: string[] = [];
@@ -44,20 +53,21 @@ interface Discriminator {
   targets: Set<string> | undefined;
 }
 
-function discriminatorOf(view: View): Discriminator | undefined {
-  const owner = view.flat.find(
-    ({ schema, inherited, masked }) =>
-      isObject(schema) && isObject(schema.discriminator) && !inherited && !masked.anyOf && !masked.oneOf,
-  );
-  if (!owner) return undefined;
-  const { propertyName = '' } = objectAt(objectOf(owner), 'discriminator');
-  const mapping = Object.entries(objectAt(objectAt(objectOf(owner), 'discriminator'), 'mapping'));
+/** The discriminator of this kind; none where there are several, since it can't be told which ones belong together. */
+function onlyOne(view: View, besideUnion: boolean): Discriminator | undefined {
+  const [owner, ...others] = view.flat.filter((part) => {
+    const schema = objectOf(part);
+    const hasUnion = Array.isArray(schema.anyOf) || Array.isArray(schema.oneOf);
+    return isObject(schema.discriminator) && !part.inherited && hasUnion === besideUnion;
+  });
+  if (!owner || others.length > 0) return undefined;
+  const discriminator = objectAt(objectOf(owner), 'discriminator');
   const alternatives = view.unions.filter((union) => union.owner === owner).flatMap((union) => union.alternatives);
   return {
     owner,
-    property: String(propertyName),
-    mapping: new Map(mapping.map(([value, target]) => [value, String(target)])),
-    targets: alternatives.length > 0 ? new Set(alternatives.map((part) => String(objectOf(part).$ref))) : undefined,
+    property: String(discriminator.propertyName),
+    mapping: new Map(entriesOf(objectAt(discriminator, 'mapping')).map(([value, target]) => [value, String(target)])),
+    targets: besideUnion ? new Set(alternatives.map((part) => String(objectOf(part).$ref))) : undefined,
   };
 }
 

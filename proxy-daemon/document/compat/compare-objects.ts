@@ -166,8 +166,8 @@ function compareAdditional(compared: Compared, place: ObjectPlace): void {
   } else if (!has.closed && wanted.parts.length > 0) {
     if (has.parts.length > 0) {
       compared.children.push([
-        { parts: has.parts, alternative: false },
-        { parts: wanted.parts, alternative: false },
+        { parts: has.parts, chosen: [] },
+        { parts: wanted.parts, chosen: [] },
       ]);
     } else {
       const words = request
@@ -187,8 +187,8 @@ function comparePatternProperties(compared: Compared, place: ObjectPlace, closed
     const own = has.get(pattern);
     if (own)
       compared.children.push([
-        { parts: own, alternative: false },
-        { parts, alternative: false },
+        { parts: own, chosen: [] },
+        { parts, chosen: [] },
       ]);
     else if (!closed)
       compared.findings.push(

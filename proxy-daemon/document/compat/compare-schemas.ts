@@ -1,11 +1,11 @@
 import { eachAlternative, fitSomeAlternative } from './compare-alternatives.ts';
-import { compareDiscriminators } from './compare-discriminators.ts';
+import { compareHeirs, compareTags } from './compare-discriminators.ts';
 import { type Compared, compareObjects, type Demand } from './compare-objects.ts';
 import { compareValues } from './compare-values.ts';
 import type { LocalFinding } from './finding.ts';
-import { type Conjunction, extraPart, type Part } from './schema-parts.ts';
+import { type Conjunction, extraPart } from './schema-parts.ts';
 import { itemOf, prefixLength, reachableTypes, type View } from './schema-view.ts';
-import { type Judge, joined, note, objectOf, only, type Step, samePart } from './step.ts';
+import { type Judge, joined, keyOnly, note, objectOf, only, type Step, samePart } from './step.ts';
 import { typeBits, typeNames, typeWords } from './types.ts';
 
 /**
@@ -18,9 +18,7 @@ export function compareStep(step: Step, judge: Judge): Compared {
   const { sub, sup } = step;
   if (!sub.whole || !sup.whole) return only(step, 'undecided', 'the schema has too many parts to be compared');
   if (reachableTypes(sub) === 0) return { findings: [], children: [] };
-  const discriminators = compareDiscriminators(step);
-  const rest = sub.unions.length > 0 ? eachAlternative(step, judge) : withoutUnion(step, judge);
-  return joined(discriminators, rest);
+  return joined(compareTags(step), sub.unions.length > 0 ? eachAlternative(step, judge) : withoutUnion(step, judge));
 }
 
 function withoutUnion(step: Step, judge: Judge): Compared {
@@ -42,7 +40,7 @@ function compareTypes(step: Step, may: number): LocalFinding[] {
   const missing = sub.types & ~may;
   if (missing === 0) return [];
   const request = direction === 'request';
-  if (step.demand[0].alternative && missing === sub.types) {
+  if (step.demand[0].chosen.length > 0 && missing === sub.types) {
     return request
       ? [note(step, 'request-alternative-removed', `${typeWords(sub.types)} is no alternative any more`)]
       : [
@@ -76,7 +74,8 @@ function compareLeaf(step: Step, common: number, judge: Judge): Compared {
   };
   compared.findings.push(...compareOpaque(step, judge));
   if (common & typeBits.array) compared.children.push(...compareItems(sub, sup));
-  return common & typeBits.object ? joined(compared, compareObjects(sub, sup, direction)) : compared;
+  const heirs = joined(compared, compareHeirs(step));
+  return common & typeBits.object ? joined(heirs, compareObjects(sub, sup, direction)) : heirs;
 }
 
 function compareItems(sub: View, sup: View): Demand[] {
@@ -117,8 +116,4 @@ function compareOpaque(step: Step, judge: Judge): LocalFinding[] {
           : note(step, 'response-constraint-removed', `${keyword} no longer holds`);
       });
   });
-}
-
-function keyOnly(part: Part, keyword: string): Part {
-  return { ...part, schema: { [keyword]: objectOf(part)[keyword] } };
 }

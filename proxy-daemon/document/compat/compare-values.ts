@@ -96,7 +96,7 @@ interface Limit {
 function compareBound(sub: View, sup: View, types: number, direction: Direction, bound: Bound): Note[] {
   if ((types & bound.types) === 0) return [];
   const multiple = bound.keyword === 'minimum' ? compareMultiples(sub, sup, direction) : [];
-  const wanted = limitOf(sup, bound);
+  const wanted = limitOf({ ...sup, values: undefined }, bound);
   if (!wanted) return multiple;
   const has = limitOf(sub, bound);
   if (has && !beyond(has, wanted, bound.end)) return multiple;

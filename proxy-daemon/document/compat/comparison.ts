@@ -49,7 +49,15 @@ export class Comparison {
 
   constructor(live: JsonObject, next: JsonObject, bounds: Bounds = defaultBounds) {
     this.#bounds = bounds;
-    this.#same = (a, b) => sameMeaning(live, next, a, b, 'schema');
+    this.#same = (a, b) => {
+      try {
+        return sameMeaning(live, next, a, b, 'schema');
+      } catch (error) {
+        // It goes down through references; where they lead deeper than the stack, it can't be told.
+        if (error instanceof RangeError) return false;
+        throw error;
+      }
+    };
   }
 
   /** Asks that the first conjunction fits into the second, for the operation of this number. */
@@ -128,7 +136,7 @@ export class Comparison {
           continue;
         }
         if (pair.state === 'new') this.#build(pair);
-        if (pair.verdict === 'no' || pair.findings.some(({ severity }) => severity === 'breaking')) {
+        if (pair.verdict === 'no' || pair.findings.some(leavesTheSet)) {
           start.verdict = 'no';
           return 'no';
         }
@@ -157,6 +165,11 @@ export class Comparison {
     for (const pair of leading) for (const parent of parents.get(pair) ?? []) leading.add(parent);
     return leading;
   }
+}
+
+/** Values that are new are no reason to stop a rollout, but they are outside all the same. */
+function leavesTheSet({ kind, severity }: LocalFinding): boolean {
+  return severity === 'breaking' || kind === 'response-enum-value-added' || kind === 'response-enum-removed';
 }
 
 function reachable(pairs: readonly Pair[], among: ReadonlySet<Pair>): Set<Pair> {

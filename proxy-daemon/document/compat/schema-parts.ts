@@ -53,8 +53,15 @@ export interface Part {
 /** All parts that a value must satisfy. */
 export interface Conjunction {
   parts: readonly Part[];
-  /** True where one of the parts is a chosen alternative. */
-  alternative: boolean;
+  /** The parts that are alternatives, chosen one by one. */
+  chosen: readonly Choice[];
+}
+
+/** An alternative that was chosen. */
+export interface Choice {
+  part: Part;
+  /** JSON Pointer of the schema whose alternative it is. */
+  of: string;
 }
 
 const unmasked = { anyOf: false, oneOf: false };
@@ -67,7 +74,7 @@ export function partAt(side: Side, schema: Json | undefined, at: string): Part[]
 
 /** The conjunction of one schema. */
 export function conjunctionAt(side: Side, schema: Json | undefined, at: string): Conjunction {
-  return { parts: partAt(side, schema, at), alternative: false };
+  return { parts: partAt(side, schema, at), chosen: [] };
 }
 
 /** The child of a part under keyword tokens, as a part of its own. */
@@ -114,9 +121,13 @@ export function flatten(parts: readonly Part[]): { flat: Part[]; whole: boolean 
 }
 
 /** Identifies a conjunction within one comparison. */
-export function conjunctionKey({ parts, alternative }: Conjunction, flat: readonly Part[]): string {
+export function conjunctionKey({ parts, chosen }: Conjunction, flat: readonly Part[]): string {
   const [first] = parts;
-  return `${first?.side.name ?? ''}${alternative ? '?' : ''}${flat.map(partKey).sort().join()}`;
+  const choices = chosen
+    .map(({ part, of }) => `${partKey(part)}@${of}`)
+    .sort()
+    .join();
+  return `${first?.side.name ?? ''}${choices}?${flat.map(partKey).sort().join()}`;
 }
 
 function partKey({ side, schema, masked }: Part): string {

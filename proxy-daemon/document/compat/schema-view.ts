@@ -82,11 +82,13 @@ function unionsOf(part: Part): Union[] {
 }
 
 /** The conjunction with one alternative of a union beside the rest, and the union itself left out. */
-export function choose(view: View, { keyword, owner }: Union, alternative: Part): Conjunction {
+export function choose({ chosen }: Conjunction, view: View, { keyword, owner }: Union, alternative: Part): Conjunction {
   const parts = view.flat.map((part) =>
     part === owner ? { ...part, masked: { ...part.masked, [keyword]: true } } : part,
   );
-  return { parts: [alternative, ...parts], alternative: true };
+  // A schema that is an alternative of itself leads here again: its last choice counts.
+  const others = chosen.filter(({ of }) => of !== owner.at);
+  return { parts: [alternative, ...parts], chosen: [...others, { part: alternative, of: owner.at }] };
 }
 
 /** The types that remain when alternatives are looked at too, some levels deep. */
@@ -96,7 +98,7 @@ export function reachableTypes(view: View, levels = 5): number {
     (types, union) =>
       types &
       union.alternatives.reduce(
-        (sum, part) => sum | reachableTypes(viewOf({ parts: [part], alternative: false }), levels - 1),
+        (sum, part) => sum | reachableTypes(viewOf({ parts: [part], chosen: [] }), levels - 1),
         0,
       ),
     view.types,
@@ -132,7 +134,7 @@ export function propertyOf(view: View, name: string): Conjunction {
     if (Object.hasOwn(properties, name) || patterns.length > 0) return [...listed, ...found];
     return childPart(part, schema.additionalProperties, 'additionalProperties');
   });
-  return { parts, alternative: false };
+  return { parts, chosen: [] };
 }
 
 function matches(pattern: string, name: string): boolean {
@@ -186,7 +188,7 @@ export function itemOf(view: View, index: number | undefined): Conjunction {
     if (index !== undefined && index < prefix.length) return childPart(part, prefix[index], 'prefixItems', index);
     return Array.isArray(part.schema.items) ? [] : childPart(part, part.schema.items, 'items');
   });
-  return { parts, alternative: false };
+  return { parts, chosen: [] };
 }
 
 function prefixOf(schema: JsonObject): readonly Json[] {

@@ -47,3 +47,8 @@ export function samePart(a: Part, b: Part | undefined, { direction }: Step, judg
   const [live, next] = direction === 'request' ? [a, b] : [b, a];
   return judge.sameMeaning(objectOf(live), objectOf(next));
 }
+
+/** The part with this keyword alone. */
+export function keyOnly(part: Part, keyword: string): Part {
+  return { ...part, schema: { [keyword]: objectOf(part)[keyword] } };
+}
