@@ -40,17 +40,28 @@ export interface DocumentSourceState {
   problem: string;
 }
 
-/** The merged document as text. It says nothing of a generation: the gateway splices `x-mcp-generation` in as first key. */
+/** Where a gateway's documents are written; all absolute, below one folder that nginx's workers can read. */
+export interface DocumentFolders {
+  /** Made for one document: openapi.json, openapi.yaml and services.json, each also packed (.gz), and its `digest`. */
+  merged: string;
+  /** The merged folder served until now, if there is one: the new files are younger. */
+  served: string;
+  /** One folder a service, with openapi.json and openapi.yaml: replaced file by file. */
+  services: string;
+}
+
+/** The merged document at one time. Its text is in no one's hands until it is written: it may be tens of megabytes. */
 export interface MergedDocument {
-  /** A JSON object with at least one property: starts with `{` and a non-blank character other than `}`. */
-  json: Buffer;
-  /** The same as a YAML block mapping, without a `---` line or a comment before the first key. */
-  yaml: Buffer;
-  /** sha256 over `json`, hex: equal digests are the same document. */
+  /** sha256 over what it is made of, hex: equal digests are the same document. */
   digest: string;
   /** Number of operations in it. */
   operations: number;
   sources: DocumentSourceState[];
+  /**
+   * Writes the files, with `generation` as `x-mcp-generation`, the first key. Off the event loop. Rejects with GATEWAY_DISK
+   * or DOCUMENT_CLOSED; then `merged` holds nothing to be served.
+   */
+  write(to: DocumentFolders, generation: number): Promise<void>;
 }
 
 export interface DocumentSource {

@@ -1,5 +1,5 @@
 /** What the registry's nodes hold: one JSON document a node. Times are ms since the Unix epoch. */
-import type { ConfigValue, Environment, Version } from '../specs/nouns.ts';
+import type { ConfigValue, Environment, Flavor, Version } from '../specs/nouns.ts';
 
 /** /cluster */
 export interface ClusterRecord {
@@ -47,6 +47,8 @@ export interface MachineRecord {
   /** The provider's own id, known once create answered. */
   providerId?: string;
   image: string;
+  /** As it was asked for; absent: the provider decided. */
+  flavor?: Flavor;
   state: MachineState;
   /** Operation id of its creation; the provider keeps it too. */
   operation: string;
@@ -76,6 +78,8 @@ export interface AssignmentRecord {
   configSignal?: 'SIGHUP' | 'SIGUSR1' | 'SIGUSR2';
   drainTimeoutMs: number;
   stopTimeoutMs: number;
+  /** The service's credential in the registry, for this machine alone; absent where everybody may do everything. */
+  key?: string;
   /** `drain`: announce draining in the registration, keep serving. `stop`: stop the service, deregister. */
   want: 'run' | 'drain' | 'stop';
   operation: string;
@@ -169,6 +173,12 @@ export interface BudgetRecord {
   used: number;
 }
 
+/** A machine provider, and what people should know of it, by name: `accelerator: tcg`. */
+export interface ProviderRecord {
+  name: string;
+  facts: Record<string, string>;
+}
+
 /** /status: what the leader last planned, for people and the CLI; written only when it changed. */
 export interface StatusRecord {
   epoch: number;
@@ -178,6 +188,8 @@ export interface StatusRecord {
   /** Things not done, and what they wait for. */
   waiting: { what: string; why: string }[];
   alarms: { code: string; message: string }[];
+  /** Where the leader's machines come from. */
+  provider?: ProviderRecord;
 }
 
 /** /events/e_<seq> (P16) */

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { durationPattern, formatDuration, parseDuration } from './duration.ts';
+import { formatSize, parseSize, sizePattern } from './size.ts';
 
 /** How much one environment may declare. Counts beyond these are slips of the finger, not wishes. */
 export const limits = {
@@ -47,6 +48,17 @@ const duration = (leastMs: number, mostMs: number) => {
     .refine((value) => {
       const ms = parseDuration(value) ?? leastMs;
       return ms >= leastMs && ms <= mostMs;
+    }, message);
+};
+
+const size = (leastBytes: number, mostBytes: number) => {
+  const message = `must be a size such as 512KiB, 256MiB or 1GiB, from ${formatSize(leastBytes)} to ${formatSize(mostBytes)}`;
+  return z
+    .string({ error: message })
+    .regex(sizePattern, message)
+    .refine((value) => {
+      const bytes = parseSize(value) ?? leastBytes;
+      return bytes >= leastBytes && bytes <= mostBytes;
     }, message);
 };
 
@@ -214,6 +226,18 @@ const service = map({
     .describe('The versions that run side by side.'),
 });
 
+const [mebibyte, gibibyte] = [1024 ** 2, 1024 ** 3];
+
+const flavor = map({
+  memory: size(128 * mebibyte, 1024 * gibibyte)
+    .optional()
+    .describe('Memory of a machine. Default: 256MiB.'),
+  cpus: whole(1, 128).optional().describe('Processors of a machine. Default: 1.'),
+  disk: size(16 * mebibyte, 16_384 * gibibyte)
+    .optional()
+    .describe('A disk of its own, gone with the machine. Default: none; what a service writes is kept in memory.'),
+}).describe('The size of a virtual machine; processes have none.');
+
 /** What an environment file may hold. Rules between its parts are in environment-rules.ts. */
 export const environmentSchema = map({
   environment: name('an environment name').describe('Name of the environment.'),
@@ -224,6 +248,7 @@ export const environmentSchema = map({
       .regex(/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}$/, 'must be the name of an image')
       .optional()
       .describe('What machines are cloned from. Default: process (a process group instead of a VM).'),
+    flavor: flavor.optional(),
   })
     .optional()
     .describe('Machines kept ready to be claimed.'),
@@ -245,6 +270,7 @@ export const environmentSchema = map({
 export type EnvironmentShape = z.infer<typeof environmentSchema>;
 export type ServiceShape = EnvironmentShape['services'][string];
 export type VersionShape = ServiceShape['versions'][string];
+export type FlavorShape = NonNullable<NonNullable<EnvironmentShape['pool']>['flavor']>;
 export type HealthShape = NonNullable<VersionShape['health']>;
 export type ArtifactShape = NonNullable<VersionShape['artifact']>;
 

@@ -74,6 +74,16 @@ export interface PoolSpec {
   size: number;
   /** Image that machines are cloned from; the process provider knows only `process`. */
   image: string;
+  /** The size of its machines; absent: the provider decides. Processes have none. */
+  flavor?: Flavor;
+}
+
+/** The size of a machine. */
+export interface Flavor {
+  memoryBytes: number;
+  cpus: number;
+  /** A disk of its own, gone with the machine; absent: it works in memory. */
+  diskBytes?: number;
 }
 
 export interface GatewaySpec {

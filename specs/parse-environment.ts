@@ -7,14 +7,17 @@ import {
   type ArtifactShape,
   type EnvironmentShape,
   environmentSchema,
+  type FlavorShape,
   type HealthShape,
   isAlwaysText,
   type ServiceShape,
   type VersionShape,
 } from './environment-schema.ts';
-import type { HealthCheck } from './nouns.ts';
+import { smallFlavor } from './flavor.ts';
+import type { Flavor, HealthCheck } from './nouns.ts';
 import { type Place, sourceText, specInvalid } from './problems.ts';
 import { flawedServices, shapeProblems } from './shape-problems.ts';
+import { parseSize } from './size.ts';
 import { readYaml, type YamlTree } from './yaml-tree.ts';
 
 export interface ParseOptions {
@@ -65,9 +68,22 @@ function checkShape(value: unknown) {
 function declare(shape: EnvironmentShape, tree: YamlTree): DeclaredEnvironment {
   return {
     name: shape.environment,
-    pool: { size: shape.pool?.size ?? 1, image: shape.pool?.image ?? 'process' },
+    pool: {
+      size: shape.pool?.size ?? 1,
+      image: shape.pool?.image ?? 'process',
+      ...(shape.pool?.flavor === undefined ? {} : { flavor: declareFlavor(shape.pool.flavor) }),
+    },
     gateway: { title: shape.gateway?.title ?? shape.environment, description: shape.gateway?.description ?? '' },
     services: Object.entries(shape.services).map(([name, service]) => declareService(name, service, tree)),
+  };
+}
+
+function declareFlavor({ memory, cpus, disk }: FlavorShape): Flavor {
+  const diskBytes = disk === undefined ? undefined : parseSize(disk);
+  return {
+    memoryBytes: (memory === undefined ? undefined : parseSize(memory)) ?? smallFlavor.memoryBytes,
+    cpus: cpus ?? smallFlavor.cpus,
+    ...(diskBytes === undefined ? {} : { diskBytes }),
   };
 }
 

@@ -13,6 +13,8 @@
  * - Errors are McpErrors: PROVIDER_REFUSED (quota, bad request: a retry does not help), PROVIDER_UNKNOWN (the call may have
  *   worked: find the operation id), PROVIDER_UNAVAILABLE (retryable, nothing was done).
  */
+import type { Flavor } from '../specs/nouns.ts';
+
 export interface CreateMachine {
   /** Ours, made by the controller before the call; every later word about the machine uses it. */
   uuid: string;
@@ -20,11 +22,20 @@ export interface CreateMachine {
   operation: string;
   clusterId: string;
   image: string;
+  /** Its size; absent: the provider decides. A provider without sizes takes no notice. */
+  flavor?: Flavor;
   /** How the machine's agent reaches the registry: a ZooKeeper connect string with chroot. */
   registry: string;
 }
 
 export type ProviderMachineState = 'building' | 'running' | 'stopped' | 'error' | 'unknown';
+
+/** A part of what a machine's console showed. */
+export interface ConsolePart {
+  text: string;
+  /** What comes after it is asked for with this. */
+  cursor: string;
+}
 
 /** A machine as its provider sees it. */
 export interface ProviderMachine {
@@ -53,6 +64,8 @@ export interface MachineProvider {
   /** Stable name: `process`, `qemu`, `openstack`. */
   readonly name: string;
   readonly capabilities: ProviderCapabilities;
+  /** What people should know of how it makes machines, by name, e.g. `accelerator: tcg`. */
+  readonly facts?: Readonly<Record<string, string>>;
   create(request: CreateMachine, signal?: AbortSignal): Promise<ProviderMachine>;
   /** The machine made by this operation, or null if there is none. */
   find(operation: string, signal?: AbortSignal): Promise<ProviderMachine | null>;
@@ -63,6 +76,11 @@ export interface MachineProvider {
   events(listener: (uuid: string) => void): () => void;
   /** Quota and use, where there is such a thing; null where not. */
   limits(signal?: AbortSignal): Promise<{ machines: { limit: number; used: number } } | null>;
+  /**
+   * Where `capabilities.console`: what the machine's console showed after the cursor (null: all that is kept), for a while also
+   * after its end; null where there is no console of this machine (any more).
+   */
+  console?(uuid: string, after: string | null, signal?: AbortSignal): Promise<ConsolePart | null>;
   /** Stops watching; machines go on living. */
   close(): Promise<void>;
 }

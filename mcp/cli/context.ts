@@ -6,7 +6,7 @@ import type { RegistryClient } from '../../registrar/registry-client.ts';
 import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { ReadOptions } from '../control/read-status.ts';
-import { type RegistryAuth, readSecret } from '../local/secret.ts';
+import { ownerOptions, type RegistryAuth, readSecret } from '../local/secret.ts';
 import { findStateDir, type LocalState, readState, registryOf, requireState, statePaths } from '../local/state.ts';
 
 interface GlobalOptions {
@@ -124,7 +124,7 @@ async function connect(
   try {
     return await connectZooKeeper(registry, {
       sessionTimeoutMs: 10_000,
-      auth,
+      ...ownerOptions(auth),
       signal: AbortSignal.any([signal, timeout]),
     });
   } catch (cause) {

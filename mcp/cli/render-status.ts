@@ -74,7 +74,17 @@ function footer(status: StatusView, color: boolean): string {
     const holding = gateway.holding ? `  ${paint(color, 'yellow', `holding: ${gateway.holding}`)}` : '';
     return `gateway   ${gateway.id}  ${gateway.url}  generation ${gateway.generation} (${gateway.mode})${holding}`;
   });
-  return [pool, ...(gateways.length > 0 ? gateways : [paint(color, 'yellow', 'gateway   none')])].join('\n');
+  return [
+    pool,
+    ...machines(status),
+    ...(gateways.length > 0 ? gateways : [paint(color, 'yellow', 'gateway   none')]),
+  ].join('\n');
+}
+
+/** How machines are made here, where the provider has something to tell. */
+function machines({ provider }: StatusView): string[] {
+  const facts = Object.entries(provider?.facts ?? {}).map(([name, value]) => `${name} ${value}`);
+  return provider && facts.length > 0 ? [`machines  ${provider.name}: ${facts.join(', ')}`] : [];
 }
 
 function list(title: string, lines: string[], color: boolean): string {

@@ -19,6 +19,8 @@ export interface WriteFacts {
   budgetVersions: ReadonlyMap<string, number>;
   /** Children found below a machine's node that is to be buried. */
   children: readonly string[];
+  /** The credential of a service's machines; absent where everybody may do everything. */
+  serviceKey?: (service: string) => string;
 }
 
 export function writesOf(action: Action, facts: WriteFacts): MultiOp[] {
@@ -96,9 +98,9 @@ function setMachine(machine: ObservedMachine, changes: Partial<MachineRecord>): 
 }
 
 function newMachine(action: Extract<Action, { kind: 'create' }>, facts: WriteFacts): MachineRecord {
-  const { uuid, image, operation, reason } = action;
+  const { uuid, image, flavor, operation, reason } = action;
   const { epoch, now, provider } = facts;
-  return { uuid, provider, image, state: 'building', operation, epoch, createdAt: now, changedAt: now, reason };
+  return { uuid, provider, image, flavor, state: 'building', operation, epoch, createdAt: now, changedAt: now, reason };
 }
 
 function adoptedMachine(action: Extract<Action, { kind: 'adopt' }>, facts: WriteFacts): MachineRecord {
@@ -141,6 +143,7 @@ function newAssignment(action: Extract<Action, { kind: 'claim' }>, facts: WriteF
     configSignal,
     drainTimeoutMs,
     stopTimeoutMs,
+    key: facts.serviceKey?.(service.name),
     want: 'run',
     operation: action.operation,
     epoch: facts.epoch,

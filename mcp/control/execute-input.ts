@@ -1,4 +1,5 @@
 /** What an execution acts with, and what it tells as it happens. */
+import type { RegistryAccess } from '../../registrar/access.ts';
 import type { Clock } from '../../registrar/clock.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
 import type { MachineProvider } from '../../vm-factory/provider.ts';
@@ -25,6 +26,8 @@ export interface ExecuteInput {
   actor: string;
   /** ZooKeeper connect string with chroot, for the agents of new machines. */
   registry: string;
+  /** Absent where everybody may do everything. */
+  access?: RegistryAccess;
   slowCalls: SlowCalls;
   listener: ExecutionListener;
   /** The term's. */

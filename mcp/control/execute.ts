@@ -84,6 +84,7 @@ class Execution {
   readonly #snapshot: Snapshot;
   readonly #machines: WriteFacts['machines'];
   readonly #budgetVersions: Map<string, number>;
+  readonly #prepared = new Set<string>();
 
   constructor(
     input: ExecuteInput,
@@ -114,10 +115,11 @@ class Execution {
   }
 
   async #write(action: Action): Promise<void> {
-    const { client, epoch, actor, signal, clock, provider, listener } = this.#input;
+    const { client, epoch, actor, signal, clock, provider, listener, access } = this.#input;
     const now = clock.now();
     const machine = 'uuid' in action ? this.#machines.get(action.uuid) : undefined;
     const children = action.kind === 'bury' ? await childrenOf(client, action.uuid, signal) : [];
+    if (action.kind === 'claim') await this.#prepareVersion(action);
     const ops: MultiOp[] = [
       ...this.#brake(action),
       ...writesOf(action, {
@@ -128,6 +130,7 @@ class Execution {
         machines: this.#machines,
         budgetVersions: this.#budgetVersions,
         children,
+        serviceKey: access && ((service) => access.serviceKey(service)),
       }),
     ];
     const event = eventOf(action, { actor, epoch, now, machine });
@@ -136,6 +139,20 @@ class Execution {
     listener.wrote(highestZxid(results));
     if ('budget' in action)
       this.#budgetVersions.set(action.budget, (this.#budgetVersions.get(action.budget) ?? -1) + 1);
+  }
+
+  /** Where instances register: machines may not make it themselves. */
+  async #prepareVersion({ service, version }: Extract<Action, { kind: 'claim' }>): Promise<void> {
+    const { client, access, signal } = this.#input;
+    const path = paths.version(service, version);
+    if (!access || this.#prepared.has(path)) return;
+    for (const node of [paths.service(service), path]) {
+      if ((await client.exists(node, { signal })) !== null) continue;
+      await client.create(node, '', { signal }).catch((error: unknown) => {
+        if (!isMcpError(error, 'REGISTRY_NODE_EXISTS')) throw error;
+      });
+    }
+    this.#prepared.add(path);
   }
 
   /** P13: what only writes down what others told goes on while suspended. */

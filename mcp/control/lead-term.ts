@@ -1,5 +1,6 @@
 /** One time of leading: look, plan, act, and look again when something happened. */
 import { randomUUID } from 'node:crypto';
+import type { RegistryAccess } from '../../registrar/access.ts';
 import type { Clock } from '../../registrar/clock.ts';
 import { paths } from '../../registrar/layout.ts';
 import { backoffDelay } from '../../registrar/recipes/backoff.ts';
@@ -38,6 +39,8 @@ export interface LeadOptions {
   policy: Policy;
   /** ZooKeeper connect string with chroot, for the agents of new machines. */
   registry: string;
+  /** Rights in the registry; absent where everybody may do everything. */
+  access?: RegistryAccess;
   /** Registrations with loopback addresses are valid: the local environment. */
   allowLoopback: boolean;
   failpoint?: Failpoint;
@@ -110,12 +113,13 @@ class Leader {
   #generation: number | null = null;
 
   constructor(options: LeadOptions, term: LeaderTerm, look: () => void) {
-    const { client, provider, clock, id, clusterId, registry, failpoint } = options;
+    const { client, provider, clock, id, clusterId, registry, access, failpoint } = options;
     this.#options = options;
     this.#term = term;
     this.#memory = freshMemory({ clusterId, now: clock.monotonic() });
     this.#trimmedAt = clock.monotonic();
-    this.#status = new StatusPublisher(client, clock, { id, epoch: term.epoch });
+    const { name, facts = {} } = provider;
+    this.#status = new StatusPublisher(client, clock, { id, epoch: term.epoch, provider: { name, facts } });
     this.#input = {
       client,
       provider,
@@ -124,6 +128,7 @@ class Leader {
       clusterId,
       actor: `controller:${id}`,
       registry,
+      access,
       slowCalls: new SlowCalls(parallelCalls),
       listener: this.#listener(look),
       signal: term.signal,

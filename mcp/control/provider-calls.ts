@@ -64,9 +64,9 @@ async function ask(
   action: Extract<Action, { kind: 'create' }>,
   signal: AbortSignal,
 ): Promise<ProviderMachine> {
-  const { uuid, operation, image } = action;
+  const { uuid, operation, image, flavor } = action;
   try {
-    return await provider.create({ uuid, operation, image, clusterId, registry }, signal);
+    return await provider.create({ uuid, operation, image, flavor, clusterId, registry }, signal);
   } catch (error) {
     if (!isMcpError(error, 'PROVIDER_UNKNOWN')) throw error;
     const found = await provider.find(operation, signal);

@@ -2,7 +2,7 @@
 import type { Clock } from '../../registrar/clock.ts';
 import { paths } from '../../registrar/layout.ts';
 import { commit } from '../../registrar/recipes/epoch-guard.ts';
-import type { StatusRecord } from '../../registrar/records.ts';
+import type { ProviderRecord, StatusRecord } from '../../registrar/records.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
 import { codecs, encode } from '../../registrar/store/codecs.ts';
 import { canonicalJson } from '../../specs/canonical-json.ts';
@@ -13,14 +13,20 @@ const most = 100;
 /** ms between two writes. */
 const pauseMs = 1_000;
 
+interface Leader {
+  id: string;
+  epoch: number;
+  provider: ProviderRecord;
+}
+
 export class StatusPublisher {
   readonly #client: RegistryClient;
   readonly #clock: Clock;
-  readonly #leader: { id: string; epoch: number };
+  readonly #leader: Leader;
   #told = '';
   #toldAt = Number.NEGATIVE_INFINITY;
 
-  constructor(client: RegistryClient, clock: Clock, leader: { id: string; epoch: number }) {
+  constructor(client: RegistryClient, clock: Clock, leader: Leader) {
     this.#client = client;
     this.#clock = clock;
     this.#leader = leader;
@@ -36,8 +42,8 @@ export class StatusPublisher {
     const text = canonicalJson(words);
     const now = this.#clock.monotonic();
     if (text === this.#told || now - this.#toldAt < pauseMs) return;
-    const { id, epoch } = this.#leader;
-    await this.#write({ ...words, epoch, leader: id, at: this.#clock.now() }, signal);
+    const { id, epoch, provider } = this.#leader;
+    await this.#write({ ...words, provider, epoch, leader: id, at: this.#clock.now() }, signal);
     this.#told = text;
     this.#toldAt = now;
   }

@@ -31,5 +31,6 @@ export async function readStatus(client: RegistryClient, options: ReadOptions): 
     leader: leading && controller?.epoch === registry.epoch ? controller.leader : null,
     waiting: controller?.waiting ?? [],
     alarms: controller?.alarms ?? [],
+    provider: controller?.provider,
   });
 }

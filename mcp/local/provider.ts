@@ -1,9 +1,10 @@
 /** The provider of a local environment's machines. */
 import { fileURLToPath } from 'node:url';
+import { registryAccess } from '../../registrar/access.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
 import { ImageStore } from '../../vm-factory/image/image-store.ts';
+import type { HostProvider } from '../../vm-factory/process/host-provider.ts';
 import { ProcessProvider } from '../../vm-factory/process/process-provider.ts';
-import type { MachineProvider } from '../../vm-factory/provider.ts';
 import { QemuProvider } from '../../vm-factory/qemu/qemu-provider.ts';
 import { readSecret } from './secret.ts';
 import type { LocalState, StatePaths } from './state.ts';
@@ -15,13 +16,11 @@ export function mcpCommand(...words: string[]): string[] {
   return ['--disable-warning=ExperimentalWarning', cli, ...words];
 }
 
-/** Of a virtual machine: enough for the agent and a small service. */
-const memoryMb = 256;
 /** Clones kept paused: as many as may be asked for at once without a boot. */
 const stock = 2;
 
 /** A provider of machines on this host, with what only an environment's end needs. */
-export type LocalProvider = MachineProvider & { emptyStock?(): Promise<void> };
+export type LocalProvider = HostProvider & { emptyStock?(): Promise<void> };
 
 /** Makes the provider; the caller closes it. */
 export function machineProvider(paths: StatePaths, state: LocalState): LocalProvider {
@@ -29,7 +28,7 @@ export function machineProvider(paths: StatePaths, state: LocalState): LocalProv
     ? qemuProvider(paths, state, state.qemu)
     : new ProcessProvider({
         ...common(paths, state),
-        agentCommand: [process.execPath, ...mcpCommand('agent', 'run', '--auth-file', paths.secret, '--machine')],
+        agentCommand: [process.execPath, ...mcpCommand('agent', 'run', '--machine')],
       });
 }
 
@@ -43,15 +42,14 @@ export function qemuProvider(
     ...common(paths, state),
     images: new ImageStore(images),
     qemu,
-    memoryMb,
-    cpus: 1,
     stock,
     artifacts: paths.artifacts,
-    auth: readSecret(paths.secret),
   });
 }
 
 function common(paths: StatePaths, state: LocalState) {
   const { clusterId, addressBlock, sessionTimeoutMs } = state;
-  return { dir: paths.factory, clusterId, addressBlock, clock: systemClock, sessionTimeoutMs };
+  const rights = registryAccess(readSecret(paths.secret));
+  const access = rights && ((uuid: string) => rights.machine(uuid));
+  return { dir: paths.factory, clusterId, addressBlock, clock: systemClock, sessionTimeoutMs, access };
 }

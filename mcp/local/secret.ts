@@ -2,9 +2,15 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { type Credentials, registryAccess } from '../../registrar/access.ts';
 import { McpError } from '../../specs/errors.ts';
 
-export type RegistryAuth = { scheme: string; auth: string }[];
+export type RegistryAuth = Credentials;
+
+/** How whoever has the environment's credential connects: what it creates gets its rights by its path. */
+export function ownerOptions(auth: RegistryAuth) {
+  return { auth, aclOf: registryAccess(auth)?.aclOf };
+}
 
 /** Makes the credential's file unless it is there; only its owner can read it. */
 export async function makeSecret(file: string): Promise<void> {

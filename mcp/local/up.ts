@@ -1,8 +1,10 @@
 /** `mcp up`: from nothing to desired = live on this machine. Idempotent: what runs already is left as it is. */
 import { randomBytes, randomUUID } from 'node:crypto';
+import { registryAccess } from '../../registrar/access.ts';
 import { paths as nodes } from '../../registrar/layout.ts';
 import { readDesired } from '../../registrar/recipes/desired-document.ts';
 import { formatRegistry } from '../../registrar/recipes/format-registry.ts';
+import { secureRegistry } from '../../registrar/recipes/secure-registry.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
 import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
@@ -16,7 +18,7 @@ import { freeAddressBlock, freePort } from './addresses.ts';
 import { type DaemonSpec, daemonLog, ensureDaemon, findDaemon } from './daemons.ts';
 import type { Progress } from './progress.ts';
 import { machineProvider, mcpCommand } from './provider.ts';
-import { makeSecret, readSecret } from './secret.ts';
+import { makeSecret, ownerOptions, readSecret } from './secret.ts';
 import {
   defaultImageOf,
   type LocalState,
@@ -170,7 +172,11 @@ async function untilGone(paths: StatePaths, name: string, signal: AbortSignal): 
 }
 
 function connect(paths: StatePaths, state: LocalState, signal: AbortSignal): Promise<RegistryClient> {
-  return connectZooKeeper(registryOf(state), { sessionTimeoutMs: 10_000, auth: readSecret(paths.secret), signal });
+  return connectZooKeeper(registryOf(state), {
+    sessionTimeoutMs: 10_000,
+    ...ownerOptions(readSecret(paths.secret)),
+    signal,
+  });
 }
 
 /** Makes our part of the tree; true where nothing has been declared in it yet. */
@@ -184,6 +190,8 @@ async function prepareRegistry(
   const client = await connect(paths, state, signal);
   try {
     await formatRegistry(client, systemClock, { clusterId: state.clusterId });
+    const access = registryAccess(readSecret(paths.secret));
+    if (access) await secureRegistry(client, access, { signal });
     return (await client.exists(nodes.desired)) === null;
   } finally {
     await client.close();

@@ -54,7 +54,7 @@ export async function prepareVirtualMachines(
   progress.start(`Boot the template and clone it (${state.qemu.accelerator})`);
   const provider = qemuProvider(paths, state, state.qemu);
   try {
-    await provider.prepare(minimalImage, signal);
+    await provider.prepare(minimalImage, undefined, signal);
   } finally {
     await provider.close();
   }

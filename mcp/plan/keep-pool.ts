@@ -1,4 +1,6 @@
 /** The ready pool: machines prove themselves into it, and as many are made as it and the unmet claims need. */
+import { flavorText } from '../../specs/flavor.ts';
+import type { Flavor } from '../../specs/nouns.ts';
 import { type PoolMachine, type PoolPlan, planPool } from '../../vm-factory/pool/pool-policy.ts';
 import { quietReason } from './brakes.ts';
 import { poolBudgetName } from './budget.ts';
@@ -9,7 +11,7 @@ import { countIf, type Unit } from './world.ts';
 
 export function keepPool(draft: Draft): void {
   const { snapshot, world, memory, policy, input } = draft;
-  const { size, image } = world.desired.environment.pool;
+  const { size, image, flavor } = world.desired.environment.pool;
   // A machine that another stage deals with is claimed, dead or gone by the next look; one that is noted down stays.
   const taken = new Set<string>();
   for (const action of draft.actions) if (removes.has(action.kind) && 'uuid' in action) taken.add(action.uuid);
@@ -19,6 +21,7 @@ export function keepPool(draft: Draft): void {
     {
       target: size,
       image,
+      flavor: flavorText(flavor),
       machines,
       unmetClaims: draft.unmetClaims,
       slowStart: memory.slowStart,
@@ -33,7 +36,7 @@ export function keepPool(draft: Draft): void {
     if (draft.heldClaims === 0 || failed.has(uuid)) retire(draft, uuid, reason);
   }
   const count = Math.min(plan.create, Math.max(0, memory.slowStart.batch - creationsUnderWay(draft)));
-  for (let made = 0; made < count; made += 1) create(draft, image);
+  for (let made = 0; made < count; made += 1) create(draft, image, flavor);
   explain(draft, plan, plan.create - count);
 }
 
@@ -44,13 +47,14 @@ function prove(draft: Draft, unit: Unit): PoolMachine {
   const { memory, policy, input } = draft;
   const { uuid, ledger } = unit;
   const { state, image } = ledger;
+  const flavor = flavorText(ledger.flavor);
   // Beyond the pool only their number and image count.
-  if (!isBeforeClaim(state)) return { uuid, state, image, stateAgeMs: 0, ageMs: 0 };
+  if (!isBeforeClaim(state)) return { uuid, state, image, flavor, stateAgeMs: 0, ageMs: 0 };
   const step = poolStep(unit, memory, policy, input.now);
   if (step.kind === 'advance') act(draft, { kind: 'advance', uuid, to: step.to, reason: step.reason });
   if (step.kind === 'wait') wait(draft, `machine ${short(uuid)}`, `${state}: ${step.why}`);
   const age = stateAge(memory, ledger, input.now);
-  const known = { uuid, state, image, stateAgeMs: age, ageMs: age };
+  const known = { uuid, state, image, flavor, stateAgeMs: age, ageMs: age };
   return step.kind === 'fail' ? { ...known, failure: step.reason } : known;
 }
 
@@ -74,10 +78,10 @@ function creationsUnderWay({ world, snapshot }: Draft): number {
   );
 }
 
-function create(draft: Draft, image: string): void {
+function create(draft: Draft, image: string, flavor: Flavor | undefined): void {
   const { input, unmetClaims } = draft;
   const reason = unmetClaims > 0 ? `${unmetClaims} claims wait for a machine` : 'the ready pool is short';
-  act(draft, { kind: 'create', uuid: input.newId(), operation: input.newId(), image, reason });
+  act(draft, { kind: 'create', uuid: input.newId(), operation: input.newId(), image, flavor, reason });
 }
 
 function explain(draft: Draft, plan: PoolPlan, later: number): void {

@@ -1,9 +1,10 @@
 /** The plan is a value: it can be printed (`mcp plan`), checked by an independent checker, simulated, executed. */
 import type { BudgetRecord } from '../../registrar/records.ts';
+import type { Flavor } from '../../specs/nouns.ts';
 
 export type Action =
   /** Ledger entry first, then the provider's create. */
-  | { kind: 'create'; uuid: string; operation: string; image: string; reason: string }
+  | { kind: 'create'; uuid: string; operation: string; image: string; flavor?: Flavor; reason: string }
   /** The provider told what we asked for: note providerId and address. */
   | { kind: 'note'; uuid: string; providerId: string; address?: string; reason: string }
   /** First seen serving: the ledger remembers, so that a successor can tell a lost instance from one that never started. */

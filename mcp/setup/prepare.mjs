@@ -37,6 +37,12 @@ const debianPackages = [
     present: () => onPath('qemu-system-x86_64'),
   },
   {
+    name: 'qemu-utils',
+    why: "virtual machines' own disks",
+    for: ['qemu', 'test'],
+    present: () => onPath('qemu-img'),
+  },
+  {
     name: 'busybox-static',
     why: "the machines' images",
     for: ['qemu', 'test'],
@@ -73,18 +79,24 @@ async function step(name, run) {
   if (did) console.log(`setup: ${name}: ${did} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
 }
 
-/** `npm ci` where node_modules does not belong to package-lock.json. */
+/**
+ * `npm ci` where node_modules does not belong to package-lock.json. Running needs none of the development packages, which
+ * are most of the download: they come with the first test or benchmark.
+ */
 async function installNpmPackages() {
   const lock = readFileSync(join(root, 'package-lock.json'), 'utf8');
   const stamp = join(root, 'node_modules', '.mcp-setup-lock');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return '';
+  const installed = existsSync(stamp) ? readFileSync(stamp, 'utf8') : '';
+  const runtimeOnly = purpose === 'up' || purpose === 'down';
+  if (installed === lock || (runtimeOnly && installed === `runtime only\n${lock}`)) return '';
   if (existsSync(join(root, 'node_modules')) && purpose !== 'up' && isLinked()) return '';
   console.log('setup: installing npm packages from package-lock.json (npm ci)');
   const npm = process.env.npm_execpath;
   const command = npm ? [process.execPath, npm] : ['npm'];
-  await run([...command, 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root });
+  const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  await run([...command, 'ci', ...(runtimeOnly ? ['--omit=dev'] : []), ...quiet], { cwd: root });
   mkdirSync(dirname(stamp), { recursive: true });
-  writeFileSync(stamp, lock);
+  writeFileSync(stamp, runtimeOnly ? `runtime only\n${lock}` : lock);
   return 'installed';
 }
 

@@ -1,5 +1,6 @@
 /** `mcp machines` and `mcp pool` as values. Pure. */
 import type { MachineState } from '../../registrar/records.ts';
+import { flavorText } from '../../specs/flavor.ts';
 import type { Waiting } from '../plan/plan.ts';
 import type { ObservedMachine } from '../plan/snapshot.ts';
 import type { RegistryPart } from './status-view.ts';
@@ -13,6 +14,8 @@ export interface MachineView {
   address: string;
   provider: string;
   image: string;
+  /** Its size, in words; empty where the provider decided. */
+  flavor: string;
   service: string | null;
   version: string | null;
   /** Phase of its agent; empty where no agent is there. */
@@ -66,6 +69,7 @@ function machineView({ record, agent }: ObservedMachine): MachineView {
     address: record.address ?? '',
     provider: record.provider,
     image: record.image,
+    flavor: flavorText(record.flavor),
     service: record.claim?.service ?? null,
     version: record.claim?.version ?? null,
     agent: agent?.phase ?? '',

@@ -1,6 +1,6 @@
 /** `mcp status` as a value: the stable JSON contract, made from what the registry says. Pure. */
 
-import type { GatewayRecord, SuspendedRecord } from '../../registrar/records.ts';
+import type { GatewayRecord, ProviderRecord, SuspendedRecord } from '../../registrar/records.ts';
 import type { Environment, Service } from '../../specs/nouns.ts';
 import type { Alarm, Waiting } from '../plan/plan.ts';
 import type { ObservedRegistration, Snapshot } from '../plan/snapshot.ts';
@@ -53,6 +53,8 @@ export interface StatusView {
   services: ServiceView[];
   pool: { ready: number; building: number; target: number };
   gateways: GatewayView[];
+  /** Where machines come from and how they are made, as the leading controller said; null before the first one spoke. */
+  provider: ProviderRecord | null;
   waiting: Waiting[];
   alarms: Alarm[];
 }
@@ -62,6 +64,7 @@ export interface ControllerWords {
   leader: string | null;
   waiting: Waiting[];
   alarms: Alarm[];
+  provider?: ProviderRecord;
 }
 
 /** The status of everything, services in declared order, undeclared ones that still have instances last. */
@@ -77,6 +80,7 @@ export function statusView(registry: RegistryPart, controller: ControllerWords):
     services: serviceViews(registry, desired?.environment ?? null),
     pool: poolView(registry, desired?.environment ?? null),
     gateways: registry.gateways.map((gateway) => gatewayView(gateway, lastChange(registry))),
+    provider: controller.provider ?? null,
     waiting: controller.waiting,
     alarms: controller.alarms,
   };

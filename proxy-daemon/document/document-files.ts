@@ -12,12 +12,14 @@ export interface GoodDocument {
   readAt: number;
   /** When the same bytes were read last. */
   confirmedAt: number;
+  /** What was repaired in it. */
+  notes: string[];
   /** Normalised JSON. */
   document: Uint8Array;
 }
 
-/** Raise it whenever normalising changes: what older code wrote is then read anew instead of used. */
-const format = 1;
+/** Raise it whenever normalising or merging changes: what older code wrote is then made anew instead of used. */
+export const formNumber = 2;
 /** How long a document is kept after its service version was last written, ms. */
 const keepMs = 7 * 24 * 3_600_000;
 
@@ -35,11 +37,18 @@ export class DocumentFiles {
   async load(service: string, version: string): Promise<GoodDocument | undefined> {
     try {
       const stored: unknown = JSON.parse(await readFile(this.#path(service, version), 'utf8'));
-      if (!isObject(stored) || stored.format !== format || !isObject(stored.document)) return undefined;
-      const { digest, from, readAt, confirmedAt, document } = stored;
+      if (!isObject(stored) || stored.format !== formNumber || !isObject(stored.document)) return undefined;
+      const { digest, from, readAt, confirmedAt, notes, document } = stored;
       if (typeof digest !== 'string' || typeof from !== 'string') return undefined;
-      if (typeof readAt !== 'number' || typeof confirmedAt !== 'number') return undefined;
-      return { digest, from, readAt, confirmedAt, document: Buffer.from(JSON.stringify(document)) };
+      if (typeof readAt !== 'number' || typeof confirmedAt !== 'number' || !Array.isArray(notes)) return undefined;
+      return {
+        digest,
+        from,
+        readAt,
+        confirmedAt,
+        notes: notes.map(String),
+        document: Buffer.from(JSON.stringify(document)),
+      };
     } catch {
       return undefined;
     }
@@ -50,7 +59,7 @@ export class DocumentFiles {
     await mkdir(this.#dir, { recursive: true });
     const path = this.#path(service, version);
     const { document, ...rest } = good;
-    const head = JSON.stringify({ format, service, version, ...rest }).slice(0, -1);
+    const head = JSON.stringify({ format: formNumber, service, version, ...rest }).slice(0, -1);
     await writeFile(`${path}.new`, `${head},"document":${Buffer.from(document).toString()}}\n`);
     await rename(`${path}.new`, path);
   }

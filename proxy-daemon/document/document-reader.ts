@@ -159,13 +159,14 @@ export class DocumentReader {
         entry.good.confirmedAt = now;
       } else {
         if (entry.refused?.digest === fetched.digest) throw entry.refused.error;
-        const document = await this.#normalise(entry, thread, fetched);
+        const { document, notes } = await this.#normalise(entry, thread, fetched);
         const at = place.address.includes(':') ? `[${place.address}]` : place.address;
         entry.good = {
           digest: fetched.digest,
           from: `${at}:${place.port}${place.path}`,
           readAt: now,
           confirmedAt: now,
+          notes,
           document,
         };
       }
@@ -178,7 +179,7 @@ export class DocumentReader {
 
   async #normalise(entry: Entry, thread: DocumentThread, fetched: { bytes: Uint8Array; digest: string }) {
     try {
-      return (await thread.run({ kind: 'normalise', bytes: fetched.bytes })).document;
+      return await thread.run({ kind: 'normalise', bytes: fetched.bytes });
     } catch (error) {
       if (isMcpError(error) && error.code !== 'DOCUMENT_CLOSED') entry.refused = { digest: fetched.digest, error };
       throw error;

@@ -1,5 +1,5 @@
 import type { Clock } from '../../registrar/clock.ts';
-import { isMcpError } from '../../specs/errors.ts';
+import { sha256 } from '../../specs/digest.ts';
 import type {
   DocumentInfo,
   DocumentSource,
@@ -7,15 +7,15 @@ import type {
   DocumentTarget,
   MergedDocument,
 } from '../document-source.ts';
-import type { GoodDocument } from './document-files.ts';
+import { ServiceDescriptions } from './describe-service.ts';
+import { formNumber, type GoodDocument } from './document-files.ts';
 import { DocumentReader } from './document-reader.ts';
 import { DocumentThread } from './document-thread.ts';
 import { defaultLimits, type FetchLimits } from './fetch-document.ts';
 import { FragmentCache } from './fragment-cache.ts';
-import { headOf, joinJson, joinYaml, type SourceNote } from './merge.ts';
-import type { LeftOut } from './namespace.ts';
+import type { Head } from './merge.ts';
 import { type PlannedService, planServices, type ServicePlan } from './plan-services.ts';
-import { writeYaml } from './write-fragment.ts';
+import type { PublishedService } from './publish-document.ts';
 
 export interface DocumentStoreOptions {
   clock: Clock;
@@ -42,10 +42,13 @@ class DocumentStore implements DocumentSource {
   readonly #clock: Clock;
   readonly #gapMs: number;
   /** Works on what services sent; kept apart, so that a document that takes long does not hold up publishing. */
-  readonly #reading = new DocumentThread({ timeoutMs: 10_000 });
-  readonly #writing = new DocumentThread({ timeoutMs: 30_000 });
+  readonly #reading = new DocumentThread({ timeoutMs: 30_000 });
+  readonly #making = new DocumentThread({ timeoutMs: 30_000 });
+  /** Does nothing whose cost a service can choose. */
+  readonly #writing = new DocumentThread({ timeoutMs: 120_000 });
   readonly #reader: DocumentReader;
   readonly #fragments: FragmentCache;
+  readonly #descriptions = new ServiceDescriptions();
   readonly #listeners = new Set<() => void>();
   readonly #closing = new AbortController();
   #plan: ServicePlan = { services: [], clashing: [] };
@@ -59,7 +62,7 @@ class DocumentStore implements DocumentSource {
     this.#clock = options.clock;
     this.#gapMs = options.gapMs ?? 50;
     const changed = () => this.#touch();
-    this.#fragments = new FragmentCache(this.#writing, changed);
+    this.#fragments = new FragmentCache(this.#making, changed);
     this.#reader = new DocumentReader({
       clock: options.clock,
       thread: this.#reading,
@@ -69,14 +72,8 @@ class DocumentStore implements DocumentSource {
       random: options.random ?? Math.random,
       changed,
     });
-    const empty = { ...headOf(this.#info), paths: {} };
-    this.#current = {
-      json: Buffer.from(JSON.stringify(empty)),
-      yaml: Buffer.from(writeYaml(empty)),
-      digest: '',
-      operations: 0,
-      sources: [],
-    };
+    const empty = { ...this.#info, sources: [], leftOut: [] };
+    this.#current = { digest: '', operations: 0, sources: [], write: this.#writer('', empty, []) };
   }
 
   update(targets: readonly DocumentTarget[], info: DocumentInfo): void {
@@ -101,7 +98,7 @@ class DocumentStore implements DocumentSource {
   async close(): Promise<void> {
     this.#closing.abort();
     this.#listeners.clear();
-    await Promise.all([this.#reading.close(), this.#writing.close(), this.#reader.close()]);
+    await Promise.all([this.#reading.close(), this.#making.close(), this.#writing.close(), this.#reader.close()]);
     await this.#publishing;
   }
 
@@ -119,59 +116,43 @@ class DocumentStore implements DocumentSource {
     await Promise.resolve();
     while (this.#dirty && !signal.aborted) {
       this.#dirty = false;
-      let gapMs = this.#gapMs;
-      try {
-        await this.#publish();
-      } catch (error) {
-        // The thread was ended: what is current stays until the next try.
-        if (!isMcpError(error)) throw error;
-        this.#dirty = true;
-        gapMs = 1_000;
-      }
-      await this.#clock.sleep(gapMs, signal).catch(() => {});
+      this.#publish();
+      await this.#clock.sleep(this.#gapMs, signal).catch(() => {});
     }
   }
 
-  async #publish(): Promise<void> {
+  #publish(): void {
     const { services, clashing } = this.#plan;
-    const wanted = services.map((planned) => ({ planned, versions: this.#readable(planned) }));
-    this.#fragments.want(wanted);
-    const shown = services.flatMap((planned) => {
-      const fragment = this.#fragments.get(planned.service);
-      return fragment ? [{ planned, fragment }] : [];
-    });
-    const notes: SourceNote[] = [];
+    this.#fragments.want(services.map((planned) => ({ planned, versions: this.#readable(planned) })));
+    const described = this.#descriptions.describe(services, this.#fragments, (service, version) =>
+      this.#reader.reading(service, version),
+    );
     const states: DocumentSourceState[] = clashing.map(({ service, version, reason }) => ({
       service,
       version,
       state: 'missing',
       problem: reason,
     }));
-    const leftOut: LeftOut[] = [...clashing, ...shown.flatMap(({ fragment }) => fragment.leftOut)];
-    for (const planned of services) this.#describe(planned, notes, states, leftOut);
-    const written = shown.map(({ fragment }) => fragment.json);
-    const json = Buffer.concat(joinJson({ ...this.#info, sources: notes, leftOut }, written));
-    const tail = {
-      'x-mcp-source': notes.map((note) => ({ ...note })),
-      'x-mcp-left-out': leftOut.map((out) => ({ ...out })),
+    states.push(...described.flatMap((one) => one.states));
+    const head: Head = {
+      ...this.#info,
+      sources: described.flatMap(({ notes }) => notes),
+      leftOut: [...clashing, ...described.flatMap(({ leftOut }) => leftOut)],
     };
-    const [head, end] = await Promise.all(
-      [headOf(this.#info), tail].map((value) => this.#writing.run({ kind: 'yaml', value })),
-    );
-    const yaml = Buffer.concat(
-      joinYaml(
-        head?.text ?? '',
-        end?.text ?? '',
-        shown.map(({ fragment }) => fragment.yaml),
-      ),
-    );
-    // Hashed by the thread pool: megabytes would hold up the event loop.
-    const digest = Buffer.from(await crypto.subtle.digest('SHA-256', json)).toString('hex');
-    const operations = shown.reduce((sum, { fragment }) => sum + fragment.operations, 0);
+    const shown = described.flatMap(({ published }) => published ?? []);
+    const digest = sha256(JSON.stringify([formNumber, head, shown.map((service) => service.digest)]));
+    const operations = shown.reduce((sum, { entry }) => sum + entry.operations, 0);
     const before = this.#current;
-    this.#current = { json, yaml, digest, operations, sources: states };
+    this.#current = { digest, operations, sources: states, write: this.#writer(digest, head, shown) };
     if (before.digest === digest && JSON.stringify(before.sources) === JSON.stringify(states)) return;
     for (const listener of this.#listeners) listener();
+  }
+
+  #writer(digest: string, head: Head, services: PublishedService[]): MergedDocument['write'] {
+    return async (to, generation) => {
+      const now = this.#clock.now();
+      await this.#writing.run({ kind: 'publish', to, digest, head: { generation, ...head }, services, now });
+    };
   }
 
   /** Versions with a document to show, the main one first. */
@@ -180,27 +161,5 @@ class DocumentStore implements DocumentSource {
       const good = this.#reader.reading(service, version)?.good;
       return good ? [{ version, good }] : [];
     });
-  }
-
-  #describe(planned: PlannedService, notes: SourceNote[], states: DocumentSourceState[], leftOut: LeftOut[]): void {
-    const { service, route, versions } = planned;
-    const failed = this.#fragments.problem(service);
-    for (const { version } of versions) {
-      const reading = this.#reader.reading(service, version);
-      const problem = failed ?? (reading?.problem || 'not read yet');
-      // What is said of a document is said of the one shown, also while a newer one is being worked on.
-      const good = this.#fragments.get(service)?.madeFrom.get(version);
-      if (!good || !reading) {
-        states.push({ service, version, state: 'missing', problem });
-        leftOut.push({ service, version, reason: `no document: ${problem}` });
-        continue;
-      }
-      const stale = reading.stale || failed !== undefined;
-      const { digest, from, readAt, confirmedAt } = good;
-      const told = stale ? problem : '';
-      states.push({ service, version, state: stale ? 'stale' : 'fresh', digest, readAt, from, problem: told });
-      const note: SourceNote = { service, version, route, digest, from, readAt: new Date(readAt).toISOString(), stale };
-      notes.push(stale ? { ...note, problem, confirmedAt: new Date(confirmedAt).toISOString() } : note);
-    }
   }
 }

@@ -89,6 +89,6 @@ export class DocumentThread {
 
 function sizeOf(job: Job): number {
   if (job.kind === 'normalise') return job.bytes.byteLength;
-  if (job.kind === 'yaml') return 0;
+  if (job.kind === 'publish') return 0;
   return job.versions.reduce((sum, { document }) => sum + document.byteLength, 0);
 }

@@ -1,10 +1,12 @@
 import { isMcpError } from '../../specs/errors.ts';
 import type { GoodDocument } from './document-files.ts';
 import type { DocumentThread } from './document-thread.ts';
-import type { JobResults } from './jobs.ts';
+import type { MadeFragment } from './jobs.ts';
 import type { PlannedService } from './plan-services.ts';
 
-type WrittenService = JobResults['fragment'] & {
+export type WrittenService = MadeFragment & {
+  /** Equal keys are equal fragments. */
+  key: string;
   /** The documents that it was made from, by version. */
   madeFrom: ReadonlyMap<string, GoodDocument>;
 };
@@ -68,7 +70,7 @@ export class FragmentCache {
       const documents = versions.map(({ version, good }) => ({ version, document: good.document }));
       const made = await this.#thread.run({ kind: 'fragment', service, route, nested, versions: documents });
       if (entry.key !== key) return;
-      entry.fragment = { ...made, madeFrom: new Map(versions.map(({ version, good }) => [version, good])) };
+      entry.fragment = { ...made, key, madeFrom: new Map(versions.map(({ version, good }) => [version, good])) };
       entry.problem = undefined;
     } catch (error) {
       if (entry.key !== key || isMcpError(error, 'DOCUMENT_CLOSED')) return;

@@ -1,14 +1,14 @@
 import type { JsonObject } from './json.ts';
-import type { WrittenFragment } from './merge.ts';
 import type { LeftOut } from './namespace.ts';
-import { normaliseDocument } from './normalise.ts';
+import { type PackedFragment, packFragment } from './pack-fragment.ts';
 import { parseDocument } from './parse-document.ts';
+import { type PublishJob, publishDocument } from './publish-document.ts';
 import { serviceFragment } from './service-fragment.ts';
-import { writeFragmentJson, writeFragmentYaml, writeYaml } from './write-fragment.ts';
+import { writeFragmentJson, writeFragmentYaml } from './write-fragment.ts';
 
 /** What is done off the event loop: everything whose cost grows with what a service wrote. */
 export type Job =
-  /** Parse, validate and normalise a document as read. */
+  /** Parse, repair, validate and normalise a document as read. */
   | { kind: 'normalise'; bytes: Uint8Array }
   /** Make and write one service's fragment. Documents are normalised JSON. */
   | {
@@ -18,31 +18,41 @@ export type Job =
       nested: string[];
       versions: { version: string; document: Uint8Array }[];
     }
-  /** Write a value as YAML. */
-  | { kind: 'yaml'; value: JsonObject };
+  /** Join fragments and write them to files. */
+  | PublishJob;
 
 export interface JobResults {
-  normalise: { document: Uint8Array };
-  fragment: { json: WrittenFragment; yaml: WrittenFragment; leftOut: LeftOut[]; operations: number };
-  yaml: { text: string };
+  normalise: { document: Uint8Array; notes: string[] };
+  fragment: MadeFragment;
+  publish: undefined;
+}
+
+export interface MadeFragment {
+  written: PackedFragment;
+  leftOut: LeftOut[];
+  operations: number;
+  /** What the service calls itself. */
+  title: string;
 }
 
 /** Runs one job; rejects with what its steps throw. */
 export async function runJob(job: Job): Promise<JobResults[Job['kind']]> {
+  if (job.kind === 'publish') return publishDocument(job) as undefined;
   if (job.kind === 'normalise') {
-    const document = await normaliseDocument(parseDocument(job.bytes));
-    return { document: new TextEncoder().encode(JSON.stringify(document)) };
+    // Validators and converters take most of a second to load, and only one of the threads needs them.
+    const { repairAndNormalise } = await import('./repair.ts');
+    const { document, notes } = await repairAndNormalise(parseDocument(job.bytes));
+    return { document: new TextEncoder().encode(JSON.stringify(document)), notes };
   }
-  if (job.kind === 'yaml') return { text: writeYaml(job.value) };
   const versions = job.versions.map(({ version, document }) => ({
     version,
     document: JSON.parse(new TextDecoder().decode(document)) as JsonObject,
   }));
   const fragment = serviceFragment(job.service, job.route, versions, job.nested);
   return {
-    json: writeFragmentJson(job.service, fragment),
-    yaml: writeFragmentYaml(job.service, fragment),
+    written: packFragment(writeFragmentJson(job.service, fragment), writeFragmentYaml(job.service, fragment)),
     leftOut: fragment.leftOut,
     operations: fragment.operations,
+    title: String(fragment.tags[0]?.['x-displayName'] ?? job.service),
   };
 }

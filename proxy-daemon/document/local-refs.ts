@@ -1,4 +1,4 @@
-import { McpError } from '../../specs/errors.ts';
+import { isMcpError, McpError } from '../../specs/errors.ts';
 import {
   type ComponentSection,
   componentKinds,
@@ -27,15 +27,24 @@ import {
  * need only rename components. Pure.
  *
  * Throws DOCUMENT_REMOTE_REF (nothing outside the document is ever read), DOCUMENT_DANGLING_REF, DOCUMENT_REF_CYCLE.
+ * With `onBroken` what that gives stands in the place of a dangling reference, except that a schema becomes one that allows anything.
  */
-export function localiseRefs(document: JsonObject): JsonObject {
-  const placed = placePathItems(document);
+export function localiseRefs(document: JsonObject, onBroken?: BrokenReference): JsonObject {
+  const placed = placePathItems(document, onBroken);
   const names = findNames(placed);
   const added = new Map<string, { section: ComponentSection; name: string; pointer: string }>();
   const rewrite = (node: JsonObject, kind: Kind, at: string): JsonObject => {
     const plain = kind === 'schema' && names.any ? withoutNames(node) : node;
     if (!isReference(plain, kind)) return plain;
-    return { ...plain, $ref: componentRef(placed, names, added, plain.$ref, kind, at) };
+    try {
+      return { ...plain, $ref: componentRef(placed, names, added, plain.$ref, kind, at) };
+    } catch (error) {
+      if (!onBroken || !isMcpError(error, 'DOCUMENT_DANGLING_REF')) throw error;
+      const instead = onBroken(error, at);
+      const { $ref, ...rest } = plain;
+      if (kind === 'schema') return rest;
+      return kind === 'response' ? { description: `Not described: ${error.message}` } : instead;
+    }
   };
   const result = transform(placed, 'document', rewrite);
   const components: JsonObject = { ...objectAt(result, 'components') };
@@ -47,6 +56,9 @@ export function localiseRefs(document: JsonObject): JsonObject {
   }
   return added.size === 0 ? result : { ...result, components };
 }
+
+/** What stands in the place of a dangling reference; `at` is its JSON Pointer. */
+export type BrokenReference = (error: McpError, at: string) => JsonObject;
 
 interface Names {
   any: boolean;
@@ -200,12 +212,20 @@ function dangling(ref: string, why: string): McpError {
 }
 
 /** Path items that are references are replaced by what they refer to, with their own fields on top (3.1, Path Item Object). */
-export function placePathItems(document: JsonObject): JsonObject {
+export function placePathItems(document: JsonObject, onBroken?: BrokenReference): JsonObject {
   const placed: JsonObject = { ...document };
   for (const section of ['paths', 'webhooks']) {
     if (!isObject(document[section])) continue;
     placed[section] = Object.fromEntries(
-      entriesOf(document[section]).map(([path, item]) => [path, isObject(item) ? inPlace(document, item) : item]),
+      entriesOf(document[section]).map(([path, item]) => {
+        if (!isObject(item)) return [path, item];
+        try {
+          return [path, inPlace(document, item)];
+        } catch (error) {
+          if (!onBroken || !isMcpError(error, 'DOCUMENT_DANGLING_REF')) throw error;
+          return [path, onBroken(error, `/${section}/${escapeToken(path)}`)];
+        }
+      }),
     );
   }
   return withoutUnusedPathItems(placed);

@@ -8,7 +8,7 @@ import type { Fragment, LeftOut } from './namespace.ts';
  */
 
 /** The parts of a document that fragments add to, in the order in which they are written. */
-const sections = [
+export const sections = [
   'tags',
   'x-tagGroups',
   'paths',
@@ -31,8 +31,17 @@ const sections = [
 export type Section = (typeof sections)[number];
 const lists: ReadonlySet<Section> = new Set(['tags', 'x-tagGroups']);
 
+/**
+ * Text that stands in a document as it is. `packed` is the same as blocks of raw deflate that end on a byte and refer to nothing
+ * before them, so that packed pieces in a row are the packed document; absent: not packed yet.
+ */
+export interface Piece {
+  text: Uint8Array;
+  packed?: Uint8Array;
+}
+
 /** One service's part of each section, without the brackets around it: JSON members or items, or indented YAML lines. */
-export type WrittenFragment = Partial<Record<Section, Uint8Array>>;
+export type WrittenFragment = Partial<Record<Section, Piece>>;
 
 /** What the fragment adds to each section, as values: an array's items or an object's members. */
 export function sectionsOf(service: string, fragment: Fragment): Map<Section, Json[] | JsonObject> {
@@ -64,27 +73,37 @@ export interface SourceNote {
   problem?: string;
   /** Last time that the same bytes were read; only where stale. */
   confirmedAt?: string;
+  /** What was repaired in the document, where it breaks the letter of its format. */
+  notes?: string[];
 }
 
 export interface Head {
+  /** The gateway's generation that the document comes with. */
+  generation?: number;
   title: string;
   description: string;
   sources: readonly SourceNote[];
   leftOut: readonly LeftOut[];
 }
 
-/** What stands before and after the fragments, as values. */
-export function headOf({ title, description }: Pick<Head, 'title' | 'description'>): JsonObject {
+/** What stands before the fragments, as a value. */
+export function headOf({ generation, title, description }: Omit<Head, 'sources' | 'leftOut'>): JsonObject {
   return {
+    ...(generation === undefined ? {} : { 'x-mcp-generation': generation }),
     openapi: '3.1.0',
     info: { title, ...(description === '' ? {} : { description }), version: '1' },
     servers: [{ url: '/', description: 'This gateway' }],
   };
 }
 
+/** What stands after the fragments, as a value. */
+export function tailOf({ sources, leftOut }: Pick<Head, 'sources' | 'leftOut'>): JsonObject {
+  return { 'x-mcp-source': sources.map((note) => ({ ...note })), 'x-mcp-left-out': leftOut.map((out) => ({ ...out })) };
+}
+
 /** The document as JSON text, in pieces to be concatenated. Fragments are given in the order in which they shall appear. */
-export function joinJson(head: Head, fragments: readonly WrittenFragment[]): Uint8Array[] {
-  const pieces: Uint8Array[] = [encode(JSON.stringify(headOf(head)).slice(0, -1))];
+export function joinJson(head: Head, fragments: readonly WrittenFragment[]): Piece[] {
+  const pieces: Piece[] = [encode(JSON.stringify(headOf(head)).slice(0, -1))];
   let inComponents = false;
   for (const name of sections) {
     const parts = fragments.flatMap((fragment) => fragment[name] ?? []);
@@ -100,21 +119,17 @@ export function joinJson(head: Head, fragments: readonly WrittenFragment[]): Uin
     });
     pieces.push(encode(close));
   }
-  const tail = `"x-mcp-source":${JSON.stringify(head.sources)},"x-mcp-left-out":${JSON.stringify(head.leftOut)}}`;
+  const tail = JSON.stringify(tailOf(head)).slice(1);
   pieces.push(encode(inComponents ? `},${tail}` : `,${tail}`));
   return pieces;
 }
 
 /**
- * The document as YAML text, in pieces. `writtenHead` is `headOf` and `writtenTail` the two `x-mcp-` lists, each a block
- * mapping that ends in a newline; fragments are lines indented as they stand under their section.
+ * The document as YAML text, in pieces. `writtenHead` is `headOf` and `writtenTail` is `tailOf`, each a block mapping that ends
+ * in a newline; fragments are lines indented as they stand under their section.
  */
-export function joinYaml(
-  writtenHead: string,
-  writtenTail: string,
-  fragments: readonly WrittenFragment[],
-): Uint8Array[] {
-  const pieces: Uint8Array[] = [encode(writtenHead)];
+export function joinYaml(writtenHead: string, writtenTail: string, fragments: readonly WrittenFragment[]): Piece[] {
+  const pieces: Piece[] = [encode(writtenHead)];
   let parent = '';
   for (const name of sections) {
     const parts = fragments.flatMap((fragment) => fragment[name] ?? []);
@@ -134,7 +149,8 @@ export function joinYaml(
 }
 
 const encoder = new TextEncoder();
-const comma = encoder.encode(',');
-function encode(text: string): Uint8Array {
-  return encoder.encode(text);
+/** With its own stored block (RFC 1951, 3.2.4): there is one for each service and section. */
+const comma: Piece = { text: encoder.encode(','), packed: Uint8Array.of(0, 1, 0, 0xfe, 0xff, 0x2c) };
+function encode(text: string): Piece {
+  return { text: encoder.encode(text) };
 }

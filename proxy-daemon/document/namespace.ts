@@ -124,9 +124,8 @@ function placeOperations(document: JsonObject, naming: Naming): Places {
       const target = gatewayPath(naming.route, serverBase(naming.route, operation, item, document), path);
       const other = takenBy(target, naming.nested);
       const key = `${method} ${target}`;
-      if (other !== undefined || taken.has(key)) {
-        const reason =
-          other === undefined ? 'the service itself has another operation there' : `requests go to the route ${other}`;
+      const reason = whyLeftOut(method, other, taken.has(key));
+      if (reason !== undefined) {
         places.leftOut.push({ service, version, method, path: target, reason });
         continue;
       }
@@ -138,6 +137,13 @@ function placeOperations(document: JsonObject, naming: Naming): Places {
   for (const { operation } of places.kept)
     if (typeof operation.operationId === 'string') places.goneIds.delete(operation.operationId);
   return places;
+}
+
+function whyLeftOut(method: Method, other: string | undefined, isTaken: boolean): string | undefined {
+  // nginx answers it with 405 whatever its configuration says.
+  if (method === 'trace') return 'the gateway passes on no TRACE';
+  if (other !== undefined) return `requests go to the route ${other}`;
+  return isTaken ? 'the service itself has another operation there' : undefined;
 }
 
 /** What a path item says of all its operations. */
@@ -164,7 +170,7 @@ function renamer(document: JsonObject, naming: Naming, places: Places): (node: J
     schema: (node) => renameSchema(node, prefix),
   };
   return (node, kind) => {
-    const renamed = change[kind]?.(node) ?? node;
+    const renamed = withRenamedExtensions(change[kind]?.(node) ?? node, document, prefix);
     return isReference(renamed, kind) ? { ...renamed, $ref: renameRef(renamed.$ref, prefix) } : renamed;
   };
 }
@@ -173,6 +179,32 @@ function renameRef(ref: string, prefix: string): string {
   const [root, section, name, ...rest] = pointerTokens(ref.slice(1));
   if (root !== 'components' || section === undefined || name === undefined) return ref;
   return `#${[root, section, `${prefix}_${name}`, ...rest].map((token) => `/${fragmentToken(token)}`).join('')}`;
+}
+
+/** Extensions are data, but a reference to a component in one is meant as a reference, and tools resolve it. */
+function withRenamedExtensions(node: JsonObject, document: JsonObject, prefix: string): JsonObject {
+  let changed = node;
+  for (const key of Object.keys(node)) {
+    const value = node[key];
+    if (!key.startsWith('x-') || typeof value !== 'object' || value === null) continue;
+    const renamed = renameDeep(value, document, prefix);
+    if (renamed !== value) changed = { ...changed, [key]: renamed };
+  }
+  return changed;
+}
+
+function renameDeep(value: Json, document: JsonObject, prefix: string): Json {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    const items = value.map((item) => renameDeep(item, document, prefix));
+    return items.some((item, index) => item !== value[index]) ? items : value;
+  }
+  const entries = entriesOf(value).map(([key, item]): [string, Json] => {
+    const isRef = key === '$ref' && typeof item === 'string' && item.startsWith('#/components/');
+    if (!isRef) return [key, renameDeep(item, document, prefix)];
+    return [key, valueAt(document, pointerTokens(item.slice(1))) === undefined ? item : renameRef(item, prefix)];
+  });
+  return entries.some(([key, item]) => item !== value[key]) ? Object.fromEntries(entries) : value;
 }
 
 function renameKeys(need: Json, prefix: string): Json {
@@ -248,7 +280,7 @@ function tagName(service: string, tag: string): string {
 }
 
 /** One tag for the service, then its own ones, declared or only used. */
-function namespacedTags(document: JsonObject, { service, version, alsoLive = [] }: Naming): JsonObject[] {
+function namespacedTags(document: JsonObject, { service, version, prefix, alsoLive = [] }: Naming): JsonObject[] {
   const info = objectAt(document, 'info');
   const title = typeof info.title === 'string' && info.title !== '' ? info.title : service;
   const live = alsoLive.length === 0 ? '' : ` (also live: ${alsoLive.join(', ')})`;
@@ -259,7 +291,8 @@ function namespacedTags(document: JsonObject, { service, version, alsoLive = [] 
   for (const tag of Array.isArray(document.tags) ? document.tags : []) {
     if (!isObject(tag) || typeof tag.name !== 'string') continue;
     const name = tagName(service, tag.name);
-    if (!tags.has(name)) tags.set(name, { ...tag, name, 'x-displayName': tag.name });
+    if (tags.has(name)) continue;
+    tags.set(name, { ...withRenamedExtensions(tag, document, prefix), name, 'x-displayName': tag.name });
   }
   for (const item of Object.values(objectAt(document, 'paths'))) {
     for (const [, operation] of isObject(item) ? operationsOf(item) : []) {

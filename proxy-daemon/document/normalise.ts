@@ -5,7 +5,7 @@ import { isMcpError, McpError } from '../../specs/errors.ts';
 import { spellOutDiscriminators } from './discriminators.ts';
 import { type Kind, transform } from './grammar.ts';
 import { entriesOf, type JsonObject } from './json.ts';
-import { localiseRefs, placePathItems } from './local-refs.ts';
+import { type BrokenReference, localiseRefs, placePathItems } from './local-refs.ts';
 import { withoutSchemaFaults } from './schema-faults.ts';
 import { shieldData, unshieldData } from './shield-data.ts';
 import { upgradeTo31 } from './upgrade-to-31.ts';
@@ -28,10 +28,13 @@ export async function normaliseDocument(document: JsonObject): Promise<JsonObjec
   return normalised;
 }
 
-/** The pure part, after conversion and validation: OpenAPI 3.0 or 3.1 to 3.1.0 with local references. Throws DOCUMENT_*_REF*. */
-export function rewriteOpenApi3(document: JsonObject): JsonObject {
+/**
+ * The pure part, after conversion and validation: OpenAPI 3.0 or 3.1 to 3.1.0 with local references. Throws DOCUMENT_*_REF*, of
+ * which DOCUMENT_DANGLING_REF only without `onBroken`, which says what stands there instead.
+ */
+export function rewriteOpenApi3(document: JsonObject, onBroken?: BrokenReference): JsonObject {
   const own = transform(document, 'document', cleaned);
-  return spellOutDiscriminators(upgradeTo31(localiseRefs(own)));
+  return spellOutDiscriminators(upgradeTo31(localiseRefs(own, onBroken)));
 }
 
 /** What begins with `x-mcp-` is said by the gateway only. Authentication schemes are named without regard to case (RFC 9110, 11.1). */
@@ -64,7 +67,8 @@ export async function validateDocument(document: JsonObject): Promise<void> {
   }
 }
 
-function refuseUnknownVersion(document: JsonObject): void {
+/** Throws DOCUMENT_VERSION where the document is in none of the formats that are known. */
+export function refuseUnknownVersion(document: JsonObject): void {
   const version = document.swagger ?? document.openapi;
   if (document.swagger === '2.0' || (typeof version === 'string' && /^3\.[01]\.\d+$/.test(version))) return;
   throw new McpError(
@@ -73,7 +77,8 @@ function refuseUnknownVersion(document: JsonObject): void {
   );
 }
 
-async function convertSwagger2(document: JsonObject): Promise<JsonObject> {
+/** Swagger 2.0 to OpenAPI 3.0. Rejects with DOCUMENT_INVALID. */
+export async function convertSwagger2(document: JsonObject): Promise<JsonObject> {
   try {
     const { openapi } = await convertObj(shieldData(document) as unknown as OpenAPIV2.Document, {
       patch: true,

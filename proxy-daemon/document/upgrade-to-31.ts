@@ -54,7 +54,7 @@ function nullable(schema: JsonObject): JsonObject {
 }
 
 /** Migration guide, "Modify usage of exclusiveMinimum and exclusiveMaximum": booleans beside a bound become the bound. */
-function exclusiveBounds(schema: JsonObject): JsonObject {
+export function exclusiveBounds(schema: JsonObject): JsonObject {
   let changed = schema;
   for (const [bound, exclusive] of [
     ['minimum', 'exclusiveMinimum'],

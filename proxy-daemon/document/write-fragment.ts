@@ -1,7 +1,7 @@
-import { stringify } from 'yaml';
 import type { Json, JsonObject } from './json.ts';
 import { type Section, sectionsOf, type WrittenFragment } from './merge.ts';
 import type { Fragment } from './namespace.ts';
+import { writeYaml } from './write-yaml.ts';
 
 /** Writes what a fragment adds to each section of the merged document, so that joining needs no parsing. Pure. */
 
@@ -22,11 +22,6 @@ export function writeFragmentYaml(service: string, fragment: Fragment): WrittenF
   });
 }
 
-/** A block mapping that ends in a newline. No aliases: equal parts of a document must not depend on each other. */
-export function writeYaml(value: JsonObject): string {
-  return stringify(value, { aliasDuplicateObjects: false, lineWidth: 0 });
-}
-
 function written(
   service: string,
   fragment: Fragment,
@@ -34,6 +29,7 @@ function written(
 ): WrittenFragment {
   const encoder = new TextEncoder();
   const result: WrittenFragment = {};
-  for (const [section, value] of sectionsOf(service, fragment)) result[section] = encoder.encode(write(section, value));
+  for (const [section, value] of sectionsOf(service, fragment))
+    result[section] = { text: encoder.encode(write(section, value)) };
   return result;
 }

@@ -22,6 +22,8 @@ export interface NginxSettings {
   workers: number;
   /** Old workers are ended this long after a reload even if requests are in flight, ms. */
   shutdownTimeoutMs: number;
+  /** Whether this nginx can serve files that are compressed already. */
+  gzipStatic: boolean;
 }
 
 export function makeNginxConfig(table: RouteTable, settings: NginxSettings): Directive[] {
@@ -40,7 +42,8 @@ export function makeNginxConfig(table: RouteTable, settings: NginxSettings): Dir
 }
 
 const fixedParts = lasting((paths: GatewayPaths) => [...basics(paths.temp), ...proxyDefaults(), ...requestMaps()]);
-const locationsOf = lasting(serverLocations);
+const locationsOf = lasting((paths: GatewayPaths) => serverLocations(paths, true));
+const locationsUnpacked = lasting((paths: GatewayPaths) => serverLocations(paths, false));
 const upstreamOf = lasting((route: Route) => [makeUpstream(route)]);
 
 /** A service without an instance that gets traffic has no upstream: nginx refuses an empty one. */
@@ -54,6 +57,7 @@ function isRouted({ weight }: RouteInstance): boolean {
 
 function makeHttp(table: RouteTable, settings: NginxSettings): Directive[] {
   const live = table.routes.filter(isLive);
+  const locations = settings.gzipStatic ? locationsOf : locationsUnpacked;
   return [
     ...hashSizes(table.routes.length),
     ...fixedParts(settings.paths),
@@ -62,7 +66,7 @@ function makeHttp(table: RouteTable, settings: NginxSettings): Directive[] {
     block(
       'server',
       [],
-      [directive('listen', endpointOf(settings.listen)), directive('server_name', '_'), ...locationsOf(settings.paths)],
+      [directive('listen', endpointOf(settings.listen)), directive('server_name', '_'), ...locations(settings.paths)],
     ),
   ];
 }

@@ -1,38 +1,13 @@
-/** The files of one generation: the document and the 404 answer. Written before the configuration that names them. */
-import { readFileSync } from 'node:fs';
+/** The files of one generation: the 404 answer. Written before the configuration that names it. */
 import { readdir, rm, writeFile } from 'node:fs/promises';
-import type { MergedDocument } from '../document-source.ts';
 import { makeDirectory } from '../files.ts';
 import type { RouteTable } from '../routes/route-table.ts';
 import type { GatewayPaths } from './paths.ts';
 
-export async function writeGenerationFiles(
-  paths: GatewayPaths,
-  generation: number,
-  table: RouteTable,
-  document: MergedDocument,
-): Promise<void> {
+export async function writeGenerationFiles(paths: GatewayPaths, generation: number, table: RouteTable): Promise<void> {
   const files = paths.generation(generation);
   makeDirectory(files.dir);
-  const mode = { mode: 0o644 };
-  await Promise.all([
-    writeFile(files.documentJson, withGeneration(document.json, generation), mode),
-    writeFile(files.documentYaml, [`x-mcp-generation: ${generation}\n`, document.yaml], mode),
-    writeFile(files.notFound, notFoundAnswer(table, generation), mode),
-  ]);
-}
-
-/** The document of a generation as it was before the generation was spliced in; null where the files are not there. */
-export function readGenerationDocument(paths: GatewayPaths, generation: number, digest: string): MergedDocument | null {
-  const files = paths.generation(generation);
-  try {
-    const json = readFileSync(files.documentJson);
-    const yaml = readFileSync(files.documentYaml);
-    const own = Buffer.concat([Buffer.from('{'), json.subarray(json.indexOf(',') + 1)]);
-    return { json: own, yaml: yaml.subarray(yaml.indexOf('\n') + 1), digest, operations: 0, sources: [] };
-  } catch {
-    return null;
-  }
+  await writeFile(files.notFound, notFoundAnswer(table, generation), { mode: 0o644 });
 }
 
 /** Removes the files of all generations before `oldest`, which nobody can be reading any more. */
@@ -40,11 +15,6 @@ export async function removeGenerationsBefore(paths: GatewayPaths, oldest: numbe
   const names = await readdir(paths.generations).catch(() => []);
   const past = names.filter((name) => /^\d+$/.test(name) && Number(name) < oldest);
   await Promise.all(past.map((name) => rm(paths.generation(Number(name)).dir, { recursive: true, force: true })));
-}
-
-/** Spliced into the text as first key: parsing and printing megabytes for one number would block the daemon. */
-function withGeneration(json: Buffer, generation: number): Uint8Array[] {
-  return [Buffer.from(`{"x-mcp-generation":${generation},`), json.subarray(json.indexOf('{') + 1)];
 }
 
 function notFoundAnswer(table: RouteTable, generation: number): string {

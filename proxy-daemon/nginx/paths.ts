@@ -16,6 +16,8 @@ export interface GatewayPaths {
   /** Pages and the status document. */
   www: string;
   statusJson: string;
+  /** The documents served: `current` holds the merged one, `services` one folder a service. Fixed places. */
+  documents: { all: string; current: string; services: string };
   generations: string;
   /** What the daemon remembers over a restart. */
   memory: string;
@@ -25,8 +27,6 @@ export interface GatewayPaths {
 /** Files that change with a generation: written under its own directory, switched by the configuration that names them. */
 interface GenerationPaths {
   dir: string;
-  documentJson: string;
-  documentYaml: string;
   /** Body of the 404 answer: the routes there are. */
   notFound: string;
 }
@@ -34,6 +34,7 @@ interface GenerationPaths {
 /** `dir` should be absolute: nginx resolves others against its own prefix. */
 export function gatewayPaths(dir: string): GatewayPaths {
   const generations = join(dir, 'generations');
+  const documents = join(dir, 'www', 'documents');
   return {
     dir,
     config: join(dir, 'nginx.conf'),
@@ -43,14 +44,13 @@ export function gatewayPaths(dir: string): GatewayPaths {
     temp: join(dir, 'temp'),
     www: join(dir, 'www'),
     statusJson: join(dir, 'www', 'status.json'),
+    documents: { all: documents, current: join(documents, 'current'), services: join(documents, 'services') },
     generations,
     memory: join(dir, 'last-good.json'),
     generation: (generation) => {
       const own = join(generations, String(generation));
       return {
         dir: own,
-        documentJson: join(own, 'openapi.json'),
-        documentYaml: join(own, 'openapi.yaml'),
         notFound: join(own, 'not-found.json'),
       };
     },

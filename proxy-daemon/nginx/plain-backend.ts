@@ -4,16 +4,18 @@
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { Clock } from '../../registrar/clock.ts';
-import { McpError } from '../../specs/errors.ts';
+import { isMcpError, McpError } from '../../specs/errors.ts';
 import type { MergedDocument } from '../document-source.ts';
 import { replaceFile } from '../files.ts';
 import type { GatewayBackend, Publication, PublicationTimes } from '../gateway-backend.ts';
 import type { RouteTable } from '../routes/route-table.ts';
 import { makeNginxConfig } from './config.ts';
 import { emit } from './emit.ts';
-import { readGenerationDocument, removeGenerationsBefore, writeGenerationFiles } from './generation-files.ts';
+import { removeGenerationsBefore, writeGenerationFiles } from './generation-files.ts';
 import { NginxProcess } from './nginx-process.ts';
 import { type GatewayPaths, gatewayPaths, generationMark } from './paths.ts';
+import { canServePacked } from './run-nginx.ts';
+import { servedDocument, writeDocument } from './served-document.ts';
 import { installStaticFiles } from './static-files.ts';
 import { workerUser } from './worker-user.ts';
 
@@ -61,7 +63,7 @@ export class PlainBackend implements GatewayBackend {
   }
 
   lastDocument(): MergedDocument | null {
-    return readGenerationDocument(this.#paths, this.#generation, this.#served.document);
+    return servedDocument(this.#paths);
   }
 
   serves(publication: Publication): boolean {
@@ -76,15 +78,15 @@ export class PlainBackend implements GatewayBackend {
     this.#writeCandidate(`${header(generation, publication.document.digest)}${config}`);
     const testing = this.#nginx.test(this.#paths.candidate);
     // The check does not look into the files that the configuration names, so they are written meanwhile.
-    const files = writeGenerationFiles(this.#paths, generation, publication.table, publication.document);
-    const writing = files.then(
-      () => null,
-      (error: unknown) => error,
+    const files = this.#writeFiles(generation, publication).then(
+      (show) => ({ show }),
+      (error: unknown) => ({ error }),
     );
-    const [test, written] = await Promise.all([testing, writing]);
-    if (written !== null) throw diskError(written);
+    const [test, written] = await Promise.all([testing, files]);
+    if ('error' in written) throw diskError(written.error);
     if (!test.ok) throw rejected(test.output);
 
+    written.show();
     renameSync(this.#paths.candidate, this.#paths.config);
     const old = this.#nginx.reload();
     const told = clock.monotonic();
@@ -116,6 +118,15 @@ export class PlainBackend implements GatewayBackend {
     return true;
   }
 
+  /** Resolves with what puts the document in its place. */
+  async #writeFiles(generation: number, { table, document }: Publication): Promise<() => void> {
+    const [show] = await Promise.all([
+      writeDocument(this.#paths, generation, document),
+      writeGenerationFiles(this.#paths, generation, table),
+    ]);
+    return show;
+  }
+
   /** Nobody reads it but the check that follows, so it need not be whole at any other time. */
   #writeCandidate(text: string): void {
     try {
@@ -134,7 +145,14 @@ export class PlainBackend implements GatewayBackend {
     if (known?.table.routes === table.routes && known.drainTimeoutMs === drainTimeoutMs) return known.config;
     const { listen, workers } = this.#options;
     const shutdownTimeoutMs = Math.min(drainBounds.max, Math.max(drainBounds.min, drainTimeoutMs));
-    const settings = { listen, paths: this.#paths, user: this.#user, workers, shutdownTimeoutMs };
+    const settings = {
+      listen,
+      paths: this.#paths,
+      user: this.#user,
+      workers,
+      shutdownTimeoutMs,
+      gzipStatic: canServePacked(),
+    };
     const config = emit(makeNginxConfig(table, settings));
     this.#rendered = { table, drainTimeoutMs, config };
     return config;
@@ -165,6 +183,7 @@ function rejected(output: string): McpError {
 }
 
 function diskError(error: unknown): McpError {
+  if (isMcpError(error)) return error;
   const said = error instanceof Error ? error.message : String(error);
   return new McpError('GATEWAY_DISK', `the new configuration can't be written: ${said}`, {
     cause: error,

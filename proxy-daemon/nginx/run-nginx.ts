@@ -1,5 +1,5 @@
 /** Runs the nginx program to its end: to check a configuration, or to start a master that then lives by itself. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
 export interface NginxRun {
@@ -41,4 +41,13 @@ export function runNginx(args: string[], cwd: string): Promise<NginxRun> {
       if (code !== 0) end(false);
     });
   });
+}
+
+let servesPacked: boolean | undefined;
+
+/** True where this nginx can serve files that are compressed already (`gzip_static`; Debian's can). Asked once. */
+export function canServePacked(): boolean {
+  servesPacked ??=
+    spawnSync(program, ['-V'], { encoding: 'utf8' }).stderr?.includes('http_gzip_static_module') ?? false;
+  return servesPacked;
 }

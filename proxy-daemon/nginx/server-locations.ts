@@ -1,13 +1,16 @@
 /** What the gateway answers itself, what it proxies, and how it words its errors. Pure. */
+import { documentLocations } from './document-locations.ts';
 import type { Argument, Directive, NginxText } from './emit.ts';
 import { block, directive, nginxText } from './emit.ts';
+import { exact, gzipTypes, header } from './location-parts.ts';
 import { type GatewayPaths, generationMark } from './paths.ts';
 
 /** A page may load from the gateway alone. Swagger UI styles itself inline and draws icons from data: URLs. */
 const pagePolicy =
   "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'self'";
 
-export function serverLocations(paths: GatewayPaths): Directive[] {
+/** `gzipStatic`: see NginxSettings. */
+export function serverLocations(paths: GatewayPaths, gzipStatic: boolean): Directive[] {
   const files = paths.generation(generationMark);
   const ownHeaders = [
     header('X-MCP-Generation', generationMark),
@@ -15,14 +18,6 @@ export function serverLocations(paths: GatewayPaths): Directive[] {
     header('X-Content-Type-Options', 'nosniff'),
   ];
   const page = [...ownHeaders, header('Content-Security-Policy', pagePolicy), directive('gzip', 'on'), gzipTypes];
-  const document = (file: string) => [
-    ...ownHeaders,
-    header('Cache-Control', 'no-cache'),
-    header('Access-Control-Allow-Origin', '*'),
-    directive('gzip', 'on'),
-    gzipTypes,
-    directive('alias', file),
-  ];
   return [
     ...ownHeaders,
     directive('error_page', 404, '/_mcp/not-found'),
@@ -31,14 +26,7 @@ export function serverLocations(paths: GatewayPaths): Directive[] {
       directive('default_type', 'application/json'),
       directive('return', 200, `{"status":"ok","generation":${generationMark}}`),
     ]),
-    exact('/openapi.json', document(files.documentJson)),
-    exact('/openapi.yaml', document(files.documentYaml)),
-    exact('/docs', [directive('return', 308, '/docs/')]),
-    block(
-      'location',
-      ['^~', '/docs/'],
-      [...page, directive('alias', `${paths.www}/docs/`), directive('index', 'index.html')],
-    ),
+    ...documentLocations(paths, gzipStatic, ownHeaders, page),
     exact('/status', [
       ...page,
       header('Cache-Control', 'no-cache'),
@@ -58,8 +46,6 @@ export function serverLocations(paths: GatewayPaths): Directive[] {
     block('location', ['/'], proxied()),
   ];
 }
-
-const gzipTypes = directive('gzip_types', 'application/json', 'application/yaml', 'text/css', 'application/javascript');
 
 function proxied(): Directive[] {
   const refuse = (left: NginxText, operator: '=' | '!=', right: Argument, status: number) =>
@@ -119,12 +105,4 @@ function errorLocation({ status, code, message, hint }: GatewayError): Directive
       directive('return', status, nginxText`{"error":${before}"$mcp_service"${middle}"$mcp_request_id"${after}}`),
     ],
   );
-}
-
-function exact(path: string, body: Directive[]): Directive {
-  return block('location', ['=', path], body);
-}
-
-function header(name: string, value: Argument): Directive {
-  return directive('add_header', name, value, 'always');
 }

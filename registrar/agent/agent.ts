@@ -13,9 +13,11 @@ import { codecs, encode } from '../store/codecs.ts';
 import { agentWord, type InstanceView, runsTheSame } from './agent-records.ts';
 import { ArtifactStore, defaultArtifactLimits } from './artifact.ts';
 import { Bell } from './bell.ts';
+import type { ConsoleLog } from './console-log.ts';
 import type { HostSide } from './host-side.ts';
 import { Instance } from './instance.ts';
 import { endLeftovers } from './leftovers.ts';
+import type { MachineRights } from './machine-rights.ts';
 import { OwnNodes } from './own-nodes.ts';
 import { Registration } from './registration.ts';
 import { awaitTurn } from './restart-turn.ts';
@@ -54,6 +56,10 @@ export interface AgentOptions {
   signal: AbortSignal;
   /** Of a machine behind its host's address translation. */
   host?: HostSide;
+  /** Its own in the registry, where those differ from everybody's. */
+  rights?: MachineRights;
+  /** Shows the service's output too. */
+  console?: ConsoleLog;
   timing?: Partial<AgentTiming>;
 }
 
@@ -107,7 +113,7 @@ class Agent {
       defaultArtifactLimits,
       host && ((artifact) => host.sourceOf(artifact)),
     );
-    this.#output = new RotatingLog(join(config.dir, 'service.log'));
+    this.#output = new RotatingLog(join(config.dir, 'service.log'), {}, options.console?.voice('service').write);
     this.#keeper = new SessionKeeper({
       connect,
       clock,
@@ -118,6 +124,7 @@ class Agent {
           machine: config.uuid,
           clusterId: config.clusterId,
           own: this.#own,
+          rights: options.rights,
           resyncMs: this.#timing.resyncMs,
           clock,
           log,

@@ -1,6 +1,6 @@
 /** The agent's entrances for the command line. */
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
@@ -12,7 +12,10 @@ import type { ConnectRegistry } from '../registry-client.ts';
 import { systemClock } from '../system-clock.ts';
 import { connectZooKeeper, type ZooKeeperOptions } from '../zookeeper/client.ts';
 import { runAgent } from './agent.ts';
+import { ConsoleLog, renderLogLine } from './console-log.ts';
 import { HostSide, hostSideSchema } from './host-side.ts';
+import { LastSession } from './last-session.ts';
+import { MachineRights } from './machine-rights.ts';
 import { RotatingLog } from './rotating-log.ts';
 import { runStandalone } from './standalone.ts';
 
@@ -28,25 +31,48 @@ const machineConfig = z.object({
   /** The machine's directory. */
   dir: z.string().startsWith('/'),
   sessionTimeoutMs: z.int().min(1_000).max(300_000).optional(),
+  /** Its rights in the registry; absent: those it is started with. */
+  access: z.object({ auth: z.array(z.object({ scheme: z.string(), auth: z.string() })), owner: z.string() }).optional(),
   /** Where the machine is behind its host's address translation. */
   host: hostSideSchema.optional(),
 });
 
 /**
  * Runs a machine's agent as its configuration file says (JSON: uuid, address, registry, clusterId, dir, and optionally
- * sessionTimeoutMs) until the signal aborts; `auth` are its registry credentials. It logs to `<dir>/agent.log`, JSON lines.
+ * sessionTimeoutMs) until the signal aborts; `auth` gives its registry credentials where the file has none. It logs to `<dir>/agent.log`, JSON lines, and its
+ * words and its service's go to standard output, the machine's console.
  * Errors: AGENT_BAD_CONFIG, and those of `runAgent`.
  */
 export async function runMachineAgent(
   configFile: string,
-  { auth, signal }: { auth?: ZooKeeperOptions['auth']; signal: AbortSignal },
+  { auth, signal }: { auth?: () => ZooKeeperOptions['auth']; signal: AbortSignal },
 ): Promise<void> {
-  const { registry, sessionTimeoutMs, host, ...config } = await readConfig(configFile);
-  const file = new RotatingLog(join(config.dir, 'agent.log'));
+  const { registry, sessionTimeoutMs, host, access, ...config } = await readConfig(configFile);
+  const rights = access && new MachineRights(config.uuid, access);
+  const last = new LastSession(config.dir);
+  const console = new ConsoleLog((text) => void process.stdout.write(text), systemClock);
+  const file = new RotatingLog(join(config.dir, 'agent.log'), {}, console.voice('agent', renderLogLine).write);
   const log = pino({ base: { machine: config.uuid } }, file);
-  const connect = connector(registry, auth, sessionTimeoutMs, log);
+  const connect = connector(registry, {
+    auth: access?.auth ?? auth?.(),
+    aclOf: rights?.acl,
+    onSession: (credentials) => void last.keep(credentials),
+    sessionTimeoutMs: sessionTimeoutMs ?? defaultSessionTimeoutMs,
+    onTrouble: (error) => log.warn({ err: error }, 'registry connection'),
+  });
   try {
-    await runAgent({ config, connect, clock: systemClock, log, signal, host: host && new HostSide(host) });
+    await mkdir(config.dir, { recursive: true });
+    await last.end(registry);
+    await runAgent({
+      config,
+      connect,
+      rights,
+      clock: systemClock,
+      log,
+      signal,
+      console,
+      host: host && new HostSide(host),
+    });
   } catch (error) {
     log.fatal({ err: error }, 'agent failed');
     throw error;
@@ -92,14 +118,8 @@ export async function runStandaloneAgent(options: StandaloneAgentOptions, signal
   await runStandalone({ ...rest, uuid: randomUUID(), health, signal });
 }
 
-function connector(
-  registry: string,
-  auth: ZooKeeperOptions['auth'],
-  sessionTimeoutMs = defaultSessionTimeoutMs,
-  log: Logger,
-): ConnectRegistry {
-  const onTrouble = (error: unknown) => log.warn({ err: error }, 'registry connection');
-  return (options) => connectZooKeeper(registry, { ...options, auth, sessionTimeoutMs, onTrouble });
+function connector(registry: string, how: ZooKeeperOptions): ConnectRegistry {
+  return (options) => connectZooKeeper(registry, { ...how, ...options });
 }
 
 async function readConfig(path: string) {

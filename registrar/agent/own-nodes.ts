@@ -144,7 +144,7 @@ async function change(
   signal: AbortSignal,
 ): Promise<void> {
   if (wish.text === null) {
-    if (found) await client.delete(path, found.stat.version, { signal }).catch(ignoreGone);
+    if (found) await take(client, path, found.stat, signal);
   } else if (!found) {
     await createEphemeral(client, path, wish.text, wish.makeParents, signal);
   } else if (found.stat.ephemeralOwner === client.sessionId) {
@@ -157,6 +157,20 @@ async function change(
       { op: 'create', path, data: wish.text, mode: 'ephemeral' } as const,
     ];
     await client.multi(replace, { signal }).catch(ignoreGone);
+  }
+}
+
+/**
+ * Where a machine may register and take away nobody (access.ts), it can't take its own registration away either, but it can
+ * end its session, and all that is its own with it.
+ */
+async function take(client: RegistryClient, path: string, stat: Stat, signal: AbortSignal): Promise<void> {
+  try {
+    await client.delete(path, stat.version, { signal });
+  } catch (error) {
+    const mine = stat.ephemeralOwner === client.sessionId;
+    if (mine && isMcpError(error, 'REGISTRY_NO_AUTH')) await client.close();
+    else ignoreGone(error);
   }
 }
 

@@ -81,7 +81,7 @@ async function readPeer(registry: RegistryClient, machine: string, signal: Abort
     const stat = await registry.exists(paths.registration(service, version, machine), { signal });
     return { service, phase, registeredAt: stat?.czxid ?? null };
   } catch (error) {
-    if (isMcpError(error, 'REGISTRY_NO_NODE', 'RECORD_INVALID')) return null;
+    if (isMcpError(error, 'REGISTRY_NO_NODE', 'REGISTRY_NO_AUTH', 'RECORD_INVALID')) return null;
     throw error;
   }
 }

@@ -16,19 +16,23 @@ const defaultBounds: LogBounds = { maxBytes: 8 * 1024 ** 2, maxPendingBytes: 102
 export class RotatingLog {
   readonly #path: string;
   readonly #bounds: LogBounds;
+  readonly #echo: ((data: string | Uint8Array) => void) | undefined;
   #pending: Buffer[] = [];
   #pendingBytes = 0;
   #dropped = 0;
   #tail: Buffer = Buffer.alloc(0);
   #writing: Promise<void> | null = null;
 
-  constructor(path: string, bounds: Partial<LogBounds> = {}) {
+  /** `echo` hears all that is written, at once. */
+  constructor(path: string, bounds: Partial<LogBounds> = {}, echo?: (data: string | Uint8Array) => void) {
     this.#path = path;
     this.#bounds = { ...defaultBounds, ...bounds };
+    this.#echo = echo;
   }
 
   write(data: string | Uint8Array): void {
     const chunk = Buffer.from(data);
+    this.#echo?.(data);
     const tail = Buffer.concat([this.#tail, chunk]);
     this.#tail = tail.subarray(Math.max(0, tail.length - this.#bounds.tailBytes));
     if (this.#pendingBytes + chunk.length > this.#bounds.maxPendingBytes) {

@@ -5,6 +5,7 @@ import type { Clock } from '../clock.ts';
 import { paths } from '../layout.ts';
 import type { RegistryClient, WatchHandle, WatchNotice } from '../registry-client.ts';
 import { Bell } from './bell.ts';
+import type { MachineRights } from './machine-rights.ts';
 import type { OwnNodes } from './own-nodes.ts';
 import { within } from './within.ts';
 import { type AgentWorld, readWorld } from './world.ts';
@@ -16,6 +17,7 @@ export interface SessionWatch {
   machine: string;
   clusterId: string;
   own: OwnNodes;
+  rights?: MachineRights;
   resyncMs: number;
   clock: Clock;
   log: Logger;
@@ -48,7 +50,7 @@ export async function followWorld(watch: SessionWatch): Promise<void> {
       const pause = await (async () => {
         if (!prepared) await prepare(watch, onNotice);
         prepared = true;
-        const world = await readWorld(client, machine, watch.clusterId, signal);
+        const world = await readWorld(client, machine, watch.clusterId, signal, watch.rights);
         watch.onWorld(world);
         if (world.ledger === 'foreign') throw world.error;
         if (world.ledger === 'missing') return againMs;

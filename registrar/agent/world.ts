@@ -5,6 +5,7 @@ import { readCluster } from '../recipes/format-registry.ts';
 import type { AssignmentRecord, MachineState } from '../records.ts';
 import type { RegistryClient, Zxid } from '../registry-client.ts';
 import { type Codec, codecs, decode } from '../store/codecs.ts';
+import type { MachineRights } from './machine-rights.ts';
 import type { ConfigValues } from './service-config.ts';
 
 export type AgentWorld =
@@ -28,6 +29,7 @@ export async function readWorld(
   machine: string,
   clusterId: string,
   signal: AbortSignal,
+  rights?: MachineRights,
 ): Promise<AgentWorld> {
   try {
     await readCluster(client, { clusterId, signal });
@@ -39,6 +41,7 @@ export async function readWorld(
   if (state === 'missing') return { ledger: 'missing' };
   const assignment = await readAssignment(client, paths.assignment(machine), signal);
   if (assignment === null || typeof assignment === 'string') return { ledger: 'here', state, assignment, config: null };
+  await rights?.enter(client, assignment.key);
   const config = await read(client, codecs.config, paths.config(assignment.service), signal);
   const known = config ? { values: config.value.values, since: config.since } : { values: {}, since: 0 };
   return { ledger: 'here', state, assignment, config: known };

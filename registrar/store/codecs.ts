@@ -18,7 +18,14 @@ import type {
   StatusRecord,
   SuspendedRecord,
 } from '../records.ts';
-import { configSignal, configValues, environmentSchema, onConfigChange, versionSchema } from './environment-schema.ts';
+import {
+  configSignal,
+  configValues,
+  environmentSchema,
+  flavorSchema,
+  onConfigChange,
+  versionSchema,
+} from './environment-schema.ts';
 import { count, shaped, text, time } from './shape.ts';
 
 /** How one kind of record is checked. */
@@ -51,6 +58,7 @@ export const codecs = {
     provider: text,
     providerId: text.optional(),
     image: text,
+    flavor: flavorSchema.optional(),
     state: z.enum(['building', 'verifying', 'ready', 'claimed', 'draining', 'deleting']),
     operation: text,
     epoch: count,
@@ -70,6 +78,7 @@ export const codecs = {
     configSignal: configSignal.optional(),
     drainTimeoutMs: count,
     stopTimeoutMs: count,
+    key: text.optional(),
     want: z.enum(['run', 'drain', 'stop']),
     operation: text,
     epoch: count,
@@ -115,6 +124,7 @@ export const codecs = {
     at: time,
     waiting: z.array(z.object({ what: text, why: text })),
     alarms: z.array(z.object({ code: text, message: text })),
+    provider: z.object({ name: text, facts: z.record(z.string(), text) }).optional(),
   }),
   event: shaped<EventRecord>({
     at: time,

@@ -1,6 +1,15 @@
 /** The resolved environment as /desired holds it. What people may write is checked in specs; this only checks the structure. */
 import { z } from 'zod';
-import type { Artifact, Environment, GatewaySpec, HealthCheck, PoolSpec, Service, Version } from '../../specs/nouns.ts';
+import type {
+  Artifact,
+  Environment,
+  Flavor,
+  GatewaySpec,
+  HealthCheck,
+  PoolSpec,
+  Service,
+  Version,
+} from '../../specs/nouns.ts';
 import { count, shaped, text } from './shape.ts';
 
 export const configValues = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
@@ -41,9 +50,11 @@ const serviceSchema = shaped<Service>({
   versions: z.array(versionSchema),
 });
 
+export const flavorSchema = shaped<Flavor>({ memoryBytes: count, cpus: z.int().min(1), diskBytes: count.optional() });
+
 export const environmentSchema = shaped<Environment>({
   name: text,
-  pool: shaped<PoolSpec>({ size: count, image: text }),
+  pool: shaped<PoolSpec>({ size: count, image: text, flavor: flavorSchema.optional() }),
   gateway: shaped<GatewaySpec>({ title: text, description: text }),
   services: z.array(serviceSchema),
 });

@@ -26,6 +26,8 @@ export interface SessionOptions {
   replyLimitBytes: number;
   tls?: RegistryTls;
   auth: Auth[];
+  resume?: SessionCredentials;
+  begun?: (credentials: SessionCredentials) => void;
   /** The watches to set again on a new connection, as frames; none on the first. */
   rewatch: (lastZxid: Zxid) => Buffer[];
   /** All of `rewatch` has been answered. */
@@ -36,6 +38,14 @@ export interface SessionOptions {
   over: () => void;
   /** Each failed attempt and each broken connection, for logs. */
   trouble: (error: unknown) => void;
+}
+
+/** Of a session; a secret. */
+export interface SessionCredentials {
+  /** `0x` hex. */
+  id: string;
+  /** base64 */
+  password: string;
 }
 
 export interface Auth {
@@ -69,6 +79,12 @@ export class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#timeoutMs = options.timeoutMs;
+    const { resume } = options;
+    if (resume)
+      this.#credentials = {
+        id: BigInt.asIntN(64, BigInt(resume.id)),
+        password: Buffer.from(resume.password, 'base64'),
+      };
     void this.#run();
   }
 
@@ -205,6 +221,11 @@ export class Session {
       return;
     }
     this.#credentials = { id: reply.id, password: reply.password };
+    if (!known)
+      this.#options.begun?.({
+        id: protocol.sessionHex(reply.id),
+        password: Buffer.from(reply.password).toString('base64'),
+      });
     this.#timeoutMs = reply.timeoutMs;
     link.ready = true;
     this.#watchSilence(link);

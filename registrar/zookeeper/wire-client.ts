@@ -30,7 +30,7 @@ import { RequestQueue } from './request-queue.ts';
 import { ServerList } from './server-list.ts';
 import { ServerWatches } from './server-watches.ts';
 import type { Auth } from './session.ts';
-import { Session } from './session.ts';
+import { Session, type SessionCredentials } from './session.ts';
 import { deadError } from './session-state.ts';
 import type { OneShotKind, PersistentMode } from './watches.ts';
 import { WatchTable } from './watches.ts';
@@ -46,6 +46,12 @@ export interface WireOptions {
    * has the same ones.
    */
   auth?: { scheme: string; auth: Uint8Array | string }[];
+  /** Rights on a node that is created without any, by its path; default: only for whoever has the same credentials. */
+  aclOf?: (path: string) => readonly Acl[];
+  /** Goes on with this session, where it still lives, in place of a new one. */
+  resume?: SessionCredentials;
+  /** Told of each session: whoever has its credentials can go on with it, or end it. */
+  onSession?: (credentials: SessionCredentials) => void;
   /** Requests waiting or on the wire; default 10,000. */
   queueLimit?: number;
   /** Bytes of them; default 64 MB. */
@@ -71,7 +77,7 @@ interface Call<T> {
 
 export class WireClient implements RegistryClient {
   readonly #chroot: string;
-  readonly #defaultAcl: readonly Acl[];
+  readonly #aclOf: (path: string) => readonly Acl[];
   readonly #queue: RequestQueue;
   readonly #session: Session;
   readonly #table = new WatchTable();
@@ -82,7 +88,8 @@ export class WireClient implements RegistryClient {
     const { servers, chroot } = parseConnectString(connectString);
     const timeoutMs = options.sessionTimeoutMs ?? 10_000;
     this.#chroot = chroot;
-    this.#defaultAcl = options.auth?.length ? creatorAcl : openAcl;
+    const usual = options.auth?.length ? creatorAcl : openAcl;
+    this.#aclOf = options.aclOf ?? (() => usual);
     this.#queue = new RequestQueue({
       requests: options.queueLimit ?? 10_000,
       bytes: options.queueBytes ?? 64 * 1024 * 1024,
@@ -94,6 +101,8 @@ export class WireClient implements RegistryClient {
       connectTimeoutMs: options.connectTimeoutMs ?? Math.max(1000, timeoutMs / (servers.length + 1)),
       replyLimitBytes: options.replyLimitBytes ?? 4 * 1024 * 1024,
       tls: options.tls,
+      resume: options.resume,
+      begun: options.onSession,
       auth: (options.auth ?? []).map(({ scheme, auth }) => ({ scheme, auth: Buffer.from(auth) })),
       rewatch: (lastZxid) => this.#watches.all(this.#toServer).map((set) => protocol.setWatchesFrame(lastZxid, set)),
       rewatched: () => this.#table.resync(),
@@ -139,7 +148,7 @@ export class WireClient implements RegistryClient {
   ): Promise<{ path: string; stat: Stat; zxid: Zxid }> {
     const { mode, acl, ttlMs, signal } = options;
     return this.#write(
-      checkedOp({ op: 'create', path, data, mode, acl, ttlMs }, this.#defaultAcl),
+      checkedOp({ op: 'create', path, data, mode, acl: acl ?? [...this.#aclOf(path)], ttlMs }),
       signal,
       (reader, { zxid }) => {
         const created = this.#toClient(reader.string());
@@ -193,7 +202,7 @@ export class WireClient implements RegistryClient {
   }
 
   async multi(ops: MultiOp[], options: CallOptions = {}): Promise<MultiResult[]> {
-    const checked = ops.map((op) => checkedOp(op, this.#defaultAcl));
+    const checked = ops.map((op) => checkedOp(op, this.#aclOf(op.path)));
     if (checked.length === 0) {
       await this.sync('/', options);
       return [];

@@ -3,7 +3,7 @@ import { readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { findDaemon } from '../../mcp/local/daemons.ts';
-import { readSecret } from '../../mcp/local/secret.ts';
+import { ownerOptions, readSecret } from '../../mcp/local/secret.ts';
 import { registryOf, statePaths } from '../../mcp/local/state.ts';
 import type { StatusView } from '../../mcp/view/status-view.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
@@ -49,7 +49,7 @@ export function machinesOf(status: StatusView, service?: string): string[] {
 /** Runs with an operator's connection to the environment's registry. */
 export async function withRegistry<T>(env: TestEnvironment, use: (client: RegistryClient) => Promise<T>): Promise<T> {
   const auth = readSecret(statePaths(env.dir).secret);
-  const client = await connectZooKeeper(registryOf(env.state), { sessionTimeoutMs: 10_000, auth });
+  const client = await connectZooKeeper(registryOf(env.state), { sessionTimeoutMs: 10_000, ...ownerOptions(auth) });
   try {
     return await use(client);
   } finally {

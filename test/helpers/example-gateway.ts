@@ -33,14 +33,15 @@ export interface ExampleGateway {
 
 /**
  * Real nginx and the real document store before the example's real services, and before `others`: more instances by service
- * name, each with its document at /openapi.json.
+ * name, each with its document at /openapi.json. Documents are read again every `refreshMs`; 60 s.
  */
 export async function startExampleGateway(
   t: ExecutionContext,
   others: Record<string, { address: string; port: number }> = {},
+  refreshMs?: number,
 ): Promise<ExampleGateway> {
   const gateway = await testGateway(t);
-  const documents = createDocumentStore({ clock: systemClock, stateDir: await tempDir(t) });
+  const documents = createDocumentStore({ clock: systemClock, stateDir: await tempDir(t), refreshMs });
   t.teardown(() => documents.close());
   const instances = new Map<string, string>();
   const template = sampleEnvironment().services[0] as Service;

@@ -1,3 +1,5 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { DocumentSource, MergedDocument } from '../../proxy-daemon/document-source.ts';
 
 /** A document source whose document has the given title; with an empty one it has read nothing yet. */
@@ -23,10 +25,14 @@ export function fixedDocuments(title: string): { source: DocumentSource; set(tit
 
 function documentOf(title: string): MergedDocument {
   return {
-    json: Buffer.from(JSON.stringify({ title })),
-    yaml: Buffer.from(`title: ${title}\n`),
     digest: Buffer.from(title).toString('hex'),
     operations: 0,
     sources: title === '' ? [] : [{ service: 'dns', version: '1', state: 'fresh', problem: '' }],
+    async write({ merged, services }, generation) {
+      await Promise.all([merged, services].map((dir) => mkdir(dir, { recursive: true })));
+      await writeFile(join(merged, 'openapi.json'), JSON.stringify({ 'x-mcp-generation': generation, title }));
+      await writeFile(join(merged, 'openapi.yaml'), `x-mcp-generation: ${generation}\ntitle: ${title}\n`);
+      await writeFile(join(merged, 'digest'), this.digest);
+    },
   };
 }

@@ -4,10 +4,12 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { systemClock } from '../../registrar/system-clock.ts';
+import { smallFlavor } from '../../specs/flavor.ts';
 import { bakeMinimal } from '../../vm-factory/image/bake-minimal.ts';
 import { type Image, ImageStore } from '../../vm-factory/image/image-store.ts';
 import { type QemuFacts, qemuFacts } from '../../vm-factory/qemu/accelerator.ts';
 import { machineType, qemuProgram } from '../../vm-factory/qemu/command-line.ts';
+import { shapeOf } from '../../vm-factory/qemu/model.ts';
 import { QemuProvider, type QemuProviderOptions } from '../../vm-factory/qemu/qemu-provider.ts';
 import { ensureTemplate } from '../../vm-factory/qemu/template.ts';
 import { testBlock, testCluster } from './process-machines.ts';
@@ -16,7 +18,6 @@ import { tempDir } from './temp-dir.ts';
 /** Why there can be no virtual machines here; empty where there can. */
 export const noQemu = spawnSync(qemuProgram, ['--version']).status === 0 ? '' : `${qemuProgram} is not installed`;
 
-export const testShape = { memoryMb: 256, cpus: 1 };
 /** What is in it is named by its content: runs can share it. */
 export const testImages = new ImageStore(join(tmpdir(), `mcp-test-images-${userInfo().uid}`));
 
@@ -41,7 +42,7 @@ async function bake(): Promise<Baked> {
     report: { step: () => {}, output: () => {} },
     signal: new AbortController().signal,
   });
-  await ensureTemplate(image, { ...testShape, accelerator: qemu.accelerator }, systemClock);
+  await ensureTemplate({ image, shape: shapeOf(smallFlavor, qemu) }, systemClock);
   return { image, qemu };
 }
 
@@ -66,7 +67,6 @@ export async function qemuBench(t: ExecutionContext): Promise<QemuBench> {
       qemu,
       stock: 0,
       artifacts: null,
-      ...testShape,
       ...options,
     });
     providers.push(provider);

@@ -34,6 +34,14 @@ test('two environments run side by side, up again changes nothing, down of one l
     instancesOf(before, 'dns').map(({ machine }) => machine),
   );
 
+  const machine = instancesOf(after, 'dns')[0]?.machine ?? '';
+  const console = (...words: string[]) => one.mcp('machines', 'console', machine.slice(0, 8), ...words);
+  const { lines } = JSON.parse((await console('--json')).stdout);
+  t.deepEqual(lines.at(-1), { from: 'agent', text: 'phase phase=serving' });
+  t.true(lines.some(({ from }: { from: string }) => from === 'service'));
+  t.is((await console('--lines', '1')).stdout.trim().split('\n').length, 1);
+  await one.mcpFails(2, 'machines', 'console', 'no-such-machine');
+
   await one.mcp('down');
   t.false(existsSync(one.dir));
   t.is(processesOf(one.dir), 0);

@@ -7,6 +7,11 @@ import { statePaths } from '../../mcp/local/state.ts';
 import { examples, instancesOf, settled, startEnvironment } from '../helpers/local-environment.ts';
 import { noQemu } from '../helpers/qemu-machines.ts';
 
+interface Said {
+  from: string;
+  text: string;
+}
+
 if (noQemu) test.skip(`an environment of virtual machines: not run, ${noQemu}`, () => {});
 else
   test('one service on virtual machines: served, killed with its QEMU, replaced, and all gone at the end', async (t) => {
@@ -48,5 +53,16 @@ services:
     const second = instancesOf(after, 'dns')[0]?.machine ?? '';
     t.not(second, first);
     t.deepEqual(await served(), { status: 200, by: second });
+    const { provider } = await env.status();
+    t.is(provider?.name, 'qemu');
+    t.regex(provider?.facts.accelerator ?? '', /^(kvm|tcg)$/);
+    t.regex((await env.mcp('status')).stdout, /machines {2}qemu: accelerator \w+/);
+    // The one that was killed is no more; what it, its agent and its service said is still there.
+    for (const machine of [second, first]) {
+      const { lines } = JSON.parse((await env.mcp('machines', 'console', machine, '--json')).stdout);
+      t.true(lines.some(({ from, text }: Said) => from === 'agent' && text.includes('phase=serving')));
+      t.true(lines.some(({ from }: Said) => from === 'service'));
+      t.true(lines.some(({ from, text }: Said) => from === 'machine' && text.includes(machine)));
+    }
     await env.mcp('down');
   });

@@ -1,5 +1,7 @@
 /** What host and guest agree on about the inside of a machine. */
 
+import type { MachineAccess } from '../../registrar/access.ts';
+
 /** The guest's own address in QEMU's user network, the same in every machine: that network is private to each. */
 export const guestAddress = '10.0.2.15';
 /** The host, as the guest sees it: its 127.0.0.1. */
@@ -32,8 +34,8 @@ export interface Grant {
   /** Connect string as seen from the guest. */
   registry: string;
   sessionTimeoutMs?: number;
-  /** The agent's credentials for the registry. */
-  auth?: { scheme: string; auth: string }[];
+  /** The agent's rights in the registry. */
+  access?: MachineAccess;
   /** One-use: buys the pass for the host service, within the time that the host gives. */
   token: string;
   /** 64 random bytes, hex, for the guest's random generator. */

@@ -34,7 +34,6 @@ const rehearsalMs = 2_000;
 interface KnownIdentity {
   uuid: string;
   token: string;
-  auth?: Grant['auth'];
   host: HostSideConfig;
 }
 
@@ -44,7 +43,7 @@ async function main(): Promise<void> {
   process.once('SIGTERM', () => stop.abort(new Error('SIGTERM')));
   // At the same time: the agent can read its assignment before the host has let it in.
   void joinHost(known, stop);
-  await runMachineAgent(configFile, { auth: known.auth, signal: stop.signal });
+  await runMachineAgent(configFile, { signal: stop.signal });
 }
 
 async function readIdentity(): Promise<KnownIdentity | null> {

@@ -13,7 +13,8 @@ const rc = `#!/bin/sh
 mount -t sysfs sys /sys
 mount -t tmpfs -o mode=0755 run /run
 mount -t tmpfs -o mode=1777 tmp /tmp
-mount -t tmpfs -o mode=0755 work ${guestFolders.work}
+if [ -b /dev/vdb ]; then mount -t ext4 -o noatime /dev/vdb ${guestFolders.work}
+else mount -t tmpfs -o mode=0755,size=40% work ${guestFolders.work}; fi
 mkdir -p ${guestFolders.identity}
 ifconfig lo 127.0.0.1 up
 ifconfig eth0 ${guestAddress} netmask 255.255.255.0 up

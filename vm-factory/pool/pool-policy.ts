@@ -8,6 +8,8 @@ export interface PoolMachine {
   uuid: string;
   state: MachineState;
   image: string;
+  /** Equal words, equal sizes. */
+  flavor?: string;
   /** Since it entered its state, as far as the caller knows. */
   stateAgeMs: number;
   /** Since its creation, as far as the caller knows. */
@@ -21,6 +23,8 @@ export interface PoolInput {
   target: number;
   /** What new machines are made from; others are outdated. */
   image: string;
+  /** Of what size; others are outdated too. */
+  flavor?: string;
   /** The whole ledger, claimed machines included. */
   machines: readonly PoolMachine[];
   /** Claims that found no ready machine. */
@@ -89,12 +93,14 @@ interface Stock {
 
 const poolStates: ReadonlySet<MachineState> = new Set(['building', 'verifying', 'ready']);
 
-function takeStock({ machines, image, target, unmetClaims }: PoolInput, { maxAgeMs }: PoolPolicy): Stock {
+function takeStock({ machines, image, flavor, target, unmetClaims }: PoolInput, { maxAgeMs }: PoolPolicy): Stock {
   const pool = machines.filter(({ state }) => poolStates.has(state)).sort(oldestFirst);
   const sound = pool.filter(({ failure }) => failure === undefined);
   const isReady = ({ state }: PoolMachine) => state === 'ready';
   const isOutdated = (machine: PoolMachine) =>
-    machine.image !== image || (maxAgeMs !== null && isReady(machine) && machine.ageMs > maxAgeMs);
+    machine.image !== image ||
+    machine.flavor !== flavor ||
+    (maxAgeMs !== null && isReady(machine) && machine.ageMs > maxAgeMs);
   const fresh = sound.filter((machine) => !isOutdated(machine));
   const outdated = sound.filter(isOutdated);
   const wanted = target + unmetClaims;
@@ -120,7 +126,7 @@ function failedOnes({ failed }: Stock): PoolPlan['retire'] {
 /** Outdated machines go when nobody can claim them yet, or as fresh ones are ready in their place. */
 function uselessOnes({ outdatedReady, outdatedUnready, freshReady, wanted }: Stock): PoolPlan['retire'] {
   const spare = Math.max(0, outdatedReady.length - Math.max(0, wanted - freshReady.length));
-  const reason = 'of another image or over age, and no more needed';
+  const reason = 'of another image or size, or over age, and no more needed';
   return [...outdatedUnready, ...outdatedReady.slice(0, spare)].map(({ uuid }) => ({ uuid, reason }));
 }
 
@@ -191,7 +197,7 @@ function quotaCap({ limits, slowStart }: PoolInput, stock: Stock, plan: PoolPlan
   const leaving = new Set(plan.retire.map(({ uuid }) => uuid));
   if (free === 0 && leaving.size === 0) {
     const room = Math.min(stock.missing, Math.max(1, slowStart.batch));
-    const reason = 'of another image or over age, and the quota has no room beside it';
+    const reason = 'of another image or size, or over age, and the quota has no room beside it';
     plan.retire.push(...stock.outdatedReady.slice(0, room).map(({ uuid }) => ({ uuid, reason })));
   }
   return { cap: free, why };

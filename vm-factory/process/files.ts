@@ -12,7 +12,7 @@ export function ownName(): string {
 }
 
 /** Whether the process that made a name with `ownName` still lives. */
-function makerLives(name: string): boolean {
+export function makerLives(name: string): boolean {
   const [pid, startTime] = name.split('.').map(Number);
   return isSameProcess({ pid: pid ?? 0, startTime: startTime ?? 0 });
 }
@@ -39,9 +39,9 @@ export async function unless<T, F>(step: Promise<T>, fallback: F, ...codes: stri
 }
 
 /** Readers see the old file or the new one, never a part. */
-export async function writeWhole(path: string, text: string): Promise<void> {
+export async function writeWhole(path: string, text: string, mode = 0o644): Promise<void> {
   const temporary = `${path}.${ownName()}`;
-  await writeFile(temporary, text);
+  await writeFile(temporary, text, { mode });
   await rename(temporary, path);
 }
 

@@ -9,6 +9,7 @@ import type { Clock } from '../../registrar/clock.ts';
 import { isSameProcess, type ProcessIdentity, readStartTime } from '../../registrar/process-identity.ts';
 import { isMcpError } from '../../specs/errors.ts';
 import type {
+  ConsolePart,
   CreateMachine,
   MachineProvider,
   ProviderCapabilities,
@@ -18,6 +19,7 @@ import type {
 import { refused, unavailable, unknownOutcome } from '../provider-errors.ts';
 import { AddressBook } from './address-book.ts';
 import { ExitWatch } from './exit-watch.ts';
+import { MachineConsoles } from './machine-consoles.ts';
 import { endMachine, sweepMachine } from './machine-processes.ts';
 import type { MachineFiles, MachineStore, StoredMachine } from './machine-store.ts';
 
@@ -37,8 +39,8 @@ export interface HostProviderOptions {
 export interface MachineKind {
   name: string;
   capabilities: ProviderCapabilities;
-  /** Rejects with PROVIDER_REFUSED where there is no such image. */
-  checkImage(image: string): Promise<void>;
+  /** Rejects with PROVIDER_REFUSED where there is no such image, or where none of that size can be made here. */
+  check(request: Pick<CreateMachine, 'image' | 'flavor'>): Promise<void>;
   /**
    * Starts the machine's main process. When it resolves the store tells who that is, or `nobody` where somebody forbade it.
    * Gives the process where it is our child.
@@ -50,7 +52,14 @@ export interface MachineKind {
   endRemains(uuid: string, remains: string): Promise<void>;
   /** Where the machine's console is, in its folder. */
   consoleFile: string;
+  /** Ends what no machine in the store tells of, if there can be such a thing: called again and again. */
+  tidyUp?(): Promise<void>;
+  /** For people. */
+  facts?(): Record<string, string>;
 }
+
+/** ms between two times of looking after what nobody asks for. */
+const houseMs = 10_000;
 
 export class HostProvider implements MachineProvider {
   readonly name: string;
@@ -61,11 +70,14 @@ export class HostProvider implements MachineProvider {
   readonly #store: MachineStore;
   readonly #addresses: AddressBook;
   readonly #exits: ExitWatch;
+  readonly #consoles: MachineConsoles;
   readonly #listeners = new Set<(uuid: string) => void>();
   /** Dead machines whose remains were swept. */
   readonly #swept = new Set<string>();
   /** Creations up to their folder go one by one, so that the quota holds. */
   #turn: Promise<unknown> = Promise.resolve();
+  readonly #closing = new AbortController();
+  #housekeeping: Promise<void> | null = null;
 
   /** Errors: PROVIDER_BAD_CONFIG. */
   constructor(options: HostProviderOptions, store: MachineStore, kind: MachineKind) {
@@ -81,13 +93,18 @@ export class HostProvider implements MachineProvider {
       block: options.addressBlock,
       exists: (uuid) => this.#store.exists(uuid),
     });
+    this.#consoles = new MachineConsoles(store, kind.consoleFile);
     this.#exits = new ExitWatch((uuid) => this.#onExit(uuid));
+  }
+
+  get facts(): Readonly<Record<string, string>> {
+    return this.#kind.facts?.() ?? {};
   }
 
   async create(request: CreateMachine, signal?: AbortSignal): Promise<ProviderMachine> {
     signal?.throwIfAborted();
     this.#checkRequest(request);
-    await this.#kind.checkImage(request.image);
+    await this.#kind.check(request);
     const machine = await this.#guarded('create', async () => {
       const stored = await this.#inTurn(() => this.#enter(request));
       await this.#complete(stored).catch((error: unknown) => this.#undo(stored, error));
@@ -133,6 +150,8 @@ export class HostProvider implements MachineProvider {
     this.#listeners.add(own);
     // Machines of providers before us are watched from their first listing.
     this.list().catch((error: unknown) => this.#options.log?.warn({ err: error }, 'machines could not be listed'));
+    // Whoever listens is responsible for the machines: it also keeps the house.
+    this.#housekeeping ??= this.#keepHouse(this.#closing.signal);
     return () => void this.#listeners.delete(own);
   }
 
@@ -142,9 +161,35 @@ export class HostProvider implements MachineProvider {
     return { machines: { limit, used: (await this.list(signal)).length } };
   }
 
+  async console(uuid: string, after: string | null, signal?: AbortSignal): Promise<ConsolePart | null> {
+    signal?.throwIfAborted();
+    checkUuid(uuid);
+    return this.#guarded('console', () => this.#consoles.read(uuid, after));
+  }
+
+  /** Machines that are no more and whose console is kept, oldest first. */
+  buried(): Promise<string[]> {
+    return this.#guarded('buried', () => this.#consoles.buried());
+  }
+
   async close(): Promise<void> {
     this.#exits.close();
     this.#listeners.clear();
+    this.#closing.abort();
+    await this.#housekeeping;
+  }
+
+  /** What nobody asks for and has to be done all the same, again and again until the provider is closed. */
+  async #keepHouse(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#tidyUp().catch((err: unknown) => this.#options.log?.warn({ err }, 'the house could not be kept'));
+      await this.#options.clock.sleep(houseMs, signal).catch(() => {});
+    }
+  }
+
+  async #tidyUp(): Promise<void> {
+    await this.#consoles.bound();
+    await this.#kind.tidyUp?.();
   }
 
   #checkRequest({ uuid, clusterId }: CreateMachine): void {
@@ -168,8 +213,8 @@ export class HostProvider implements MachineProvider {
     if (maxMachines !== undefined && (await this.list()).length >= maxMachines) {
       throw refused(`the quota of ${maxMachines} machines is used up`);
     }
-    const { uuid, operation, clusterId, image, registry } = request;
-    const machine = { uuid, operation, clusterId, image, registry, createdAt: clock.now(), maker };
+    const { uuid, operation, clusterId, image, flavor, registry } = request;
+    const machine = { uuid, operation, clusterId, image, flavor, registry, createdAt: clock.now(), maker };
     if (await this.#store.add(machine)) return machine;
     // Another provider was faster.
     const other = await this.#storedBy(request);

@@ -13,6 +13,8 @@ import { mkdirSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ProcessIdentity } from '../../registrar/process-identity.ts';
+import type { Flavor } from '../../specs/nouns.ts';
+import { older } from './console-file.ts';
 import { ownName, readIfThere, readWord, tidy, unless, writeOnce, writeWhole } from './files.ts';
 
 /** machine.json */
@@ -21,6 +23,7 @@ export interface StoredMachine {
   operation: string;
   clusterId: string;
   image: string;
+  flavor?: Flavor;
   registry: string;
   /** ms since the Unix epoch. */
   createdAt: number;
@@ -119,7 +122,8 @@ export class MachineStore {
     const path = join(this.folder(uuid), 'agent-config.json');
     // Not recursive: it would bring back the folder of a machine that was destroyed meanwhile.
     await unless(mkdir(this.workFolder(uuid)), undefined, 'EEXIST');
-    await writeWhole(path, `${JSON.stringify(config, null, 2)}\n`);
+    // With its secrets.
+    await writeWhole(path, `${JSON.stringify(config, null, 2)}\n`, 0o600);
     return path;
   }
 
@@ -137,14 +141,29 @@ export class MachineStore {
   /** Removes remains but for the console, which is kept for a while. */
   async bury(remains: string, { uuid, createdAt }: StoredMachine, consoleFile: string): Promise<void> {
     const grave = join(this.#graveyard, `${createdAt}-${uuid}.log`);
-    await unless(rename(join(remains, consoleFile), grave), undefined, 'ENOENT');
+    for (const part of [older, (path: string) => path])
+      await unless(rename(part(join(remains, consoleFile)), part(grave)), undefined, 'ENOENT');
     await this.#pruneGraves();
     await rm(remains, { recursive: true, force: true, maxRetries: 3 });
   }
 
   async #pruneGraves(): Promise<void> {
-    const oldest = (await readdir(this.#graveyard)).sort().slice(0, -graves);
-    await Promise.all(oldest.map((name) => rm(join(this.#graveyard, name), { force: true })));
+    const oldest = (await this.#graves()).slice(0, -graves);
+    const paths = oldest.flatMap((name) => [join(this.#graveyard, name), older(join(this.#graveyard, name))]);
+    await Promise.all(paths.map((path) => rm(path, { force: true })));
+  }
+
+  /** Names of kept consoles, oldest machine first. */
+  async #graves(): Promise<string[]> {
+    return (await readdir(this.#graveyard)).filter((name) => name.endsWith('.log')).sort();
+  }
+
+  /** Destroyed machines whose console is kept, by uuid, oldest first. */
+  async buried(): Promise<Map<string, string>> {
+    const graves = await this.#graves();
+    return new Map(
+      graves.map((name) => [name.slice(name.indexOf('-') + 1, -'.log'.length), join(this.#graveyard, name)]),
+    );
   }
 }
 

@@ -1,4 +1,5 @@
 /** Machines as process groups of this host, killable like a VM. */
+import type { MachineAccess } from '../../registrar/access.ts';
 import { refused } from '../provider-errors.ts';
 import { HostProvider, type HostProviderOptions, type MachineKind } from './host-provider.ts';
 import { launch } from './launch.ts';
@@ -10,6 +11,8 @@ export interface ProcessProviderOptions extends HostProviderOptions {
   agentCommand: readonly string[];
   /** Handed to the agents. */
   sessionTimeoutMs?: number;
+  /** A machine's rights in the registry; absent: those that its agent is started with. */
+  access?: (uuid: string) => MachineAccess;
 }
 
 /** The one image there is. */
@@ -26,9 +29,9 @@ export class ProcessProvider extends HostProvider {
 function processMachines(options: ProcessProviderOptions, store: MachineStore): MachineKind {
   return {
     name: 'process',
-    capabilities: { pause: false, console: false, zones: false, snapshot: false },
+    capabilities: { pause: false, console: true, zones: false, snapshot: false },
     consoleFile: 'console.log',
-    async checkImage(image) {
+    async check({ image }) {
       if (image === processImage) return;
       throw refused(`there is no image ${image}`, {
         hint: `The process provider knows only the image ${processImage}.`,
@@ -42,6 +45,7 @@ function processMachines(options: ProcessProviderOptions, store: MachineStore): 
         clusterId,
         dir: store.workFolder(uuid),
         sessionTimeoutMs: options.sessionTimeoutMs,
+        access: options.access?.(uuid),
       });
       return launch({
         folder: store.folder(uuid),

@@ -9,15 +9,28 @@ export const machineType = 'pc-q35-7.2';
 export type Accelerator = 'kvm' | 'tcg';
 
 export interface MachineShape {
+  /** Version of the QEMU that runs it: a saved state fits one only. */
+  qemu: string;
   accelerator: Accelerator;
   memoryMb: number;
   cpus: number;
+  /** Its own disk, gone with the machine; 0: none. */
+  diskMb: number;
+}
+
+/** Equal words, equal machines. File-name-safe. */
+export function shapeLabel({ qemu, accelerator, memoryMb, cpus, diskMb }: MachineShape): string {
+  const disk = diskMb > 0 ? `-${diskMb}m` : '';
+  return `${qemu.replace(/[^\w.]/g, '_')}-${machineType}-${accelerator}-${memoryMb}m-${cpus}${disk}`;
 }
 
 export interface GuestFiles {
   kernel: string;
   initramfs: string;
+  /** Mounted read-only by every machine. */
   root: string;
+  /** Where the image has a root that machines write to: each gets an overlay of it in place of `root`. Raw. */
+  disk?: string;
 }
 
 /**
@@ -43,7 +56,13 @@ const templateClock = '2020-01-01T00:00:00';
 /** TCG keeps what it translated; more than this helps a small guest little and costs every clone. */
 const translationMb = 64;
 
-export function qemuArguments(shape: MachineShape, files: GuestFiles, start: Start): string[] {
+/** @param overlays names of the machine's own disks (disks.ts) */
+export function qemuArguments(
+  shape: MachineShape,
+  files: GuestFiles,
+  start: Start,
+  overlays: readonly string[],
+): string[] {
   const backend = start.kind === 'boot' ? '' : ',memory-backend=m0';
   const network = [
     `user,id=n0,guestfwd=tcp:${hostService.address}:${hostService.port}-cmd:${vmFiles.hostService}`,
@@ -66,13 +85,34 @@ export function qemuArguments(shape: MachineShape, files: GuestFiles, start: Sta
     ...['-chardev', `file,id=console,path=${vmFiles.console},append=on`, '-serial', 'chardev:console'],
     ...['-qmp', `unix:${vmFiles.control},server=on,wait=off`],
     ...['-qmp', `unix:${vmFiles.ports},server=on,wait=off`],
-    ...['-drive', `if=none,id=root,format=raw,readonly=on,file=${optionValue(files.root)}`],
-    ...['-device', 'virtio-blk-pci,drive=root'],
+    ...(overlays.includes('root') ? overlayArguments('root') : rootArguments(files.root)),
+    ...overlays.filter((name) => name !== 'root').flatMap(overlayArguments),
     ...['-netdev', network, '-device', 'virtio-net-pci,netdev=n0,romfile='],
     ...['-device', 'virtio-serial-pci', '-chardev', `pipe,id=identity,path=${vmFiles.identity}`],
     ...['-device', `virtserialport,chardev=identity,nr=1,name=${identityPortName}`],
     ...(start.kind === 'clone' ? ['-incoming', 'defer'] : []),
   ];
+}
+
+/** In the machine's folder: an overlay of what its disk starts from. */
+export function overlayFile(name: string): string {
+  return `${name}.qcow2`;
+}
+
+function rootArguments(file: string): string[] {
+  return [
+    ...['-drive', `if=none,id=root,format=raw,readonly=on,file=${optionValue(file)}`],
+    ...['-device', 'virtio-blk-pci,drive=root'],
+  ];
+}
+
+/**
+ * Nothing on it outlives the machine, so nobody waits for the host's disk; where that is full the guest gets the error: the
+ * machine must go on, be found unhealthy and be replaced, not stand still.
+ */
+function overlayArguments(name: string): string[] {
+  const drive = `if=none,id=${name},format=qcow2,cache=unsafe,discard=unmap,werror=report,rerror=report`;
+  return ['-drive', `${drive},file=${overlayFile(name)}`, '-device', `virtio-blk-pci,drive=${name}`];
 }
 
 export function cpuArguments(accelerator: Accelerator): string[] {

@@ -36,7 +36,7 @@ const tokenMs = 10 * 60_000;
 /** The guest's part. */
 export function guestGrant(
   host: HostGrant,
-  facts: Pick<Grant, 'clusterId' | 'registry' | 'sessionTimeoutMs' | 'auth'>,
+  facts: Pick<Grant, 'clusterId' | 'registry' | 'sessionTimeoutMs' | 'access'>,
   fresh: { seed: string; now: number },
 ): Grant {
   const { uuid, address, token } = host;

@@ -5,33 +5,34 @@
 import { randomBytes } from 'node:crypto';
 import { link, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Grant } from '../guest/inside.ts';
-import type { Image, ImageStore } from '../image/image-store.ts';
+import type { MachineAccess } from '../../registrar/access.ts';
+import type { Flavor } from '../../specs/nouns.ts';
+import type { ImageStore } from '../image/image-store.ts';
 import { ownName, readIfThere, readWord, unless } from '../process/files.ts';
 import { HostProvider, type HostProviderOptions, type MachineKind } from '../process/host-provider.ts';
 import { MachineStore, type StoredMachine } from '../process/machine-store.ts';
-import { refused, unavailable } from '../provider-errors.ts';
+import { unavailable } from '../provider-errors.ts';
 import type { QemuFacts } from './accelerator.ts';
-import type { MachineShape } from './command-line.ts';
+import { machineType } from './command-line.ts';
 import { guestGrant, type HostGrant, hostFiles, parseHostGrant, seenFromGuest, tokenExpiry } from './grant.ts';
-import { ensureTemplate } from './template.ts';
 import { endVm, personify, vmIdentity } from './vm.ts';
-import { endVmIn, VmStock } from './vm-stock.ts';
+import { VmFactory } from './vm-factory.ts';
+import { endVmIn } from './vm-folders.ts';
 
 export interface QemuProviderOptions extends HostProviderOptions {
   images: ImageStore;
   /** What `qemuFacts` found out. */
   qemu: QemuFacts;
-  memoryMb: number;
-  cpus: number;
+  /** Of machines for which none is asked; the small one by default. */
+  flavor?: Flavor;
   /** Clones that are kept paused for the next creations. */
   stock: number;
   /** Folder with the environment's artifacts, each named by its sha256, for `file:` URLs; null for none. */
   artifacts: string | null;
   /** Handed to the agents. */
   sessionTimeoutMs?: number;
-  /** The agents' credentials for the registry. */
-  auth?: Grant['auth'];
+  /** A machine's rights in the registry; absent: everybody may do everything there. */
+  access?: (uuid: string) => MachineAccess;
   /** A machine whose guest has not joined after this long is in error. Default: three minutes. */
   joinTimeoutMs?: number;
 }
@@ -41,75 +42,55 @@ const defaultJoinTimeoutMs = 180_000;
 const vmFolder = 'vm';
 
 export class QemuProvider extends HostProvider {
-  /** Accelerator, QEMU's version, and why it is not KVM: for status. */
-  readonly qemu: QemuFacts;
-  readonly #options: QemuProviderOptions;
-  readonly #stock: VmStock;
-  readonly #shape: MachineShape;
+  readonly #factory: VmFactory;
 
   /** Errors: PROVIDER_BAD_CONFIG. */
   constructor(options: QemuProviderOptions) {
     const store = new MachineStore(options.dir);
-    const shape = { accelerator: options.qemu.accelerator, memoryMb: options.memoryMb, cpus: options.cpus };
-    const stock = new VmStock({ dir: options.dir, shape, clock: options.clock, log: options.log });
-    super(options, store, virtualMachines(options, store, stock));
-    this.#options = options;
-    this.#stock = stock;
-    this.#shape = shape;
-    this.qemu = options.qemu;
+    const factory = new VmFactory(options);
+    super(options, store, virtualMachines(options, store, factory));
+    this.#factory = factory;
   }
 
   /**
-   * Makes the image's template if there is none and fills the stock. Creations before it is done boot their machines.
-   * Errors: PROVIDER_REFUSED (no such image), PROVIDER_UNAVAILABLE, QMP_*.
+   * Makes the template of the image for machines of this flavor if there is none, and fills the stock. Creations before it is
+   * done boot their machines. Errors: PROVIDER_REFUSED (no such image), PROVIDER_UNAVAILABLE, QMP_*.
    */
-  async prepare(imageName: string, signal?: AbortSignal): Promise<void> {
-    const image = await imageOf(this.#options.images, imageName);
-    await ensureTemplate(image, this.#shape, this.#options.clock, signal);
-    await this.#stock.fill(image, this.#options.stock);
+  async prepare(image: string, flavor?: Flavor, signal?: AbortSignal): Promise<void> {
+    await this.#factory.prepare(image, flavor, signal);
   }
 
   override async close(): Promise<void> {
     await super.close();
-    await this.#stock.close();
+    await this.#factory.close();
   }
 
   /** Ends the paused clones, for an environment's end: they are in no list. */
   async emptyStock(): Promise<void> {
-    await this.#stock.sweep(null);
+    await this.#factory.stock.empty();
   }
 }
 
-/** Newest first by name, or exactly by id. */
-async function imageOf(images: ImageStore, name: string): Promise<Image> {
-  const image = /^[0-9a-f]{64}$/.test(name) ? await images.byId(name) : await images.newest(name);
-  if (image) return image;
-  throw refused(`there is no image ${name}`, { hint: 'Bake it first.' });
-}
-
-function virtualMachines(options: QemuProviderOptions, store: MachineStore, stock: VmStock): MachineKind {
-  const { images, clock, log } = options;
+function virtualMachines(options: QemuProviderOptions, store: MachineStore, factory: VmFactory): MachineKind {
+  const { images, clock } = options;
   const folderOf = (uuid: string) => join(store.folder(uuid), vmFolder);
-  const refill = (image: Image) => {
-    stock.fill(image, options.stock).catch((err: unknown) => log?.warn({ err }, 'the stock could not be filled'));
-  };
 
   return {
     name: 'qemu',
     capabilities: { pause: true, console: true, zones: false, snapshot: false },
     consoleFile: join(vmFolder, 'console.log'),
 
-    async checkImage(name) {
-      await imageOf(images, name);
+    async check({ image, flavor }) {
+      await factory.modelOf(image, flavor);
     },
 
     async start(machine, address) {
       const { uuid } = machine;
       seenFromGuest(machine.registry);
-      const image = await imageOf(images, machine.image);
-      await images.use(image.record.id, options.dir);
+      const model = await factory.modelOf(machine.image, machine.flavor);
+      await images.use(model.image.record.id, options.dir);
       const folder = folderOf(uuid);
-      const taken = (await unless(stat(folder), null, 'ENOENT')) ? null : await stock.take(image, folder);
+      const taken = (await unless(stat(folder), null, 'ENOENT')) ? null : await factory.stock.take(model, folder);
       const identity = taken?.identity ?? (await vmIdentity(folder));
       if (!identity) throw unavailable(`machine ${uuid} lost its virtual machine`);
       const grant = await giveGrant(folder, newGrant(machine, address, options));
@@ -118,12 +99,16 @@ function virtualMachines(options: QemuProviderOptions, store: MachineStore, stoc
         await endVm(identity, clock);
         return null;
       }
-      const { sessionTimeoutMs, auth } = options;
+      const { sessionTimeoutMs, access } = options;
       const { clusterId, registry } = machine;
       const seed = randomBytes(64).toString('hex');
-      const guest = guestGrant(grant, { clusterId, registry, sessionTimeoutMs, auth }, { seed, now: clock.now() });
+      const guest = guestGrant(
+        grant,
+        { clusterId, registry, sessionTimeoutMs, access: access?.(uuid) },
+        { seed, now: clock.now() },
+      );
       await personify(identity, folder, JSON.stringify(guest), clock);
-      refill(image);
+      factory.refill(model);
       return taken?.child ?? null;
     },
 
@@ -136,6 +121,16 @@ function virtualMachines(options: QemuProviderOptions, store: MachineStore, stoc
     },
 
     endRemains: (_, remains) => endVmIn(join(remains, vmFolder), clock),
+
+    async tidyUp() {
+      await factory.stock.sweep();
+      await factory.endStrays(async () => (await store.uuids()).map(folderOf));
+    },
+
+    facts() {
+      const { version, accelerator, why } = factory.qemu;
+      return { qemu: version, 'machine-type': machineType, accelerator, ...(why === '' ? {} : { 'no-kvm': why }) };
+    },
   };
 }
 

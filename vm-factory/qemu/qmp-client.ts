@@ -4,8 +4,10 @@ import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { McpError } from '../../specs/errors.ts';
 
+const qemuVersion = z.object({ major: z.int(), minor: z.int(), micro: z.int() });
+
 const message = z.union([
-  z.object({ QMP: z.object({ version: z.unknown() }) }),
+  z.object({ QMP: z.object({ version: z.object({ qemu: qemuVersion }) }) }),
   z.object({ return: z.unknown(), id: z.number().optional() }),
   z.object({ error: z.object({ class: z.string(), desc: z.string() }), id: z.number().optional() }),
   z.object({ event: z.string() }),
@@ -25,6 +27,7 @@ export class QmpClient {
   readonly #waiting = new Map<number, Waiting>();
   #asked = 0;
   #lost: McpError | null = null;
+  #version = '';
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -46,6 +49,11 @@ export class QmpClient {
       client.close();
       throw error;
     }
+  }
+
+  /** QEMU's version as it says itself, e.g. `7.2.22`. */
+  get version(): string {
+    return this.#version;
   }
 
   /** Errors: QMP_REFUSED (QEMU says no), QMP_UNREACHABLE (no answer: it may have been done). */
@@ -77,7 +85,11 @@ export class QmpClient {
       this.#lose(unreachable(`it said ${JSON.stringify(line.slice(0, 200))}`));
       return;
     }
-    if ('QMP' in heard.data) onGreeting();
+    if ('QMP' in heard.data) {
+      const { major, minor, micro } = heard.data.QMP.version.qemu;
+      this.#version = `${major}.${minor}.${micro}`;
+      onGreeting();
+    }
     if ('QMP' in heard.data || 'event' in heard.data) return;
     const waiting = this.#waiting.get(heard.data.id ?? -1);
     if ('return' in heard.data) waiting?.resolve(heard.data.return);

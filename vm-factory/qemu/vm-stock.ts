@@ -5,22 +5,26 @@
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Clock } from '../../registrar/clock.ts';
 import { isSameProcess, type ProcessIdentity, readStartTime } from '../../registrar/process-identity.ts';
-import type { Image } from '../image/image-store.ts';
-import { ownName, readWord, tidy, unless, writeOnce } from '../process/files.ts';
+import { isMcpError } from '../../specs/errors.ts';
+import { ownName, readWord, unless, writeOnce } from '../process/files.ts';
 import { parseIdentity } from '../process/machine-store.ts';
-import type { MachineShape } from './command-line.ts';
-import { findTemplate } from './template.ts';
+import { bootOverlays } from './disks.ts';
+import { type Model, modelLabel } from './model.ts';
+import { dropTemplate, findTemplate, type Template } from './template.ts';
 import { endVm, restoreVm, type StartedVm, startVm, vmIdentity } from './vm.ts';
+import { endVmIn, tidyVms } from './vm-folders.ts';
 
 /** Words (files.ts) in a machine's folder. */
 const makerWord = 'maker';
-/** Image and shape, once it is ready to be taken. */
+/** Its model, once it is ready to be taken. */
 const readyWord = 'ready';
+/** A spare of a model that nobody asked for this long, ms, is of no use any more. */
+const idleMs = 600_000;
 
 export interface TakenVm {
   identity: ProcessIdentity;
@@ -28,22 +32,30 @@ export interface TakenVm {
   child: ChildProcess | null;
 }
 
+export interface VmStockOptions {
+  dir: string;
+  /** Of every machine's process: by it those are found that nothing else tells of. */
+  env: Record<string, string>;
+  clock: Clock;
+  log?: Logger;
+  /** Called with the version that runs, where it is not the model's. */
+  onOtherQemu: (version: string) => void;
+}
+
 export class VmStock {
   readonly #dir: string;
   readonly #staging: string;
-  readonly #shape: MachineShape;
-  readonly #clock: Clock;
-  readonly #log: Logger | undefined;
+  readonly #options: VmStockOptions;
   readonly #children = new Map<string, ChildProcess>();
-  #filling: Promise<void> | null = null;
+  /** When each model was last asked for, by its label. */
+  readonly #asked = new Map<string, number>();
+  #filling: Promise<void> = Promise.resolve();
   #closed = false;
 
-  constructor(options: { dir: string; shape: MachineShape; clock: Clock; log?: Logger }) {
+  constructor(options: VmStockOptions) {
     this.#dir = join(options.dir, 'stock');
     this.#staging = join(options.dir, 'stock-staging');
-    this.#shape = options.shape;
-    this.#clock = options.clock;
-    this.#log = options.log;
+    this.#options = options;
     for (const folder of [this.#dir, this.#staging]) mkdirSync(folder, { recursive: true });
   }
 
@@ -52,82 +64,128 @@ export class VmStock {
    * that boots. Null where there is something at `target` already. Errors: PROVIDER_UNAVAILABLE, QMP_*; ENOENT where the
    * parent went.
    */
-  async take(image: Image, target: string): Promise<TakenVm | null> {
-    for (const id of await this.ready(image)) {
+  async take(model: Model, target: string): Promise<TakenVm | null> {
+    this.#asked.set(modelLabel(model), this.#options.clock.monotonic());
+    for (const id of await this.#ready(model)) {
       const taken = await this.#move(id, target);
       if (taken !== 'gone') return taken;
     }
-    const id = await this.#build(image);
+    const id = await this.#build(model);
     const taken = await this.#move(id, target);
     if (taken === 'gone') throw new Error(`${id} was taken from under us`);
     return taken;
   }
 
   /** Makes clones until `size` are ready; one filling at a time. Without a template it does nothing. */
-  fill(image: Image, size: number): Promise<void> {
-    this.#filling ??= this.#fill(image, size).finally(() => {
-      this.#filling = null;
-    });
-    return this.#filling;
+  fill(model: Model, size: number): Promise<void> {
+    const mine = this.#filling.then(() => this.#fill(model, size));
+    this.#filling = mine.catch(() => {});
+    return mine;
   }
 
-  /** Ids of machines of this image that are ready to be taken. */
-  async ready(image: Image): Promise<string[]> {
-    const label = this.#label(image);
-    const found = await this.#all();
-    return found.filter(({ ready, alive }) => alive && ready === label).map(({ id }) => id);
-  }
-
-  /** Ends what can't be taken: dead ones, those of other images or shapes, and what a dead maker left half-made. */
-  async sweep(image: Image | null): Promise<void> {
-    await tidy(this.#staging);
-    const label = image && this.#label(image);
-    for (const { id, ready, alive, made } of await this.#all()) {
-      const useful = ready === null ? made : alive && ready === label;
-      if (!useful) await this.#discard(id);
+  /** Ends what can't be taken: dead ones, those of models that are out of use, and what a dead maker left half-made. */
+  async sweep(): Promise<void> {
+    await tidyVms(this.#staging, this.#options.clock);
+    for (const spare of await this.#all()) {
+      const useful = spare.ready === null ? spare.made : spare.alive && (await this.#isInUse(spare.id, spare.ready));
+      if (!useful) await this.#discard(spare.id);
     }
+  }
+
+  /** Ends all of it. */
+  async empty(): Promise<void> {
+    await tidyVms(this.#staging, this.#options.clock);
+    for (const { id } of await this.#all()) await this.#discard(id);
+  }
+
+  /** Processes of machines that are in stock, or about to be. */
+  async processes(): Promise<ProcessIdentity[]> {
+    return (await this.#all()).flatMap(({ identity }) => identity ?? []);
   }
 
   /** Ends filling; resolves when the clone in the making is made. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#filling?.catch(() => {});
+    await this.#filling;
   }
 
-  async #fill(image: Image, size: number): Promise<void> {
-    await this.sweep(image);
-    while (!this.#closed && (await this.ready(image)).length < size && (await findTemplate(image, this.#shape))) {
-      const id = await this.#build(image);
-      this.#log?.info({ vm: id }, 'a clone is ready');
+  async #fill(model: Model, size: number): Promise<void> {
+    this.#asked.set(modelLabel(model), this.#options.clock.monotonic());
+    await this.sweep();
+    while (!this.#closed && (await this.#ready(model)).length < size && (await findTemplate(model))) {
+      const id = await this.#build(model);
+      this.#options.log?.info({ vm: id }, 'a clone is ready');
     }
   }
 
-  async #build(image: Image): Promise<string> {
+  /** Ids of machines of this model that are ready to be taken. */
+  async #ready(model: Model): Promise<string[]> {
+    const label = modelLabel(model);
+    return (await this.#all()).filter(({ ready, alive }) => alive && ready === label).map(({ id }) => id);
+  }
+
+  /** What another provider asked for lately we can only tell by the age of what it made. */
+  async #isInUse(id: string, label: string): Promise<boolean> {
+    const { clock } = this.#options;
+    if (clock.monotonic() - (this.#asked.get(label) ?? Number.NEGATIVE_INFINITY) < idleMs) return true;
+    const made = await unless(lstat(join(this.#dir, id, readyWord)), null, 'ENOENT');
+    return made !== null && clock.now() - made.mtimeMs < idleMs;
+  }
+
+  /** A clone; without a template, or where that turns out to be of no use, a machine that boots. */
+  async #build(model: Model): Promise<string> {
+    const template = await findTemplate(model);
+    if (!template) return this.#make(model, null);
+    try {
+      return await this.#make(model, template);
+    } catch (error) {
+      if (this.#closed) throw error;
+      this.#options.log?.warn(
+        { err: error, model: modelLabel(model) },
+        'the template is of no use: a machine boots instead',
+      );
+      if (isMcpError(error, 'TEMPLATE_DAMAGED')) await dropTemplate(model);
+      if (isMcpError(error, 'QEMU_CHANGED')) this.#options.onOtherQemu(String(error.details.version));
+      return this.#make(model, null);
+    }
+  }
+
+  async #make(model: Model, template: Template | null): Promise<string> {
+    const { image, shape } = model;
+    const { clock, env } = this.#options;
     const id = randomUUID();
     const folder = join(this.#dir, id);
+    await this.#enter(folder);
+    let vm: StartedVm | null = null;
+    try {
+      vm = await startVm({
+        folder,
+        files: image,
+        shape,
+        start: template ? { kind: 'clone', memoryFile: template.memoryFile } : { kind: 'boot' },
+        overlays: template?.overlays ?? (await bootOverlays(image.dir, image, shape)),
+        env,
+      });
+      this.#children.set(id, vm.child);
+      vm.child.once('exit', () => this.#children.delete(id));
+      if (template) await restoreVm(vm.identity, template.stateFile, shape.qemu, clock);
+      await writeOnce(join(folder, readyWord), modelLabel(model));
+      return id;
+    } catch (error) {
+      // By its process: its folder may be gone, with the environment.
+      if (vm) await endVm(vm.identity, clock);
+      await this.#discard(id);
+      throw error;
+    }
+  }
+
+  /** The machine's folder, which tells from its first moment who makes it. */
+  async #enter(folder: string): Promise<void> {
     const draft = join(this.#staging, ownName());
     await mkdir(draft);
     const maker = { pid: process.pid, startTime: readStartTime(process.pid) ?? 0 };
     await writeOnce(join(draft, makerWord), `${maker.pid}:${maker.startTime}`);
     await rename(draft, folder);
-    let vm: StartedVm | null = null;
-    try {
-      const template = await findTemplate(image, this.#shape);
-      const start = template
-        ? ({ kind: 'clone', memoryFile: template.memoryFile } as const)
-        : ({ kind: 'boot' } as const);
-      vm = await startVm({ folder, files: image, shape: this.#shape, start });
-      this.#children.set(id, vm.child);
-      vm.child.once('exit', () => this.#children.delete(id));
-      if (template) await restoreVm(vm.identity, template.stateFile, this.#clock);
-      await writeOnce(join(folder, readyWord), this.#label(image));
-      return id;
-    } catch (error) {
-      // By its process: its folder may be gone, with the environment.
-      if (vm) await endVm(vm.identity, this.#clock);
-      await this.#discard(id);
-      throw error;
-    }
   }
 
   async #move(id: string, target: string): Promise<TakenVm | null | 'gone'> {
@@ -152,7 +210,7 @@ export class VmStock {
     const trash = join(this.#staging, ownName());
     const gone = await unless(rename(join(this.#dir, id), trash), 'gone' as const, 'ENOENT');
     if (gone === 'gone') return;
-    await endVmIn(trash, this.#clock);
+    await endVmIn(trash, this.#options.clock);
     await rm(trash, { recursive: true, force: true });
   }
 
@@ -167,20 +225,8 @@ export class VmStock {
           await vmIdentity(folder),
         ];
         const made = maker !== null && maker !== 'nobody' && isSameProcess(maker);
-        return { id, ready, made, alive: identity !== null && isSameProcess(identity) };
+        return { id, ready, made, identity, alive: identity !== null && isSameProcess(identity) };
       }),
     );
   }
-
-  /** A symbolic link's word: what a machine must have been made from to be taken for the image. */
-  #label(image: Image): string {
-    const { accelerator, memoryMb, cpus } = this.#shape;
-    return `${image.record.id}:${accelerator}-${memoryMb}m-${cpus}`;
-  }
-}
-
-/** Ends the machine whose folder this is, if any. */
-export async function endVmIn(folder: string, clock: Clock): Promise<void> {
-  const identity = await vmIdentity(folder);
-  if (identity) await endVm(identity, clock);
 }

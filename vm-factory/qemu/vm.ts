@@ -5,17 +5,23 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../registrar/clock.ts';
 import { isSameProcess, killGroup, type ProcessIdentity } from '../../registrar/process-identity.ts';
+import { McpError } from '../../specs/errors.ts';
 import { readIfThere, readWord } from '../process/files.ts';
 import { launch } from '../process/launch.ts';
 import { parseIdentity } from '../process/machine-store.ts';
 import { unavailable } from '../provider-errors.ts';
 import { type GuestFiles, type MachineShape, qemuArguments, qemuProgram, type Start, vmFiles } from './command-line.ts';
+import { makeOverlays, type Overlay } from './disks.ts';
 import { QmpClient, withQmp } from './qmp-client.ts';
 
 const hostServiceModule = fileURLToPath(new URL('host-service.ts', import.meta.url));
+/** Names in a machine's environment the folder of the provider that it belongs to. */
+export const ownerMark = 'MCP_VIRTUAL_MACHINE_OF';
 const identityFile = 'process';
 /** A killed QEMU gives its memory back before it is gone; that takes a moment, ms. */
 const dyingMs = 10_000;
+/** From the loss of its connection to the end of its process, ms. */
+const dyingSignMs = 100;
 
 export interface StartVm {
   /** There, and empty. */
@@ -23,6 +29,10 @@ export interface StartVm {
   files: GuestFiles;
   shape: MachineShape;
   start: Start;
+  /** Made in the folder. */
+  overlays: readonly Overlay[];
+  /** Of the process, and of whatever it starts. */
+  env?: Record<string, string>;
 }
 
 export interface StartedVm {
@@ -31,11 +41,15 @@ export interface StartedVm {
 }
 
 /** Resolves as soon as QEMU's process is known. Errors: PROVIDER_UNAVAILABLE. */
-export async function startVm({ folder, files, shape, start }: StartVm): Promise<StartedVm> {
+export async function startVm({ folder, files, shape, start, overlays, env = {} }: StartVm): Promise<StartedVm> {
   const service = ['exec', process.execPath, '--no-warnings', hostServiceModule].map((word, at) =>
     at ? quoted(word) : word,
   );
-  await writeFile(join(folder, vmFiles.hostService), `#!/bin/sh\n${service.join(' ')}\n`, { mode: 0o755 });
+  await writeFile(join(folder, vmFiles.hostService), `#!/bin/sh\nunset ${ownerMark}\n${service.join(' ')}\n`, {
+    mode: 0o755,
+  });
+  await makeOverlays(folder, overlays);
+  const disks = overlays.map(({ name }) => name);
   const pipes = `${vmFiles.identity}.in ${vmFiles.identity}.out`;
   const child = await launch({
     folder,
@@ -46,9 +60,9 @@ export async function startVm({ folder, files, shape, start }: StartVm): Promise
       `mkfifo -m 600 ${pipes} && exec "$@"`,
       'vm',
       qemuProgram,
-      ...qemuArguments(shape, files, start),
+      ...qemuArguments(shape, files, start, disks),
     ],
-    env: {},
+    env,
   });
   const identity = await vmIdentity(folder);
   if (!identity) throw unavailable(`no virtual machine could be started in ${folder}`);
@@ -80,21 +94,39 @@ async function reach(vm: ProcessIdentity, clock: Clock): Promise<QmpClient> {
   }
 }
 
-/** Loads a template's state into a clone, which is then paused. Errors: PROVIDER_UNAVAILABLE, QMP_REFUSED, QMP_UNREACHABLE. */
-export async function restoreVm(vm: ProcessIdentity, stateFile: string, clock: Clock): Promise<void> {
+/**
+ * Loads a template's state into a clone, which is then paused. `qemu` is the version that saved it.
+ * Errors: PROVIDER_UNAVAILABLE, QEMU_CHANGED, TEMPLATE_DAMAGED, QMP_REFUSED, QMP_UNREACHABLE.
+ */
+export async function restoreVm(vm: ProcessIdentity, stateFile: string, qemu: string, clock: Clock): Promise<void> {
   const qmp = await reach(vm, clock);
   try {
+    requireVersion(qmp, qemu);
     await shareMemory(qmp);
     await qmp.execute('migrate-incoming', { uri: `exec:cat ${quoted(stateFile)}` });
     await settled(qmp, 'query-status', ['paused'], ['inmigrate'], clock);
+  } catch (cause) {
+    // QEMU ends where it can't make sense of a state; one that is merely slow lives on.
+    await clock.sleep(dyingSignMs);
+    if (isSameProcess(vm)) throw cause;
+    throw new McpError(
+      'TEMPLATE_DAMAGED',
+      `a template can't be restored: ${cause instanceof Error ? cause.message : cause}`,
+      {
+        cause,
+        retryable: true,
+        hint: 'Nothing: machines boot until it is made anew.',
+      },
+    );
   } finally {
     qmp.close();
   }
 }
 
 /** Writes a running template's state, its memory file apart, and ends it. Errors: as `restoreVm`. */
-export async function saveVm(vm: ProcessIdentity, stateFile: string, clock: Clock): Promise<void> {
+export async function saveVm(vm: ProcessIdentity, stateFile: string, qemu: string, clock: Clock): Promise<void> {
   await withQmp(controlPath(vm), async (qmp) => {
+    requireVersion(qmp, qemu);
     await qmp.execute('stop');
     await shareMemory(qmp);
     await qmp.execute('migrate', { uri: `exec:cat > ${quoted(stateFile)}` });
@@ -102,6 +134,16 @@ export async function saveVm(vm: ProcessIdentity, stateFile: string, clock: Cloc
     await qmp.execute('quit');
   });
   await untilGone(vm, clock);
+}
+
+/** A state fits the QEMU that saved it. Errors: QEMU_CHANGED, whose details tell the version that runs. */
+function requireVersion({ version }: QmpClient, expected: string): void {
+  if (version === expected) return;
+  throw new McpError('QEMU_CHANGED', `QEMU is ${version} now, it was ${expected}`, {
+    retryable: true,
+    hint: 'Nothing: templates are made anew for it.',
+    details: { version },
+  });
 }
 
 /**

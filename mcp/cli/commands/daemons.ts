@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { InvalidArgumentError } from 'commander';
 import { runGateway } from '../../../proxy-daemon/main.ts';
+import { registryAccess } from '../../../registrar/access.ts';
 import { runMachineAgent, runStandaloneAgent } from '../../../registrar/agent/main.ts';
 import type { ConnectRegistry } from '../../../registrar/registry-client.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
@@ -9,6 +10,7 @@ import { connectZooKeeper } from '../../../registrar/zookeeper/client.ts';
 import { McpError } from '../../../specs/errors.ts';
 import { runController } from '../../control/controller.ts';
 import { machineProvider } from '../../local/provider.ts';
+import { ownerOptions } from '../../local/secret.ts';
 import { statePaths } from '../../local/state.ts';
 import { supervise } from '../../local/supervisor.ts';
 import { daemons, zooKeeperDaemon } from '../../local/up.ts';
@@ -42,6 +44,7 @@ async function controller(context: Context, id: string): Promise<undefined> {
       clusterId: state.clusterId,
       policy: defaultPolicy,
       registry: context.registry(),
+      access: registryAccess(context.auth()),
       connect: connector(context, state.sessionTimeoutMs),
       provider,
       allowLoopback: context.reading().allowLoopback,
@@ -117,7 +120,7 @@ function ipAddress(text: string): string {
 
 async function agent(context: Context, options: AgentOptions): Promise<undefined> {
   if (options.machine !== undefined) {
-    await runMachineAgent(options.machine, { auth: context.auth(), signal: context.signal });
+    await runMachineAgent(options.machine, { auth: context.auth, signal: context.signal });
     return undefined;
   }
   const { service, version, port } = options;
@@ -168,5 +171,5 @@ async function supervisor(context: Context): Promise<undefined> {
 function connector(context: Context, sessionTimeoutMs: number): ConnectRegistry {
   const registry = context.registry();
   const auth = context.auth();
-  return (options) => connectZooKeeper(registry, { sessionTimeoutMs, auth, signal: options?.signal });
+  return (options) => connectZooKeeper(registry, { sessionTimeoutMs, ...ownerOptions(auth), signal: options?.signal });
 }

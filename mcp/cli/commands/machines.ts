@@ -13,9 +13,9 @@ export const registerMachines: Register = (program, interrupted) => {
     .description('list every machine: state, address, what it runs, what its agent says')
     .action(
       action(interrupted, async (context) => {
-        const { registry } = await context.withRegistry((client) => readWorld(client, context.reading()));
+        const { registry, controller } = await context.withRegistry((client) => readWorld(client, context.reading()));
         const views = machineViews(registry);
-        if (context.json) context.printJson({ machines: views });
+        if (context.json) context.printJson({ provider: controller?.provider ?? null, machines: views });
         else context.print(renderMachines(views, context));
         return undefined;
       }),

@@ -4,13 +4,15 @@ import fc from 'fast-check';
 import { parse } from 'yaml';
 import { isReference, visitAll } from '../../../proxy-daemon/document/grammar.ts';
 import { isObject, type JsonObject, objectAt } from '../../../proxy-daemon/document/json.ts';
-import { headOf, joinJson, joinYaml } from '../../../proxy-daemon/document/merge.ts';
+import { headOf, joinJson, joinYaml, type Piece, tailOf } from '../../../proxy-daemon/document/merge.ts';
 import { rewriteOpenApi3, validateDocument } from '../../../proxy-daemon/document/normalise.ts';
 import { serviceFragment } from '../../../proxy-daemon/document/service-fragment.ts';
-import { writeFragmentJson, writeFragmentYaml, writeYaml } from '../../../proxy-daemon/document/write-fragment.ts';
+import { writeFragmentJson, writeFragmentYaml } from '../../../proxy-daemon/document/write-fragment.ts';
+import { writeYaml } from '../../../proxy-daemon/document/write-yaml.ts';
 import { openApiDocument } from '../../helpers/openapi-arbitrary.ts';
 import { assertSameMeaning, resolveRef } from '../../helpers/openapi-meaning.ts';
 
+const textOf = (pieces: readonly Piece[]) => Buffer.concat(pieces.map(({ text }) => text));
 const services = ['dns', 'pet', 'error'];
 
 function merged(documents: JsonObject[]): { json: JsonObject; yaml: () => JsonObject } {
@@ -24,15 +26,15 @@ function merged(documents: JsonObject[]): { json: JsonObject; yaml: () => JsonOb
     head,
     fragments.map(({ service, fragment }) => writeFragmentJson(service, fragment)),
   );
-  const tail = writeYaml({ 'x-mcp-source': [], 'x-mcp-left-out': [] });
+  const tail = writeYaml(tailOf(head));
   const yaml = joinYaml(
     writeYaml(headOf(head)),
     tail,
     fragments.map(({ service, fragment }) => writeFragmentYaml(service, fragment)),
   );
   return {
-    json: JSON.parse(Buffer.concat(json).toString()) as JsonObject,
-    yaml: () => parse(Buffer.concat(yaml).toString(), { maxAliasCount: 0 }) as JsonObject,
+    json: JSON.parse(textOf(json).toString()) as JsonObject,
+    yaml: () => parse(textOf(yaml).toString(), { maxAliasCount: 0 }) as JsonObject,
   };
 }
 

@@ -21,6 +21,7 @@ function configOf(dir: string, table: RouteTable): string {
     user: null,
     workers: 1,
     shutdownTimeoutMs: 1000,
+    gzipStatic: true,
   };
   return emit(makeNginxConfig(table, settings));
 }

@@ -2,15 +2,18 @@ import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync, readlinkSync } from 'node:fs';
-import { mkdir, readdir, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readlink, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { systemClock } from '../../../registrar/system-clock.ts';
+import { smallFlavor } from '../../../specs/flavor.ts';
 import { minimalImage } from '../../../vm-factory/image/bake-minimal.ts';
+import { shapeLabel } from '../../../vm-factory/qemu/command-line.ts';
+import { shapeOf } from '../../../vm-factory/qemu/model.ts';
 import { findTemplate } from '../../../vm-factory/qemu/template.ts';
 import { mainPid, testBlock, testCluster } from '../../helpers/process-machines.ts';
-import { bakedImage, noQemu, qemuBench, testShape } from '../../helpers/qemu-machines.ts';
+import { bakedImage, noQemu, qemuBench } from '../../helpers/qemu-machines.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
 import { until } from '../../helpers/until.ts';
 
@@ -96,7 +99,6 @@ else {
           qemu,
           stock: 0,
           artifacts: null,
-          ...testShape,
         };
         const child = spawn(process.execPath, [maker, JSON.stringify({ provider: options, request: asked })], {
           stdio: ['ignore', 'pipe', 'ignore'],
@@ -131,8 +133,8 @@ else {
     const { open } = await qemuBench(t);
     const asked = request();
     // No template was made for this shape.
-    const provider = open({ memoryMb: testShape.memoryMb + 1 });
-    await provider.create(asked);
+    const provider = open();
+    await provider.create({ ...asked, flavor: { memoryBytes: 257 * 1024 ** 2, cpus: 1 } });
     await until('it runs', async () => (await provider.find(asked.operation))?.state === 'running', 120_000);
     t.pass();
   });
@@ -146,20 +148,58 @@ else {
     t.deepEqual(pidsBelow(dir), []);
   });
 
+  test.serial(
+    'a state that makes no sense is put away: the machine boots, and the template is made anew',
+    async (t) => {
+      t.timeout(400_000);
+      const { image, qemu } = await bakedImage();
+      const { open } = await qemuBench(t);
+      const flavor = { memoryBytes: 192 * 1024 ** 2, cpus: 1 };
+      const model = { image, shape: shapeOf(flavor, qemu) };
+      const provider = open({ stock: 1 });
+      await provider.prepare(minimalImage, flavor);
+      await provider.emptyStock();
+      // As large as before: only who loads it notices.
+      const { stateFile = '' } = (await findTemplate(model)) ?? {};
+      await writeFile(stateFile, Buffer.alloc((await stat(stateFile)).size, 'nonsense'));
+      const asked = { ...request(), flavor };
+      await provider.create(asked);
+      await until('it joined', async () => (await provider.find(asked.operation))?.state === 'running', 120_000);
+      await until('there is a template again', async () => (await findTemplate(model)) !== null, 120_000);
+      t.pass();
+    },
+  );
+
+  test.serial(
+    'where QEMU is of another version than was thought, templates are made for the one that runs',
+    async (t) => {
+      const { qemu } = await bakedImage();
+      const { dir, open } = await qemuBench(t);
+      const provider = open({ stock: 1, qemu: { ...qemu, version: '1.2.3' } });
+      await provider.prepare(minimalImage);
+      t.is(provider.facts.qemu, qemu.version);
+      const [spare = ''] = await readdir(join(dir, 'stock'));
+      t.true((await readlink(join(dir, 'stock', spare, 'ready'))).includes(`:${qemu.version}-`));
+    },
+  );
+
   test('a template that is missing, truncated or another image’s is none', async (t) => {
     const { image, qemu } = await bakedImage();
-    const shape = { ...testShape, accelerator: qemu.accelerator };
-    t.truthy(await findTemplate(image, shape));
+    const shape = shapeOf(smallFlavor, qemu);
+    t.truthy(await findTemplate({ image, shape }));
+    t.is(await findTemplate({ image, shape: { ...shape, qemu: '9.9.9' } }), null);
+    t.is(await findTemplate({ image, shape: { ...shape, diskMb: 64 } }), null);
     const fake = { ...image, dir: await tempDir(t) };
-    t.is(await findTemplate(fake, shape), null);
-    const folder = join(fake.dir, 'templates', `${shape.accelerator}-${shape.memoryMb}m-${shape.cpus}`);
+    t.is(await findTemplate({ image: fake, shape }), null);
+    const folder = join(fake.dir, 'templates', shapeLabel(shape));
     await mkdir(folder, { recursive: true });
     for (const name of ['memory', 'state']) await writeFile(join(folder, name), '12345678');
-    const record = { image: image.record.id, memoryBytes: 8, stateBytes: 8, bootMs: 1 };
+    const record = { image: image.record.id, shape: shapeLabel(shape), sizes: { memory: 8, state: 8 }, bootMs: 1 };
     await writeFile(join(folder, 'template.json'), JSON.stringify(record));
-    t.truthy(await findTemplate(fake, shape));
-    t.is(await findTemplate({ ...fake, record: { ...image.record, id: 'another' } }, shape), null);
+    t.truthy(await findTemplate({ image: fake, shape }));
+    const other = { ...fake, record: { ...image.record, id: 'another' } };
+    t.is(await findTemplate({ image: other, shape }), null);
     await truncate(join(folder, 'memory'), 7);
-    t.is(await findTemplate(fake, shape), null);
+    t.is(await findTemplate({ image: fake, shape }), null);
   });
 }

@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava';
 import { humanCommand, QmpClient, withQmp } from '../../../vm-factory/qemu/qmp-client.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
 
-const greeting = '{"QMP": {"version": {}, "capabilities": []}}\r\n';
+const greeting = '{"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 22}}, "capabilities": []}}\r\n';
 
 /** Speaks QMP as told: each command with its id goes to `answer`, what that gives is sent. */
 async function speaker(t: ExecutionContext, answer: (command: string, id: number) => string, first = greeting) {

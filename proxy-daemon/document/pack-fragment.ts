@@ -1,0 +1,63 @@
+import { constants, deflateRawSync } from 'node:zlib';
+import { sections, type WrittenFragment } from './merge.ts';
+
+/**
+ * A written fragment as one block of shared memory: threads hand it on without copying, and the event loop never touches
+ * what is inside.
+ */
+export interface PackedFragment {
+  bytes: SharedArrayBuffer;
+  /** For each section as JSON, then for each as YAML: where its text ends and where its packed form ends, in `bytes`. */
+  ends: Uint32Array;
+}
+
+/** Compresses the pieces and puts all into one block. Costs what compressing costs: for a thread. */
+export function packFragment(json: WrittenFragment, yaml: WrittenFragment): PackedFragment {
+  const parts: Uint8Array[] = [];
+  const ends = new Uint32Array(sections.length * 4);
+  let end = 0;
+  let place = 0;
+  for (const form of [json, yaml]) {
+    for (const section of sections) {
+      const text = form[section]?.text ?? new Uint8Array();
+      for (const part of [text, text.length === 0 ? text : deflate(text)]) {
+        parts.push(part);
+        end += part.length;
+        ends[place++] = end;
+      }
+    }
+  }
+  const bytes = new SharedArrayBuffer(end);
+  const target = new Uint8Array(bytes);
+  let at = 0;
+  for (const part of parts) {
+    target.set(part, at);
+    at += part.length;
+  }
+  return { bytes, ends };
+}
+
+/** Views of the pieces; nothing is copied. */
+export function unpackFragment({ bytes, ends }: PackedFragment): { json: WrittenFragment; yaml: WrittenFragment } {
+  let start = 0;
+  let place = 0;
+  const next = () => {
+    const end = ends[place++] ?? start;
+    const part = new Uint8Array(bytes, start, end - start);
+    start = end;
+    return part;
+  };
+  const [json, yaml] = [{}, {}] as [WrittenFragment, WrittenFragment];
+  for (const form of [json, yaml]) {
+    for (const section of sections) {
+      const piece = { text: next(), packed: next() };
+      if (piece.text.length > 0) form[section] = piece;
+    }
+  }
+  return { json, yaml };
+}
+
+/** As blocks that end on a byte and refer to nothing before them: see Piece. */
+export function deflate(text: Uint8Array): Uint8Array {
+  return deflateRawSync(text, { finishFlush: constants.Z_FULL_FLUSH });
+}

@@ -1,0 +1,54 @@
+/**
+ * Where the documents and their pages are: the merged one at /openapi.json and /openapi.yaml, each service's own below
+ * /docs/<service>/. The files are at fixed places, whatever generation is served. Pure.
+ */
+import { block, type Directive, directive, nginxText } from './emit.ts';
+import { exact, gzipTypes, header } from './location-parts.ts';
+import type { GatewayPaths } from './paths.ts';
+
+/**
+ * `ownHeaders` is what the gateway says with all its own answers, `page` what a page needs. With `gzipStatic` the files compressed
+ * already are served, each form with a strong ETag of its own; else nginx compresses, and makes the ETag weak.
+ */
+export function documentLocations(
+  paths: GatewayPaths,
+  gzipStatic: boolean,
+  ownHeaders: readonly Directive[],
+  page: readonly Directive[],
+): Directive[] {
+  const { current, services } = paths.documents;
+  const packed = gzipStatic ? [directive('gzip_static', 'on')] : [directive('gzip', 'on'), gzipTypes];
+  const document = [
+    ...ownHeaders,
+    header('Cache-Control', 'no-cache'),
+    header('Access-Control-Allow-Origin', '*'),
+    header('Access-Control-Expose-Headers', 'ETag'),
+    ...packed,
+    directive('gzip_vary', 'on'),
+  ];
+  return [
+    exact('/openapi.json', [...document, directive('alias', `${current}/openapi.json`)]),
+    exact('/openapi.yaml', [...document, directive('alias', `${current}/openapi.yaml`)]),
+    exact('/docs', [directive('return', 308, '/docs/')]),
+    block('location', ['~', nginxText`^/docs/([a-z0-9-]+)$`], [directive('return', 308, nginxText`/docs/$1/`)]),
+    exact('/docs/services.json', [...document, directive('alias', `${current}/services.json`)]),
+    block(
+      'location',
+      ['/docs/'],
+      [...page, directive('alias', `${paths.www}/docs/`), directive('index', 'index.html')],
+    ),
+    block(
+      'location',
+      ['~', nginxText`^/docs/([a-z0-9-]+)/(openapi\.(?:json|yaml))$`],
+      [...document, directive('alias', nginxText`${services}/$1/$2`)],
+    ),
+    block(
+      'location',
+      ['~', nginxText`^/docs/([a-z0-9-]+)/$`],
+      [
+        block('if', ['(', '!-d', nginxText`${services}/$1`, ')'], [directive('return', 404)]),
+        directive('rewrite', '^', '/docs/index.html', 'last'),
+      ],
+    ),
+  ];
+}

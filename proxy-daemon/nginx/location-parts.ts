@@ -1,0 +1,19 @@
+/** What locations are made of. Pure. */
+import { type Argument, block, type Directive, directive } from './emit.ts';
+
+/** What is worth compressing while it is sent. */
+export const gzipTypes = directive(
+  'gzip_types',
+  'application/json',
+  'application/yaml',
+  'text/css',
+  'application/javascript',
+);
+
+export function exact(path: string, body: Directive[]): Directive {
+  return block('location', ['=', path], body);
+}
+
+export function header(name: string, value: Argument): Directive {
+  return directive('add_header', name, value, 'always');
+}

@@ -1,0 +1,31 @@
+/** What a virtual machine is made from: clones come only from a template of the same model. */
+import type { Flavor } from '../../specs/nouns.ts';
+import type { Image } from '../image/image-store.ts';
+import type { QemuFacts } from './accelerator.ts';
+import { type MachineShape, shapeLabel } from './command-line.ts';
+
+export interface Model {
+  image: Image;
+  shape: MachineShape;
+}
+
+const mebibyte = 1024 ** 2;
+
+/** Sizes are rounded up to whole MiB. */
+export function shapeOf(
+  { memoryBytes, cpus, diskBytes = 0 }: Flavor,
+  { version, accelerator }: QemuFacts,
+): MachineShape {
+  return {
+    qemu: version,
+    accelerator,
+    memoryMb: Math.ceil(memoryBytes / mebibyte),
+    cpus,
+    diskMb: Math.ceil(diskBytes / mebibyte),
+  };
+}
+
+/** Equal words, equal models. */
+export function modelLabel({ image, shape }: Model): string {
+  return `${image.record.id}:${shapeLabel(shape)}`;
+}
