@@ -1,5 +1,6 @@
 /** Every command of `mcp`, in the order of `mcp --help`. */
 import { registerResume, registerSuspend } from './brake.ts';
+import { registerCheckDocument } from './check-document.ts';
 import { registerConsole } from './console.ts';
 import { registerAgent, registerController, registerGateway, registerSupervisor } from './daemons.ts';
 import { registerApply, registerPlan, registerScale } from './declare.ts';
@@ -20,6 +21,7 @@ export const commands: Register[] = [
   registerWatch,
   registerScale,
   registerWhy,
+  registerCheckDocument,
   registerMachines,
   registerConsole,
   registerPool,
