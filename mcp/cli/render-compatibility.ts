@@ -15,11 +15,11 @@ export function renderCompatibility(
   const rows = shown.map((found) => [
     paint(color, styles[found.severity], found.severity),
     operationsOf(found),
-    placeWords(found.where.live ?? found.where.next),
+    placeWords(deeper(found.where.live, found.where.next)),
     found.words,
     callWords(found, now),
   ]);
-  const head = `${report.service} ${report.live} -> ${report.next}: ${summaryOf(report)}`;
+  const head = `${report.service} ${report.live} -> ${report.next}: ${summaryOf(report)}`.trimStart();
   const left = report.leftOut > 0 ? [`and ${report.leftOut} more`] : [];
   const counted = rows.some((row) => row[4] !== '');
   const columns = ['', 'operation', 'where', 'what', 'called'];
@@ -42,16 +42,21 @@ function callWords({ calls, severity }: ReportedFinding, now: number): string {
   return `${calls.calls} times${last}`;
 }
 
+/** Where something came or went, only one of the documents has the place itself. */
+function deeper(live = '', next = ''): string {
+  return next.length > live.length ? next : live;
+}
+
 /** A JSON Pointer as people would say it: `Record.name`, `answer 200 .items[]`, `parameter 2`. */
-export function placeWords(pointer: string | undefined): string {
-  const tokens = (pointer ?? '')
+function placeWords(pointer: string): string {
+  const tokens = pointer
     .split('/')
     .slice(1)
     .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
-  const [root, section, name, ...rest] = tokens;
+  const [root, , name, ...rest] = tokens;
   if (root === 'components' && name !== undefined) return `${name}${innerWords(rest)}`;
   if (root === 'paths') return pathWords(tokens.slice(2));
-  return pointer === undefined ? '-' : tokens.filter((token) => token !== section || root !== 'components').join(' ');
+  return tokens.join(' ') || '-';
 }
 
 function pathWords(tokens: string[]): string {

@@ -47,7 +47,7 @@ export interface GateTools {
  *
  * Throws what fetchDocument throws, and DOCUMENT_* of reading and normalising.
  */
-export async function readCandidateDocument(instance: Instance, tools: GateTools): Promise<Uint8Array> {
+async function readCandidateDocument(instance: Instance, tools: GateTools): Promise<Uint8Array> {
   const { address, port, document: path } = instance;
   if (path === undefined) {
     throw new McpError('DOCUMENT_BAD_TARGET', `${instance.version} serves no document`, {

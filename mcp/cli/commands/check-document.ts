@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { DocumentThread } from '../../../proxy-daemon/document/document-thread.ts';
 import { defaultLimits, fetchDocument } from '../../../proxy-daemon/document/fetch-document.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
-import { McpError } from '../../../specs/errors.ts';
+import { isMcpError, McpError } from '../../../specs/errors.ts';
 import { compatibilityReport } from '../../view/compatibility-report.ts';
 import type { Context } from '../context.ts';
 import { exitCodes } from '../output.ts';
@@ -33,7 +33,7 @@ async function checkDocument(context: Context, { all }: CheckOptions, before: st
   try {
     const [live, next] = await Promise.all([read(before, thread, context.signal), read(after, thread, context.signal)]);
     const { findings } = await thread.run({ kind: 'compare', route: '/', live, next });
-    const report = compatibilityReport(findings, { service: 'document', live: before, next: after, calls: null });
+    const report = compatibilityReport(findings, { service: '', live: before, next: after, calls: null });
     if (context.json) context.printJson(report);
     else context.print(renderCompatibility(report, { color: context.color, now: systemClock.now(), all }));
     return report.verdict === 'breaking' ? exitCodes.refused : undefined;
@@ -43,19 +43,28 @@ async function checkDocument(context: Context, { all }: CheckOptions, before: st
 }
 
 async function read(from: string, thread: DocumentThread, signal: AbortSignal): Promise<Uint8Array> {
-  const bytes = /^http:\/\//i.test(from) ? await fetched(from, signal) : await fromFile(from);
-  return (await thread.run({ kind: 'normalise', bytes })).document;
+  try {
+    const bytes = /^http:\/\//i.test(from) ? await fetched(from, signal) : await fromFile(from);
+    return (await thread.run({ kind: 'normalise', bytes })).document;
+  } catch (cause) {
+    if (!isMcpError(cause)) throw cause;
+    // Of two documents, which one.
+    const { code, message, hint, retryable } = cause;
+    throw new McpError(code, `${from}: ${message}`, { cause: cause.cause, hint, retryable });
+  }
 }
 
 async function fetched(url: string, signal: AbortSignal): Promise<Uint8Array> {
-  const { hostname, port, pathname, search } = new URL(url);
+  const parsed = URL.parse(url);
+  if (!parsed) throw new McpError('USAGE_FILE', 'is no URL', { hint: 'Name a file, or http://ADDRESS:PORT/PATH.' });
+  const { hostname, port, pathname, search } = parsed;
   const target = { address: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80), path: `${pathname}${search}` };
   return (await fetchDocument(target, defaultLimits, signal)).bytes;
 }
 
 async function fromFile(file: string): Promise<Uint8Array> {
   return readFile(file).catch((cause: NodeJS.ErrnoException) => {
-    throw new McpError('USAGE_FILE', `can't read ${file}: ${cause.code ?? cause.message}`, {
+    throw new McpError('USAGE_FILE', `can't be read: ${cause.code ?? cause.message}`, {
       cause,
       hint: 'Name a file that holds an OpenAPI or Swagger document.',
     });

@@ -135,9 +135,3 @@ export function finding(
 ): LocalFinding {
   return { kind, severity, words, source: rules[kind][1], ...place };
 }
-
-/** The worse of two severities. */
-export function worse(a: Severity, b: Severity): Severity {
-  if (a === 'breaking' || b === 'breaking') return 'breaking';
-  return a === 'risky' || b === 'risky' ? 'risky' : 'safe';
-}

@@ -58,7 +58,7 @@ export interface Conjunction {
 }
 
 /** An alternative that was chosen. */
-export interface Choice {
+interface Choice {
   part: Part;
   /** JSON Pointer of the schema whose alternative it is. */
   of: string;
@@ -68,7 +68,7 @@ const unmasked = { anyOf: false, oneOf: false };
 /** More parts than any real schema has; beyond, the rest is left out and the comparison says that it is undecided. */
 const mostParts = 400;
 
-export function partAt(side: Side, schema: Json | undefined, at: string): Part[] {
+function partAt(side: Side, schema: Json | undefined, at: string): Part[] {
   return schema === undefined || schema === true ? [] : [{ side, schema, at, masked: unmasked, inherited: false }];
 }
 
