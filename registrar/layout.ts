@@ -18,6 +18,11 @@ export const paths = {
   assignment: (uuid: string) => `/machines/${uuid}/assignment`,
   /** Ephemeral, owned by the machine's agent. */
   agent: (uuid: string) => `/machines/${uuid}/agent`,
+  /** Machines that are no more. */
+  endedMachines: '/ended',
+  ended: (uuid: string) => `/ended/${uuid}`,
+  /** Made by the first controller that has something to remember. */
+  pool: '/pool',
   services: '/services',
   service: (service: string) => `/services/${service}`,
   version: (service: string, version: string) => `/services/${service}/${version}`,
@@ -37,6 +42,7 @@ export const rootNodes = [
   paths.leader,
   paths.history,
   paths.machines,
+  paths.endedMachines,
   paths.services,
   paths.configs,
   paths.gateways,

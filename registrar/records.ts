@@ -1,5 +1,5 @@
 /** What the registry's nodes hold: one JSON document a node. Times are ms since the Unix epoch. */
-import type { ConfigValue, Environment, Flavor, Version } from '../specs/nouns.ts';
+import type { Artifact, ConfigValue, Environment, Flavor, Version } from '../specs/nouns.ts';
 
 /** /cluster */
 export interface ClusterRecord {
@@ -40,6 +40,36 @@ export interface SuspendedRecord {
 
 export type MachineState = 'building' | 'verifying' | 'ready' | 'claimed' | 'draining' | 'deleting';
 
+/** One thing that a machine found out about itself. */
+export interface SelfTestFigure {
+  /** `disk-free`, `disk-speed`, `disk-content`, `memory`, `memory-content`, `cpu`, `clock`, `registry`, `artifact-stores`. */
+  name: string;
+  /** Null where it could not be found out. */
+  value: number | null;
+  /** `B`, `B/s`, `ms`, `faults`, `reached`. */
+  unit: string;
+  /** For `artifact-stores`: how many there are. */
+  of?: number;
+  /** For people: what was measured, or what went wrong. */
+  note?: string;
+}
+
+/** What a machine's agent found out about its machine when it joined. */
+export interface SelfTestRecord {
+  at: number;
+  tookMs: number;
+  figures: SelfTestFigure[];
+}
+
+/** A self-test held against the limits that were declared then. */
+export interface VerificationRecord {
+  at: number;
+  tookMs: number;
+  passed: boolean;
+  /** `threshold` is the least or the most that passes; null where there is none. */
+  checks: (SelfTestFigure & { threshold: number | null; passed: boolean })[];
+}
+
 /** /machines/<uuid>: the ledger. */
 export interface MachineRecord {
   uuid: string;
@@ -62,6 +92,12 @@ export interface MachineRecord {
   claim?: { service: string; version: string; digest: string; operation: string; at: number };
   /** True once the controller saw its registration up: what is missing now was lost, it did not fail to start. */
   served?: boolean;
+  /** One artifact of each store that machines fetch from: its self-test tries to reach them. */
+  stores?: Artifact[];
+  /** When it came to each of its states, and when it was first seen to serve. */
+  times?: Partial<Record<MachineState | 'served', number>>;
+  /** Its self-test as it was judged, passed or not. */
+  verification?: VerificationRecord;
   /** Why it drains or is deleted, for people. */
   reason?: string;
   /** Written before any destroy (P1). */
@@ -87,6 +123,7 @@ export interface AssignmentRecord {
 }
 
 export type AgentPhase =
+  | 'testing'
   | 'idle'
   | 'fetching'
   | 'starting'
@@ -109,6 +146,42 @@ export interface AgentRecord {
   version?: string;
   /** Starts of the command so far, for crash loops. */
   starts: number;
+  /** While nothing is assigned. */
+  selfTest?: SelfTestRecord;
+}
+
+/** /ended/<uuid>: a machine that is no more, as the ledger had it last. A bounded number is kept. */
+export interface EndedRecord {
+  machine: MachineRecord;
+  at: number;
+  /** Why it ended, for people. */
+  reason: string;
+}
+
+/** Failures in a row, of an image's machines or of a version's starts. */
+export interface FailureCount {
+  inARow: number;
+  lastReason: string;
+}
+
+/** /pool: what the pool's rules must know beyond a leader's time. */
+export interface PoolRecord {
+  /** By image: machines given up before they were ready. */
+  images: Record<string, FailureCount>;
+  /** By version digest: starts that failed. */
+  starts: Record<string, FailureCount>;
+  /** Machines whose failure is counted in one of these. */
+  counted: string[];
+  /** Claims by minute of the Unix epoch, oldest first; minutes without claims are left out. */
+  claims: [minute: number, count: number][];
+  /** Time of the newest claim that is counted. */
+  countedTo: number;
+  /** How often an operator has forgiven all failures. */
+  lifted: number;
+  /** Where the pool follows demand: its size, and why. */
+  size?: { target: number; why: string };
+  /** Machines of the provider's that wait, paused, to be made ready; absent where it keeps none. */
+  paused?: number;
 }
 
 /** /services/<service>/<version>/<uuid> (ephemeral): the native dialect. */

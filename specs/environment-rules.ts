@@ -1,5 +1,7 @@
 /** Rules between the parts of an environment whose shape is right: what zod can't say about one value alone. */
 import { type EnvironmentShape, gatewayPaths, limits, type ServiceShape } from './environment-schema.ts';
+import { builtInImages, isImageId } from './image-reference.ts';
+import { didYouMean } from './near-miss.ts';
 import type { Path } from './yaml-tree.ts';
 
 /** A broken rule, and whether the key or the value at the path shows it. */
@@ -25,6 +27,33 @@ export function brokenRules(services: EnvironmentShape['services'], options: { a
       ...missingCommands(name, service),
     ]),
   ];
+}
+
+/**
+ * An image that can never exist: in a file that declares images, one that is neither declared nor built in. Without any it
+ * may be somebody else's, such as a cloud's; then it is only missing as long as it is.
+ */
+export function brokenImages({ images, pool, services }: EnvironmentShape): BrokenRule[] {
+  if (images === undefined) return [];
+  const known = [...Object.keys(images), ...builtInImages];
+  const taken = Object.keys(images)
+    .filter((name) => builtInImages.includes(name))
+    .map(
+      (name): BrokenRule => ({
+        path: ['images', name],
+        on: 'key',
+        message: `the image ${name} is built in: choose another name`,
+      }),
+    );
+  const named = [
+    { path: ['pool', 'image'], image: pool?.image },
+    ...Object.entries(services).map(([name, { image }]) => ({ path: ['services', name, 'image'], image })),
+  ];
+  const unknown = named.flatMap(({ path, image }): BrokenRule[] => {
+    if (image === undefined || known.includes(image) || isImageId(image)) return [];
+    return [{ path, on: 'value', message: `no image "${image}" is declared${didYouMean(image, known)}` }];
+  });
+  return [...taken, ...unknown];
 }
 
 function brokenSizes(entries: readonly [string, ServiceShape][], allowEmpty: boolean): BrokenRule[] {

@@ -3,8 +3,8 @@
  * text here and defaults not filled in: parse-environment.ts does both. No issue uses zod's own wording.
  */
 import { z } from 'zod';
-import { durationPattern, formatDuration, parseDuration } from './duration.ts';
-import { formatSize, parseSize, sizePattern } from './size.ts';
+import { image, imageName, isTextOfImage } from './image-schema.ts';
+import { asWritten, choice, duration, longestText, map, name, size, text, whole } from './schema-parts.ts';
 
 /** How much one environment may declare. Counts beyond these are slips of the finger, not wishes. */
 export const limits = {
@@ -13,57 +13,14 @@ export const limits = {
   countOfVersion: 1000,
   instances: 20_000,
   poolSize: 1000,
+  priority: 1000,
   variables: 200,
-  textLength: 4096,
+  textLength: longestText,
+  images: 100,
 } as const;
 
 /** Paths at the gateway that are its own; a route may be neither one of these nor below it. */
 export const gatewayPaths = ['/docs', '/openapi.json', '/openapi.yaml', '/status', '/healthz'] as const;
-
-const name = (what: string) => z.string().regex(/^[a-z0-9-]{1,40}$/, `${what} must be 1 to 40 of a-z, 0-9 and -`);
-
-/** For editors: what isAlwaysText names may also look like a number or a truth value. */
-const asWritten = { type: ['string', 'number', 'boolean'] };
-
-/** Text for a process or a page: no control characters but tab and newline, no half surrogates. */
-const text = (message: string, most: number = limits.textLength) =>
-  z
-    .string({ error: message })
-    .max(most, `must have at most ${most} characters`)
-    .refine((value) => !/[^\P{Cc}\t\n]/u.test(value) && value.isWellFormed(), 'must have no control characters');
-
-const whole = (least: number, most: number) => {
-  const message = `must be a whole number from ${least} to ${most}`;
-  return z.number({ error: message }).int(message).min(least, message).max(most, message);
-};
-
-const map = <Shape extends z.ZodRawShape>(shape: Shape) =>
-  z.strictObject(shape, { error: 'must be a map (name: value)' });
-
-const duration = (leastMs: number, mostMs: number) => {
-  const message = `must be a duration such as 500ms, 2s or 1m, from ${formatDuration(leastMs)} to ${formatDuration(mostMs)}`;
-  return z
-    .string({ error: message })
-    .regex(durationPattern, message)
-    .refine((value) => {
-      const ms = parseDuration(value) ?? leastMs;
-      return ms >= leastMs && ms <= mostMs;
-    }, message);
-};
-
-const size = (leastBytes: number, mostBytes: number) => {
-  const message = `must be a size such as 512KiB, 256MiB or 1GiB, from ${formatSize(leastBytes)} to ${formatSize(mostBytes)}`;
-  return z
-    .string({ error: message })
-    .regex(sizePattern, message)
-    .refine((value) => {
-      const bytes = parseSize(value) ?? leastBytes;
-      return bytes >= leastBytes && bytes <= mostBytes;
-    }, message);
-};
-
-const choice = <const Words extends readonly [string, ...string[]]>(words: Words) =>
-  z.enum(words, { error: `must be ${words.slice(0, -1).join(', ')} or ${words.at(-1)}` });
 
 const httpPath = (example: string) =>
   z
@@ -194,6 +151,38 @@ const version = map({
   ...shared,
 });
 
+const demandSize = map({
+  min: whole(0, limits.poolSize).describe('Ready machines kept where nothing was claimed lately.'),
+  max: whole(1, limits.poolSize).describe('Ready machines kept at most.'),
+  window: duration(60_000, 21_600_000)
+    .optional()
+    .describe(
+      'The pool holds what was claimed at most within any time as long as this, in the last six of them. Default: 10m.',
+    ),
+}).superRefine(({ min, max }, context) => {
+  if (min > max) context.addIssue({ code: 'custom', message: 'must be at most max', path: ['min'] });
+});
+
+const verify = map({
+  'disk-free': size(0, 1024 ** 4)
+    .optional()
+    .describe('Free space where the machine works, at least. Default: 8MiB.'),
+  'disk-speed': size(0, 1024 ** 4)
+    .optional()
+    .describe('Written, synced and read back a second, at least. Default: 64KiB.'),
+  memory: size(0, 1024 ** 4)
+    .optional()
+    .describe('Memory that can still be had, at least. Default: 16MiB.'),
+  cpu: duration(1, 600_000).optional().describe('A fixed piece of work takes at most this. Default: 30s.'),
+  clock: duration(1, 3_600_000)
+    .optional()
+    .describe("Its clock and the registry's differ by at most this. Default: 30s."),
+  registry: duration(1, 600_000).optional().describe('A round trip to the registry takes at most this. Default: 10s.'),
+  'artifact-stores': whole(0, 100)
+    .optional()
+    .describe('Artifact stores that it must reach, of those that its services use. Default: 1.'),
+}).describe('What a machine must show of itself before it may enter the pool.');
+
 const service = map({
   route: z
     .string({ error: 'must be a path such as /dns' })
@@ -203,6 +192,9 @@ const service = map({
       "URL prefix at the gateway, taken off before the request reaches the service. Default: / and the service's name.",
     ),
   document: httpPath('/openapi.json').optional().describe('Where an instance serves its OpenAPI or Swagger document.'),
+  priority: whole(0, limits.priority)
+    .optional()
+    .describe('Where ready machines are short, services of a higher priority get them first. Default: 0.'),
   config: config.optional(),
   'on-config-change': choice(['restart', 'none', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'])
     .optional()
@@ -211,6 +203,7 @@ const service = map({
     .optional()
     .describe('The longest wait for requests in flight before an instance is stopped. Default: 30s.'),
   'stop-timeout': duration(0, 600_000).optional().describe('From SIGTERM to SIGKILL. Default: 5s.'),
+  image: imageName.optional().describe("What this service's machines are cloned from. Default: the pool's image."),
   ...shared,
   versions: z
     .record(
@@ -242,10 +235,17 @@ const flavor = map({
 export const environmentSchema = map({
   environment: name('an environment name').describe('Name of the environment.'),
   pool: map({
-    size: whole(0, limits.poolSize).optional().describe('Ready machines kept. Default: 1.'),
-    image: z
-      .string({ error: 'must be the name of an image' })
-      .regex(/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}$/, 'must be the name of an image')
+    size: z
+      .union([whole(0, limits.poolSize), demandSize], {
+        error: `must be a whole number from 0 to ${limits.poolSize}, or a map with min and max`,
+      })
+      .optional()
+      .describe('Ready machines kept: a number, or a map with min and max to follow recent demand. Default: 1.'),
+    'max-age': duration(60_000, 31_536_000_000)
+      .optional()
+      .describe('Ready machines older than this are replaced, one at a time. Default: never.'),
+    verify: verify.optional(),
+    image: imageName
       .optional()
       .describe('What machines are cloned from. Default: process (a process group instead of a VM).'),
     flavor: flavor.optional(),
@@ -261,6 +261,11 @@ export const environmentSchema = map({
   })
     .optional()
     .describe('The gateway in front of all services.'),
+  images: z
+    .record(name('an image name'), image, { error: 'must be a map (image name: image)' })
+    .refine((images) => Object.keys(images).length <= limits.images, `must have at most ${limits.images} entries`)
+    .optional()
+    .describe('What machines can be cloned from, by name; `mcp up` and `mcp image bake` bake it.'),
   services: z
     .record(name('a service name'), service, { error: 'must be a map (service name: service)' })
     .describe('The services, by name.'),
@@ -270,8 +275,10 @@ export const environmentSchema = map({
 export type EnvironmentShape = z.infer<typeof environmentSchema>;
 export type ServiceShape = EnvironmentShape['services'][string];
 export type VersionShape = ServiceShape['versions'][string];
+export type VerifyShape = NonNullable<NonNullable<EnvironmentShape['pool']>['verify']>;
 export type FlavorShape = NonNullable<NonNullable<EnvironmentShape['pool']>['flavor']>;
 export type HealthShape = NonNullable<VersionShape['health']>;
+export type ImageShape = NonNullable<EnvironmentShape['images']>[string];
 export type ArtifactShape = NonNullable<VersionShape['artifact']>;
 
 /**
@@ -280,6 +287,7 @@ export type ArtifactShape = NonNullable<VersionShape['artifact']>;
  */
 export function isAlwaysText(path: readonly (string | number)[]): boolean {
   if (path[0] === 'environment' || path[0] === 'gateway') return true;
+  if (path[0] === 'images') return isTextOfImage(path.slice(2));
   const ofService = path.slice(2);
   const [group, kind] = ofService[0] === 'versions' ? ofService.slice(2) : ofService;
   return group === 'env' || group === 'command' || group === 'artifact' || (group === 'health' && kind === 'command');

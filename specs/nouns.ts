@@ -53,6 +53,8 @@ export interface Version {
 export interface Service {
   /** [a-z0-9-]{1,40} */
   name: string;
+  /** Where ready machines are short, services of a higher priority get them first. Absent: 0. */
+  priority?: number;
   /** URL prefix at the gateway, e.g. `/dns`. No two services share one. */
   route: string;
   /** Path at which an instance serves its OpenAPI document, e.g. `/openapi.json`; absent: it has none. */
@@ -66,14 +68,40 @@ export interface Service {
   drainTimeoutMs: number;
   /** ms between SIGTERM and SIGKILL. */
   stopTimeoutMs: number;
+  /** Reference of the image that its machines are cloned from (image-reference.ts); absent: the pool's. */
+  image?: string;
   versions: Version[];
 }
 
+/** What a machine's self-test must show before it may enter the pool. */
+export interface VerifyLimits {
+  /** Bytes free where the machine works, at least. */
+  diskFreeBytes: number;
+  /** Bytes written, synced and read back a second, at least. */
+  diskBytesPerSecond: number;
+  /** Bytes of memory that can still be had, at least. */
+  memoryBytes: number;
+  /** ms for a fixed piece of work, at most. */
+  cpuMs: number;
+  /** ms between its clock and the registry's, at most. */
+  clockMs: number;
+  /** ms for a round trip to the registry, at most. */
+  registryMs: number;
+  /** Artifact stores that it must reach, of those there are. */
+  artifactStores: number;
+}
+
 export interface PoolSpec {
-  /** Ready machines kept. */
+  /** Ready machines kept; where the size follows demand, the least. */
   size: number;
-  /** Image that machines are cloned from; the process provider knows only `process`. */
+  /** Reference of the image that machines are cloned from; the process provider knows only `process`. */
   image: string;
+  /** The size follows the most claims within any `windowMs` lately, up to `max`. Absent: it is fixed. */
+  demand?: { max: number; windowMs: number };
+  /** Ready machines older than this, ms, are replaced, one at a time. Absent: never. */
+  maxAgeMs?: number;
+  /** What is absent is as MCP's own limits say. */
+  verify?: Partial<VerifyLimits>;
   /** The size of its machines; absent: the provider decides. Processes have none. */
   flavor?: Flavor;
 }
@@ -92,10 +120,32 @@ export interface GatewaySpec {
   description: string;
 }
 
+/** One step of an image: its name for people, and in ms the longest that it may take. What it needs is content-addressed. */
+export type ImageStep = { title: string; timeoutMs: number } & (
+  | { kind: 'run'; script: string }
+  | { kind: 'puppet'; manifest: Artifact }
+  /** `directory`: what the tar holds lands in `to`. `file`, `program`: `to` is the file. */
+  | { kind: 'copy'; content: Artifact; form: 'directory' | 'file' | 'program'; to: string }
+);
+
+/** What machines can be cloned from, as declared; baking makes it so. */
+export interface ImageSpec {
+  /** [a-z0-9-]{1,40} */
+  name: string;
+  base: 'minimal' | 'debian';
+  /** Names of Debian packages, sorted. */
+  packages: string[];
+  steps: ImageStep[];
+  /** sha256 over what is in it: base, packages, the steps with their contents; neither names nor timeouts. */
+  digest: string;
+}
+
 /** The whole declared world. */
 export interface Environment {
   name: string;
   pool: PoolSpec;
   gateway: GatewaySpec;
+  /** Declared images; absent: none. */
+  images?: ImageSpec[];
   services: Service[];
 }

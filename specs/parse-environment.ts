@@ -1,21 +1,29 @@
 /** An environment file's bytes to a declared environment: pure, whole or refused with every problem found. */
-import type { DeclaredArtifact, DeclaredEnvironment, DeclaredService, DeclaredVersion } from './declared.ts';
+import type {
+  DeclaredArtifact,
+  DeclaredEnvironment,
+  DeclaredImage,
+  DeclaredService,
+  DeclaredVersion,
+} from './declared.ts';
 import { decodeText } from './decode.ts';
 import { parseDuration } from './duration.ts';
-import { brokenRules, routeOf } from './environment-rules.ts';
+import { brokenImages, brokenRules, routeOf } from './environment-rules.ts';
 import {
   type ArtifactShape,
   type EnvironmentShape,
   environmentSchema,
   type FlavorShape,
   type HealthShape,
+  type ImageShape,
   isAlwaysText,
   type ServiceShape,
+  type VerifyShape,
   type VersionShape,
 } from './environment-schema.ts';
 import { smallFlavor } from './flavor.ts';
-import type { Flavor, HealthCheck } from './nouns.ts';
-import { type Place, sourceText, specInvalid } from './problems.ts';
+import type { Flavor, HealthCheck, PoolSpec, VerifyLimits } from './nouns.ts';
+import { type Place, printable, sourceText, specInvalid } from './problems.ts';
 import { flawedServices, shapeProblems } from './shape-problems.ts';
 import { parseSize } from './size.ts';
 import { readYaml, type YamlTree } from './yaml-tree.ts';
@@ -41,7 +49,10 @@ export function parseEnvironment(bytes: Uint8Array, options: ParseOptions): Decl
     throw specInvalid([...tree.problems, { ...tree.valueAt([]), message }]);
   }
   const { shape, issues } = checkShape(tree.value);
-  const rules = brokenRules(shape.services, { allowEmpty: (options.allowEmpty ?? false) || issues.length > 0 });
+  const rules = [
+    ...brokenRules(shape.services, { allowEmpty: (options.allowEmpty ?? false) || issues.length > 0 }),
+    ...(issues.length > 0 ? [] : brokenImages(shape)),
+  ];
   const known = new Set(tree.problems.map(({ line, column }) => `${line}:${column}`));
   const problems = [
     ...tree.problems,
@@ -68,14 +79,60 @@ function checkShape(value: unknown) {
 function declare(shape: EnvironmentShape, tree: YamlTree): DeclaredEnvironment {
   return {
     name: shape.environment,
-    pool: {
-      size: shape.pool?.size ?? 1,
-      image: shape.pool?.image ?? 'process',
-      ...(shape.pool?.flavor === undefined ? {} : { flavor: declareFlavor(shape.pool.flavor) }),
-    },
+    pool: declarePool(shape.pool ?? {}),
     gateway: { title: shape.gateway?.title ?? shape.environment, description: shape.gateway?.description ?? '' },
+    images: Object.entries(shape.images ?? {}).map(([name, image]) => declareImage(name, image, tree)),
     services: Object.entries(shape.services).map(([name, service]) => declareService(name, service, tree)),
   };
+}
+
+const stepTimeoutMs = 600_000;
+
+function declareImage(name: string, image: ImageShape, tree: YamlTree): DeclaredImage {
+  return {
+    name,
+    base: image.base ?? 'debian',
+    packages: [...new Set(image.packages)].sort(),
+    steps: (image.steps ?? []).map(({ run, puppet, copy, timeout }, at) => {
+      const timeoutMs = ms(timeout, stepTimeoutMs);
+      const placeOf = (...key: string[]) => tree.valueAt(['images', name, 'steps', at, ...key]);
+      const titled = (title: string) => ({ title: printable(title).slice(0, 60), timeoutMs });
+      if (run !== undefined) return { kind: 'run', ...titled(`run ${run.trim().split('\n')[0]}`), script: run };
+      if (puppet !== undefined)
+        return { kind: 'puppet', ...titled(`puppet ${puppet}`), manifest: puppet, at: placeOf('puppet') };
+      const { from = '', to = '' } = copy ?? {};
+      return { kind: 'copy', ...titled(`copy ${from} to ${to}`), from, to, at: placeOf('copy', 'from') };
+    }),
+  };
+}
+
+function declarePool(shape: NonNullable<EnvironmentShape['pool']>): PoolSpec {
+  const { size = 1, image = 'process', verify } = shape;
+  const maxAge = shape['max-age'];
+  const isFixed = typeof size === 'number';
+  return {
+    size: isFixed ? size : size.min,
+    image,
+    ...(isFixed ? {} : { demand: { max: size.max, windowMs: ms(size.window, 600_000) } }),
+    ...(maxAge === undefined ? {} : { maxAgeMs: ms(maxAge, 0) }),
+    ...(verify === undefined ? {} : { verify: declareVerify(verify) }),
+    ...(shape.flavor === undefined ? {} : { flavor: declareFlavor(shape.flavor) }),
+  };
+}
+
+function declareVerify(shape: VerifyShape): Partial<VerifyLimits> {
+  const bytes = (text: string | undefined) => (text === undefined ? undefined : parseSize(text));
+  const time = (text: string | undefined) => (text === undefined ? undefined : parseDuration(text));
+  const limits = {
+    diskFreeBytes: bytes(shape['disk-free']),
+    diskBytesPerSecond: bytes(shape['disk-speed']),
+    memoryBytes: bytes(shape.memory),
+    cpuMs: time(shape.cpu),
+    clockMs: time(shape.clock),
+    registryMs: time(shape.registry),
+    artifactStores: shape['artifact-stores'],
+  };
+  return Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== undefined));
 }
 
 function declareFlavor({ memory, cpus, disk }: FlavorShape): Flavor {
@@ -92,6 +149,7 @@ function declareService(name: string, service: ServiceShape, tree: YamlTree): De
   return {
     name,
     route: routeOf(name, service),
+    ...(service.priority === undefined ? {} : { priority: service.priority }),
     ...(service.document === undefined ? {} : { document: service.document }),
     config: { ...service.config },
     ...(onChange === 'restart' || onChange === 'none'
@@ -99,6 +157,7 @@ function declareService(name: string, service: ServiceShape, tree: YamlTree): De
       : { onConfigChange: 'signal' as const, configSignal: onChange }),
     drainTimeoutMs: ms(service['drain-timeout'], 30_000),
     stopTimeoutMs: ms(service['stop-timeout'], 5000),
+    ...(service.image === undefined ? {} : { image: service.image }),
     versions: Object.entries(service.versions).map(([version, declared]) =>
       declareVersion(version, declared, service, tree.valueAt(['services', name, 'versions', version, 'artifact'])),
     ),

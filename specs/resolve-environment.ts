@@ -3,7 +3,8 @@ import { canonicalJson } from './canonical-json.ts';
 import type { DeclaredArtifact, DeclaredEnvironment, DeclaredService, DeclaredVersion } from './declared.ts';
 import { versionDigest } from './digest.ts';
 import { McpError } from './errors.ts';
-import type { Artifact, Environment, Service, Version } from './nouns.ts';
+import { imageReference } from './image-reference.ts';
+import type { Artifact, Environment, ImageSpec, Service, Version } from './nouns.ts';
 
 /** Largest resolved environment, in bytes of JSON: ZooKeeper's nodes hold 1 MB, and the record around it needs some. */
 const largestEnvironment = 1_000_000;
@@ -27,16 +28,23 @@ export function localArtifacts(declared: DeclaredEnvironment): Map<string, Exclu
 }
 
 /**
- * Fills in artifacts and digests. `artifacts` has one entry for each of `localArtifacts`.
+ * Fills in artifacts, images' references and digests. `artifacts` has one entry for each of `localArtifacts`, `images` one
+ * for each declared.
  * Throws SPEC_ARTIFACT_UNRESOLVED where one is not there, SPEC_TOO_LARGE where the whole is more than the registry holds.
  */
 export function resolveEnvironment(
   declared: DeclaredEnvironment,
   artifacts: ReadonlyMap<string, Artifact>,
+  images: readonly ImageSpec[] = [],
 ): Environment {
-  const { name, pool, gateway } = declared;
-  const services = declared.services.map((service) => resolveService(service, artifacts));
-  const environment = { name, pool, gateway, services };
+  const { name, gateway } = declared;
+  const references = new Map(images.map((image) => [image.name, imageReference(image)]));
+  const referenceOf = (image: string) => references.get(image) ?? image;
+  const pool = { ...declared.pool, image: referenceOf(declared.pool.image) };
+  const services = declared.services.map(({ image, ...service }) =>
+    resolveService({ ...service, ...(image === undefined ? {} : { image: referenceOf(image) }) }, artifacts),
+  );
+  const environment = { name, pool, gateway, ...(images.length > 0 ? { images: [...images] } : {}), services };
   const bytes = new TextEncoder().encode(canonicalJson(environment)).length;
   if (bytes > largestEnvironment) {
     throw new McpError(

@@ -120,6 +120,7 @@ function knownKeys(schema: z.ZodType, path: Path): string[] {
   for (const step of path) {
     if (at instanceof z.ZodObject) at = unwrapped(at.shape[step]);
     else if (at instanceof z.ZodRecord) at = unwrapped(at.valueType);
+    else if (at instanceof z.ZodArray) at = unwrapped(at.element);
   }
   return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
 }

@@ -77,6 +77,13 @@ export interface MachineProvider {
   /** Quota and use, where there is such a thing; null where not. */
   limits(signal?: AbortSignal): Promise<{ machines: { limit: number; used: number } } | null>;
   /**
+   * Why no machine can be made of an image now, as a sentence; null where it can, or where only a try would tell. Absent: a
+   * provider that never knows. Errors as `list`'s.
+   */
+  whyNoImage?(image: string, signal?: AbortSignal): Promise<string | null>;
+  /** Machines that wait, paused, to be created from; absent where there is no such thing. For people. */
+  paused?(signal?: AbortSignal): Promise<number>;
+  /**
    * Where `capabilities.console`: what the machine's console showed after the cursor (null: all that is kept), for a while also
    * after its end; null where there is no console of this machine (any more).
    */

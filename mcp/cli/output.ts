@@ -65,6 +65,12 @@ export function table(rows: string[][], color: boolean): string {
   return rows.map((row, at) => (at === 0 ? paint(color, 'dim', line(row)) : line(row))).join('\n');
 }
 
+/** `340 ms`, `1.2 s`, `4 min`: how long something took, for tables. */
+export function took(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  return ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : ago(ms);
+}
+
 /** `3 s`, `4 min`, `2 h`, `5 d`: how long ago, for tables. */
 export function ago(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));

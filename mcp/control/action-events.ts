@@ -16,8 +16,7 @@ export function eventOf(action: Action, { actor, epoch, now, machine }: EventFac
   const words = wordsOf(action, machine);
   if (!words) return null;
   const claim = machine?.record.claim;
-  const service = 'service' in action ? action.service : claim?.service;
-  const version = 'version' in action ? action.version : claim?.version;
+  const { service, version } = instanceOf(action) ?? claim ?? {};
   const operation = 'operation' in action ? action.operation : machine?.record.tombstone?.operation;
   return {
     at: now,
@@ -31,6 +30,12 @@ export function eventOf(action: Action, { actor, epoch, now, machine }: EventFac
     epoch,
     ...(operation === undefined ? {} : { operation }),
   };
+}
+
+/** What an action itself says that it is about. */
+function instanceOf(action: Action): { service: string; version?: string } | null {
+  if ('runs' in action) return action.runs;
+  return 'service' in action ? action : null;
 }
 
 function wordsOf(action: Action, machine: ObservedMachine | undefined): { kind: string; message: string } | null {
@@ -56,6 +61,10 @@ function wordsOf(action: Action, machine: ObservedMachine | undefined): { kind: 
       return { kind: 'machine.died', message: `${instance} died and is to be destroyed` };
     case 'adopt':
       return { kind: 'machine.adopted', message: `${name} is an orphan and is to be destroyed` };
+    case 'readmit': {
+      const what = action.runs ? `as an instance of ${action.runs.service}@${action.runs.version}` : 'to be verified';
+      return { kind: 'machine.readmitted', message: `${name} enters the ledger again, ${what}` };
+    }
     case 'destroy':
       return { kind: 'machine.destroying', message: `the provider is asked to destroy ${name}` };
     case 'bury':

@@ -4,8 +4,10 @@ import type { AssignmentRecord, BudgetRecord, MachineRecord } from '../../regist
 import type { MultiOp } from '../../registrar/registry-client.ts';
 import { codecs, encode } from '../../registrar/store/codecs.ts';
 import { McpError } from '../../specs/errors.ts';
+import { judgeSelfTest } from '../../vm-factory/pool/judge-self-test.ts';
 import type { Action } from '../plan/plan.ts';
 import type { ObservedMachine, Snapshot } from '../plan/snapshot.ts';
+import { artifactStores } from './artifact-stores.ts';
 
 export interface WriteFacts {
   snapshot: Snapshot;
@@ -19,6 +21,8 @@ export interface WriteFacts {
   budgetVersions: ReadonlyMap<string, number>;
   /** Children found below a machine's node that is to be buried. */
   children: readonly string[];
+  /** A machine of this id was buried before. */
+  endedBefore: boolean;
   /** The credential of a service's machines; absent where everybody may do everything. */
   serviceKey?: (service: string) => string;
 }
@@ -29,6 +33,8 @@ export function writesOf(action: Action, facts: WriteFacts): MultiOp[] {
       return [createMachine(action.uuid, newMachine(action, facts))];
     case 'adopt':
       return [createMachine(action.uuid, adoptedMachine(action, facts)), spend(action.budget, action.spent, facts)];
+    case 'readmit':
+      return readmit(action, facts);
     case 'configure':
       return [configure(action.service, facts)];
     default:
@@ -36,20 +42,20 @@ export function writesOf(action: Action, facts: WriteFacts): MultiOp[] {
   }
 }
 
-type MachineAction = Exclude<Action, { kind: 'create' | 'adopt' | 'configure' }>;
+type MachineAction = Exclude<Action, { kind: 'create' | 'adopt' | 'readmit' | 'configure' }>;
 
 function machineWrites(action: MachineAction, machine: ObservedMachine, facts: WriteFacts): MultiOp[] {
   const { record } = machine;
   const change = (changes: Partial<MachineRecord>) => setMachine(machine, { epoch: facts.epoch, ...changes });
   const enter = (state: MachineRecord['state'], changes: Partial<MachineRecord> = {}) =>
-    change({ state, changedAt: facts.now, ...changes });
+    change({ state, changedAt: facts.now, times: { ...timesOf(record), [state]: facts.now }, ...changes });
   switch (action.kind) {
     case 'note':
       return [change({ providerId: action.providerId, address: action.address ?? record.address })];
     case 'confirm':
-      return [change({ served: true })];
+      return [change({ served: true, times: { ...timesOf(record), served: facts.now } })];
     case 'advance':
-      return [enter(action.to)];
+      return [enter(action.to, verificationOf(machine, facts))];
     case 'claim': {
       const assignment = newAssignment(action, facts);
       const { service, version, operation } = action;
@@ -63,14 +69,14 @@ function machineWrites(action: MachineAction, machine: ObservedMachine, facts: W
       return [enter('draining', { reason: action.reason }), ...want('drain', machine, action.operation, facts)];
     case 'retire':
       return [
-        enter('deleting', tombstone(action, facts)),
+        enter('deleting', { ...tombstone(action, facts), ...verificationOf(machine, facts) }),
         ...want('stop', machine, action.operation, facts),
         spend(action.budget, action.spent, facts),
       ];
     case 'condemn':
       return [enter('deleting', tombstone(action, facts)), ...unregister(machine, facts), ...unassign(machine)];
     case 'bury':
-      return [...unregister(machine, facts), ...buryNodes(machine, facts)];
+      return [...unregister(machine, facts), ...buryNodes(machine, facts), remember(machine, action.reason, facts)];
     case 'destroy':
       return [{ op: 'check', path: paths.machine(action.uuid), version: machine.version }];
   }
@@ -100,7 +106,9 @@ function setMachine(machine: ObservedMachine, changes: Partial<MachineRecord>): 
 function newMachine(action: Extract<Action, { kind: 'create' }>, facts: WriteFacts): MachineRecord {
   const { uuid, image, flavor, operation, reason } = action;
   const { epoch, now, provider } = facts;
-  return { uuid, provider, image, flavor, state: 'building', operation, epoch, createdAt: now, changedAt: now, reason };
+  const dates = { createdAt: now, changedAt: now, times: { building: now } };
+  const stores = artifactStores(facts.snapshot.desired?.record.environment);
+  return { uuid, provider, image, flavor, state: 'building', operation, epoch, stores, ...dates, reason };
 }
 
 function adoptedMachine(action: Extract<Action, { kind: 'adopt' }>, facts: WriteFacts): MachineRecord {
@@ -125,7 +133,70 @@ function tombstone(action: { reason: string; operation: string }, facts: WriteFa
   return { reason, tombstone: { reason, operation, at: facts.now } };
 }
 
-function newAssignment(action: Extract<Action, { kind: 'claim' }>, facts: WriteFacts): AssignmentRecord {
+/** Machines of a ledger that did not keep them yet have the times that can be told from the rest. */
+function timesOf({ times, state, createdAt, changedAt, claim }: MachineRecord): NonNullable<MachineRecord['times']> {
+  return times ?? { building: createdAt, [state]: changedAt, ...(claim && { claimed: claim.at }) };
+}
+
+/** The self-test that its agent tells, as it is judged now; nothing where it was judged already, or tells none. */
+function verificationOf({ record, agent }: ObservedMachine, { snapshot }: WriteFacts): Partial<MachineRecord> {
+  if (record.verification || !agent?.selfTest) return {};
+  return { verification: judgeSelfTest(agent.selfTest, snapshot.desired?.record.environment.pool.verify) };
+}
+
+/** The ledger's last word on a machine, kept for people. */
+function remember({ record }: ObservedMachine, why: string, facts: WriteFacts): MultiOp {
+  const reason = record.tombstone?.reason ?? why;
+  const data = encode(codecs.ended, { machine: { ...record, times: timesOf(record) }, at: facts.now, reason });
+  const path = paths.ended(record.uuid);
+  return facts.endedBefore ? { op: 'set', path, data } : { op: 'create', path, data };
+}
+
+function readmit(action: Extract<Action, { kind: 'readmit' }>, facts: WriteFacts): MultiOp[] {
+  const { uuid, providerId, operation, image, address, createdAt, runs } = action;
+  const { epoch, now, provider } = facts;
+  const state = runs ? 'claimed' : 'verifying';
+  // When it came to its earlier states the ledger lost.
+  const dates = { createdAt, changedAt: now, times: runs ? { served: now } : { verifying: now } };
+  const known = { uuid, provider, providerId, image, state, operation, epoch, address, ...dates } as const;
+  if (!runs) return [createMachine(uuid, known)];
+  const { service, version, digest } = runs;
+  const assignment = knownAssignment(runs, operation, facts);
+  const claim = { service, version, digest, operation, at: now };
+  return [
+    createMachine(uuid, { ...known, claim, served: true }),
+    { op: 'create', path: paths.assignment(uuid), data: encode(codecs.assignment, assignment) },
+  ];
+}
+
+/** The assignment that the ledger lost, as declared; of what is not declared any more, no more than that it may go on and drain. */
+function knownAssignment(
+  { service, version, digest, port }: NonNullable<Extract<Action, { kind: 'readmit' }>['runs']>,
+  operation: string,
+  facts: WriteFacts,
+): AssignmentRecord {
+  const declared = facts.snapshot.desired?.record.environment.services.find(({ name }) => name === service);
+  if (declared?.versions.some((one) => one.version === version && one.digest === digest))
+    return newAssignment({ service, version, operation }, facts);
+  const health = { kind: 'none', intervalMs: 1_000, timeoutMs: 1_000, rise: 1, fall: 1 } as const;
+  const { drainTimeoutMs = 30_000, stopTimeoutMs = 5_000 } = declared ?? {};
+  return {
+    service,
+    version: { version, digest, count: 0, command: [], port, env: {}, health },
+    onConfigChange: 'none',
+    drainTimeoutMs,
+    stopTimeoutMs,
+    key: facts.serviceKey?.(service),
+    want: 'run',
+    operation,
+    epoch: facts.epoch,
+  };
+}
+
+function newAssignment(
+  action: Pick<Extract<Action, { kind: 'claim' }>, 'service' | 'version' | 'operation'>,
+  facts: WriteFacts,
+): AssignmentRecord {
   const service = facts.snapshot.desired?.record.environment.services.find(({ name }) => name === action.service);
   const version = service?.versions.find((one) => one.version === action.version);
   if (!service || !version) {

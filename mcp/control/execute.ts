@@ -118,8 +118,9 @@ class Execution {
     const { client, epoch, actor, signal, clock, provider, listener, access } = this.#input;
     const now = clock.now();
     const machine = 'uuid' in action ? this.#machines.get(action.uuid) : undefined;
-    const children = action.kind === 'bury' ? await childrenOf(client, action.uuid, signal) : [];
+    const remains = action.kind === 'bury' ? await remainsOf(client, action.uuid, signal) : nothing;
     if (action.kind === 'claim') await this.#prepareVersion(action);
+    if (action.kind === 'configure') await this.#prepareService(action.service);
     const ops: MultiOp[] = [
       ...this.#brake(action),
       ...writesOf(action, {
@@ -129,7 +130,7 @@ class Execution {
         provider: provider.name,
         machines: this.#machines,
         budgetVersions: this.#budgetVersions,
-        children,
+        ...remains,
         serviceKey: access && ((service) => access.serviceKey(service)),
       }),
     ];
@@ -141,8 +142,15 @@ class Execution {
       this.#budgetVersions.set(action.budget, (this.#budgetVersions.get(action.budget) ?? -1) + 1);
   }
 
+  /** After a registry was lost, what serves can register again before anything is claimed. */
+  async #prepareService(name: string): Promise<void> {
+    const services = this.#snapshot.desired?.record.environment.services ?? [];
+    for (const { versions } of services.filter((service) => service.name === name))
+      for (const { version } of versions) await this.#prepareVersion({ service: name, version });
+  }
+
   /** Where instances register: machines may not make it themselves. */
-  async #prepareVersion({ service, version }: Extract<Action, { kind: 'claim' }>): Promise<void> {
+  async #prepareVersion({ service, version }: { service: string; version: string }): Promise<void> {
     const { client, access, signal } = this.#input;
     const path = paths.version(service, version);
     if (!access || this.#prepared.has(path)) return;
@@ -162,8 +170,15 @@ class Execution {
   }
 }
 
-async function childrenOf(client: RegistryClient, uuid: string, signal: AbortSignal): Promise<string[]> {
-  return (await client.children(paths.machine(uuid), { signal })).children;
+const nothing: Pick<WriteFacts, 'children' | 'endedBefore'> = { children: [], endedBefore: false };
+
+/** What else a burial must know of a machine's nodes. */
+async function remainsOf(client: RegistryClient, uuid: string, signal: AbortSignal): Promise<typeof nothing> {
+  const [{ children }, ended] = await Promise.all([
+    client.children(paths.machine(uuid), { signal }),
+    client.exists(paths.ended(uuid), { signal }),
+  ]);
+  return { children, endedBefore: ended !== null };
 }
 
 function highestZxid(results: readonly MultiResult[]): number {

@@ -4,6 +4,7 @@ import type { RegistryAccess } from '../../registrar/access.ts';
 import type { Clock } from '../../registrar/clock.ts';
 import { paths } from '../../registrar/layout.ts';
 import { backoffDelay } from '../../registrar/recipes/backoff.ts';
+import { trimEnded } from '../../registrar/recipes/ended-machines.ts';
 import { trimEvents } from '../../registrar/recipes/event-log.ts';
 import type { LeaderTerm } from '../../registrar/recipes/leader-latch.ts';
 import type { RegistryClient, WatchHandle } from '../../registrar/registry-client.ts';
@@ -13,10 +14,12 @@ import { makePlan } from '../plan/make-plan.ts';
 import { freshMemory, type PlannerMemory } from '../plan/memory.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Policy } from '../plan/policy.ts';
+import { poolRecordOf } from '../plan/pool-record.ts';
 import { remember, rememberCreation, rememberDestroy, rememberWrite } from '../plan/remember.ts';
 import { Bell } from './bell.ts';
 import { type ActionOutcome, execute } from './execute.ts';
 import type { ExecuteInput, Failpoint } from './execute-input.ts';
+import { keepPoolRecord } from './keep-pool-record.ts';
 import { observe } from './observe.ts';
 import { StatusPublisher } from './publish-status.ts';
 import { SlowCalls } from './slow-calls.ts';
@@ -176,6 +179,10 @@ class Leader {
     });
     this.#report(plan, outcomes);
     onSweep?.(plan, outcomes);
+    if (snapshot.desired) {
+      const record = poolRecordOf(this.#memory, snapshot.desired.record, snapshot.at);
+      await keepPoolRecord(this.#input, snapshot, record);
+    }
     await this.#status.publish(plan, signal);
     this.#generation = plan.generation;
     await this.#trim(signal);
@@ -216,5 +223,6 @@ class Leader {
     if (clock.monotonic() - this.#trimmedAt < trimMs) return;
     this.#trimmedAt = clock.monotonic();
     await trimEvents(client, undefined, { signal });
+    await trimEnded(client, { signal });
   }
 }

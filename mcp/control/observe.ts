@@ -1,6 +1,8 @@
 import type { Clock } from '../../registrar/clock.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
 import { readRegistry } from '../../registrar/store/read-registry.ts';
+import { imagesOf } from '../../specs/image-reference.ts';
+import type { Environment } from '../../specs/nouns.ts';
 import type { MachineProvider } from '../../vm-factory/provider.ts';
 import type { Snapshot } from '../plan/snapshot.ts';
 import { withDeadline } from './with-deadline.ts';
@@ -28,5 +30,23 @@ export async function observe({ client, provider, clock, allowLoopback, signal }
       Promise.all([provider.list(deadline), provider.limits(deadline)]),
     ),
   ]);
-  return { ...view, at: clock.now(), provider: machines, limits };
+  const missingImages = await withDeadline(clock, listDeadlineMs, signal, (deadline) =>
+    whatIsMissing(provider, view.desired?.record.environment, deadline),
+  );
+  return { ...view, at: clock.now(), provider: machines, limits, missingImages };
+}
+
+/** Why machines of the declared images can't be made, by image. */
+async function whatIsMissing(
+  provider: MachineProvider,
+  environment: Environment | undefined,
+  signal: AbortSignal,
+): Promise<Record<string, string>> {
+  const found = await Promise.all(
+    (environment ? imagesOf(environment) : []).map(async (image) => {
+      const why = await provider.whyNoImage?.(image, signal);
+      return why ? [[image, why] as const] : [];
+    }),
+  );
+  return Object.fromEntries(found.flat());
 }

@@ -18,17 +18,18 @@ export function createMachine(
   action: Extract<Action, { kind: 'create' }>,
   suspendedVersion: number,
 ): void {
-  input.slowCalls.start(action.uuid, async () => {
+  const ask = async () => {
     try {
       await mayStill(input, suspendedVersion);
-      const machine = await call(input, (signal) => ask(input, action, signal));
+      const machine = await call(input, (signal) => createOrFind(input, action, signal));
       await input.failpoint?.('create.answered');
       input.listener.created({ ok: true });
       await note(input, machine);
     } catch (error) {
       await explainFailure(input, action, error);
     }
-  });
+  };
+  input.slowCalls.start(action.uuid, ask, { urgent: action.urgent });
 }
 
 /** Asks to destroy a machine whose tombstone is written. Only the provider's list says when it is gone. Never rejects. */
@@ -59,7 +60,7 @@ function call<T>({ clock, signal }: ExecuteInput, run: (signal: AbortSignal) => 
 }
 
 /** P1's twin: a creation that may have worked is looked for by its operation before it is called anything else. */
-async function ask(
+async function createOrFind(
   { provider, clusterId, registry }: ExecuteInput,
   action: Extract<Action, { kind: 'create' }>,
   signal: AbortSignal,

@@ -2,6 +2,7 @@
 export class SlowCalls {
   readonly #limit: number;
   readonly #running = new Set<Promise<void>>();
+  readonly #urgent: (() => Promise<void>)[] = [];
   readonly #waiting: (() => Promise<void>)[] = [];
   readonly #busy = new Set<string>();
 
@@ -15,10 +16,10 @@ export class SlowCalls {
     return this.#busy.has(uuid);
   }
 
-  /** Runs the call as soon as there is room. It must handle its own errors. */
-  start(uuid: string, call: () => Promise<void>): void {
+  /** Runs the call as soon as there is room, urgent ones first. It must handle its own errors. */
+  start(uuid: string, call: () => Promise<void>, { urgent = false } = {}): void {
     this.#busy.add(uuid);
-    this.#waiting.push(() => call().finally(() => this.#busy.delete(uuid)));
+    (urgent ? this.#urgent : this.#waiting).push(() => call().finally(() => this.#busy.delete(uuid)));
     this.#fill();
   }
 
@@ -29,7 +30,7 @@ export class SlowCalls {
 
   #fill(): void {
     while (this.#running.size < this.#limit) {
-      const call = this.#waiting.shift();
+      const call = this.#urgent.shift() ?? this.#waiting.shift();
       if (!call) return;
       const running = call().finally(() => {
         this.#running.delete(running);

@@ -1,16 +1,13 @@
 /** An environment file on disk to a resolved environment: read, parse, pack directories, check files. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { copyFile, mkdir, readFile, rename } from 'node:fs/promises';
-import { dirname, join, relative, resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { pathToFileURL } from 'node:url';
-import { packDirectory } from '../../registrar/agent/pack.ts';
+import { readFile } from 'node:fs/promises';
+import { dirname, relative, resolve } from 'node:path';
 import type { DeclaredArtifact } from '../../specs/declared.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { Artifact, Environment } from '../../specs/nouns.ts';
 import { parseEnvironment } from '../../specs/parse-environment.ts';
 import { localArtifacts, resolveEnvironment } from '../../specs/resolve-environment.ts';
+import { keepDirectory, keepFile } from './keep-artifact.ts';
+import { loadImages } from './load-images.ts';
 
 export interface LoadOptions {
   /** Folder of packed artifacts, named by their sha256. */
@@ -41,7 +38,8 @@ export async function loadEnvironment(file: string, options: LoadOptions): Promi
   }
   const { pool } = declared;
   const image = pool.image === 'process' ? (options.defaultImage ?? pool.image) : pool.image;
-  return resolveEnvironment({ ...declared, pool: { ...pool, image } }, resolved);
+  const images = await loadImages(declared.images, dirname(path), options.artifacts);
+  return resolveEnvironment({ ...declared, pool: { ...pool, image } }, resolved, images);
 }
 
 /** The path as people would type it here. */
@@ -56,30 +54,7 @@ async function resolveLocal(
   artifacts: string,
 ): Promise<Artifact> {
   const path = resolve(base, artifact.path);
-  const kept =
-    artifact.kind === 'directory' ? await packDirectory(path, artifacts) : await keepFile(path, artifacts, artifact);
-  return { url: pathToFileURL(kept.path).href, sha256: kept.sha256 };
-}
-
-/** Copies a file into the artifacts by its digest, so that a later edit of it can't change what was declared. */
-async function keepFile(path: string, artifacts: string, artifact: DeclaredArtifact & { kind: 'file' }) {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash).catch((cause: NodeJS.ErrnoException) => {
-    const { file, line, column } = artifact.at;
-    throw new McpError(
-      'SPEC_ARTIFACT_UNRESOLVED',
-      `${file}:${line}:${column} can't read ${artifact.path}: ${cause.code ?? cause.message}`,
-      {
-        cause,
-        hint: 'Check the path: it is relative to the environment file.',
-      },
-    );
-  });
-  const sha256 = hash.digest('hex');
-  const extension = /(\.tar\.gz|\.tgz|\.[a-z0-9]{1,8})$/i.exec(path)?.[0] ?? '';
-  const kept = join(artifacts, `${sha256}${extension}`);
-  await mkdir(artifacts, { recursive: true });
-  await copyFile(path, `${kept}.tmp`);
-  await rename(`${kept}.tmp`, kept);
-  return { path: kept, sha256 };
+  return artifact.kind === 'directory'
+    ? keepDirectory(path, artifacts)
+    : keepFile(path, artifacts, { name: artifact.path, at: artifact.at });
 }

@@ -2,7 +2,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { registryAccess } from '../../registrar/access.ts';
 import { paths as nodes } from '../../registrar/layout.ts';
-import { readDesired } from '../../registrar/recipes/desired-document.ts';
+import { readDeclared, readDesired } from '../../registrar/recipes/desired-document.ts';
 import { formatRegistry } from '../../registrar/recipes/format-registry.ts';
 import { secureRegistry } from '../../registrar/recipes/secure-registry.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
@@ -10,6 +10,7 @@ import { systemClock } from '../../registrar/system-clock.ts';
 import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
 import { untilServing, writeServerFiles, zooKeeperServer } from '../../registrar/zookeeper/server.ts';
 import { McpError } from '../../specs/errors.ts';
+import type { Environment } from '../../specs/nouns.ts';
 import { askDocuments, type SourceWord, servesDocuments } from '../control/ask-gateway.ts';
 import { applyEnvironment } from '../declare/apply-environment.ts';
 import { loadEnvironment } from '../declare/load-environment.ts';
@@ -67,7 +68,10 @@ export async function up(options: UpOptions, progress: Progress): Promise<UpResu
   await makeSecret(paths.secret);
   await startZooKeeper(paths, state, progress, options.signal);
   const fresh = await prepareRegistry(paths, state, progress, options.signal);
-  await prepareVirtualMachines(paths, state, progress, options.signal);
+  const environment = fresh
+    ? await load(paths, state, options.fileNamed ? options.file : state.environmentFile, progress)
+    : await declaredNow(paths, state, options.signal);
+  await prepareVirtualMachines(paths, state, environment, progress, options.signal);
   progress.start('Start controller and gateway');
   if (!(await findDaemon(paths, 'supervisor'))) {
     for (const spec of daemons(options.dir, state)) await ensureDaemon(paths, spec);
@@ -75,10 +79,13 @@ export async function up(options: UpOptions, progress: Progress): Promise<UpResu
   const client = await connect(paths, state, options.signal);
   const provider = machineProvider(paths, state);
   try {
-    if (fresh) {
-      const file = options.fileNamed ? options.file : state.environmentFile;
-      await declare(client, paths, state, { ...options, file }, progress);
-    }
+    if (fresh && environment)
+      await applyEnvironment(client, environment, {
+        author: options.actor,
+        reason: `up -f ${options.fileNamed ? options.file : state.environmentFile}`,
+        confirmed: true,
+        at: systemClock.now(),
+      });
     const status = await waitUntilServed({ client, provider, paths, progress, signal: options.signal });
     await waitForDocuments(client, status, progress, options.signal);
     return { state, status, declared: fresh };
@@ -198,24 +205,19 @@ async function prepareRegistry(
   }
 }
 
-async function declare(
-  client: RegistryClient,
-  paths: StatePaths,
-  state: LocalState,
-  options: UpOptions,
-  progress: Progress,
-): Promise<void> {
-  progress.start(`Pack artifacts and declare ${options.file}`);
-  const environment = await loadEnvironment(options.file, {
-    artifacts: paths.artifacts,
-    defaultImage: defaultImageOf(state),
-  });
-  await applyEnvironment(client, environment, {
-    author: options.actor,
-    reason: `up -f ${options.file}`,
-    confirmed: true,
-    at: systemClock.now(),
-  });
+async function load(paths: StatePaths, state: LocalState, file: string, progress: Progress): Promise<Environment> {
+  progress.start(`Read ${file} and pack its artifacts`);
+  return loadEnvironment(file, { artifacts: paths.artifacts, defaultImage: defaultImageOf(state) });
+}
+
+/** What is declared already; null where it can't be read, which is the controller's matter to say. */
+async function declaredNow(paths: StatePaths, state: LocalState, signal: AbortSignal): Promise<Environment | null> {
+  const client = await connect(paths, state, signal);
+  try {
+    return (await readDeclared(client, { signal })).record?.environment ?? null;
+  } finally {
+    await client.close();
+  }
 }
 
 const documentsWithinMs = 15_000;

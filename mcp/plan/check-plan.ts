@@ -102,7 +102,7 @@ function checkForm({ snapshot, known }: Facts, plan: Plan): Violation[] {
     if (action.kind === 'configure') continue;
     if (seen.has(action.uuid)) tell('form', `machine ${action.uuid} has two actions in one plan`);
     seen.add(action.uuid);
-    const isNew = action.kind === 'create' || action.kind === 'adopt';
+    const isNew = action.kind === 'create' || action.kind === 'adopt' || action.kind === 'readmit';
     if (isNew === known.has(action.uuid)) {
       tell(
         'P1',
@@ -131,7 +131,7 @@ function checkTerm({ snapshot, registered }: Facts, plan: Plan, term: TermFacts)
 }
 
 /** P1: only what the ledger has condemned, at the provider's own id for it, is destroyed. */
-function checkIdentity({ known, listed, registered }: Facts, plan: Plan): Violation[] {
+function checkIdentity({ snapshot, known, listed, registered }: Facts, plan: Plan): Violation[] {
   const destroys = all(plan, 'destroy').flatMap(({ uuid, providerId }) => {
     const record = known.get(uuid)?.record;
     const problem =
@@ -150,7 +150,18 @@ function checkIdentity({ known, listed, registered }: Facts, plan: Plan): Violat
       promise: 'P1',
       message: `machine ${uuid} is to be adopted for destruction but is none of ours or serves`,
     }));
-  return [...destroys, ...adoptions];
+  const readmissions = all(plan, 'readmit')
+    .filter(({ uuid, providerId, runs }) => {
+      const runsIt = ({ record }: Snapshot['registrations'][number]) =>
+        record.machine === uuid && record.service === runs?.service && record.version === runs.version;
+      const claimed = runs !== null && !snapshot.registrations.some(runsIt);
+      return claimed || listed.get(uuid)?.providerId !== providerId;
+    })
+    .map(({ uuid }) => ({
+      promise: 'P1',
+      message: `machine ${uuid} is to enter the ledger as what the provider or the registrations do not say it is`,
+    }));
+  return [...destroys, ...adoptions, ...readmissions];
 }
 
 /** P2: by the wall clock, which a leader may outlive but not hurry. */
@@ -241,11 +252,13 @@ function checkReplacementFirst({ known, serving, live, declared }: Facts, plan: 
 
 /** P5: ready, unclaimed, once; and never more than what is declared and not yet claimed. */
 function checkClaims({ snapshot, known }: Facts, plan: Plan): Violation[] {
+  const environment = snapshot.desired?.record.environment;
   const versions = new Set(
-    (snapshot.desired?.record.environment.services ?? []).flatMap((service) =>
+    (environment?.services ?? []).flatMap((service) =>
       service.versions.map(({ version }) => `${service.name}@${version}`),
     ),
   );
+  const ownImage = new Map((environment?.services ?? []).map(({ name, image }) => [name, image]));
   return all(plan, 'claim').flatMap(({ uuid, service, version }) => {
     const machine = known.get(uuid);
     const problem =
@@ -255,7 +268,9 @@ function checkClaims({ snapshot, known }: Facts, plan: Plan): Violation[] {
           ? 'is claimed already'
           : !versions.has(`${service}@${version}`)
             ? `is claimed for ${service}@${version}, which is not declared`
-            : null;
+            : machine.record.image !== (ownImage.get(service) ?? machine.record.image)
+              ? `is of image ${machine.record.image}, not of the one that ${service} asks for`
+              : null;
     return problem ? [{ promise: 'P5', message: `machine ${uuid} ${problem}` }] : [];
   });
 }

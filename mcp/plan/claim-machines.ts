@@ -1,10 +1,15 @@
 /** Shortfalls are met from the ready pool, at most one claim a machine (P5). */
+import { imageOfService, imagesOf } from '../../specs/image-reference.ts';
+import { lostReason } from './adopt-orphans.ts';
 import { liveOf, type VersionCount } from './count-instances.ts';
 import { act, alarm, type Draft, type ServiceView, wait } from './draft.ts';
+import { canServeAs, dueForRecycling, isOfImage } from './recycle-images.ts';
 import { countIf, type Unit } from './world.ts';
 
 interface Need {
   count: VersionCount;
+  /** What its machines are made of. */
+  image: string;
   missing: number;
   /** Claims that caps allow now; what is beyond waits, with `held` as the reason. */
   allowed: number;
@@ -12,22 +17,60 @@ interface Need {
 }
 
 export function claimMachines(draft: Draft): void {
-  const needs = draft.services.flatMap((service) => needsOf(draft, service)).sort(mostUrgentFirst);
-  const ready = readyMachines(draft);
+  const lost = lostReason(draft);
+  const needs = draft.services.flatMap((service) => needsOf(draft, service, lost)).sort(mostUrgentFirst);
+  for (const image of imagesOf(draft.world.desired.environment)) {
+    const asked = needs.filter((need) => need.image === image);
+    const ready = readyMachines(draft).filter((unit) => canServeAs(draft.world, unit, image));
+    const left = claimOfImage(draft, image, asked, ready);
+    if (lost === null) recycle(draft, image, left);
+  }
+}
+
+/** Gives the ready machines that nobody claimed. */
+function claimOfImage(draft: Draft, image: string, needs: readonly Need[], ready: readonly Unit[]): readonly Unit[] {
   const given = shareOut(needs, ready.length);
-  const building = buildingCount(draft);
+  const noneCanBeMade = draft.snapshot.missingImages?.[image];
+  const empty = noneCanBeMade ?? `pool empty, ${buildingCount(draft)} building`;
   let next = 0;
   for (const need of needs) {
     const machines = ready.slice(next, next + (given.get(need) ?? 0));
     next += machines.length;
-    for (const machine of machines) claim(draft, need, machine);
-    draft.unmetClaims += need.allowed - machines.length;
+    const { coming, version } = need.count;
+    const reason = `${liveOf(need.count)} of ${version.count} serve, ${coming.length} on their way`;
+    for (const machine of machines) claim(draft, need.count, machine, reason);
+    addUnmet(draft, image, need.allowed - machines.length);
     draft.heldClaims += need.missing - need.allowed;
-    explain(draft, need, machines.length, building);
+    explain(draft, need, machines.length, empty);
+  }
+  return ready.slice(next);
+}
+
+function addUnmet({ unmetClaims, snapshot }: Draft, image: string, count: number): void {
+  // What can't be made is not waited for by making it: the pool has nothing to do.
+  if (count > 0 && snapshot.missingImages?.[image] === undefined)
+    unmetClaims.set(image, (unmetClaims.get(image) ?? 0) + count);
+}
+
+/** Machines that nobody needs for what is missing take the place of those of another image. */
+function recycle(draft: Draft, image: string, ready: readonly Unit[]): void {
+  const { world } = draft;
+  const fresh = ready.filter(({ ledger }) => ledger.image === image);
+  for (const service of draft.services) {
+    if (imageOfService(world.desired.environment, world.services.get(service.name) ?? {}) !== image) continue;
+    const count = dueForRecycling(draft, service);
+    if (!count) continue;
+    const machine = fresh.shift();
+    const reason = `an instance of it runs on a machine that is not of image ${image}`;
+    if (machine) claim(draft, count, machine, reason);
+    else {
+      addUnmet(draft, image, 1);
+      wait(draft, nameOf(count), `${reason}: it waits for one that is`);
+    }
   }
 }
 
-function needsOf(draft: Draft, service: ServiceView): Need[] {
+function needsOf(draft: Draft, service: ServiceView, lost: string | null): Need[] {
   const { live, level, mass, hold } = service;
   if (mass) {
     const message = `${service.name}: ${live} of lately ${level} instances are live; nothing is taken away, replacements come slowly`;
@@ -35,15 +78,16 @@ function needsOf(draft: Draft, service: ServiceView): Need[] {
   }
   const inFlight = service.versions.reduce((sum, version) => sum + version.coming.length, 0);
   const cap = Math.max(1, Math.floor(draft.policy.budgetShare * service.total));
-  let room = hold ? Math.max(0, cap - inFlight) : Number.POSITIVE_INFINITY;
+  let room = lost ? 0 : hold ? Math.max(0, cap - inFlight) : Number.POSITIVE_INFINITY;
   return service.versions.map((version) => {
     const missing = Math.max(0, version.version.count - liveOf(version) - version.coming.length);
     const breaker = breakerRoom(draft, version);
     const allowed = Math.min(missing, room, breaker.room);
-    const slow = `mass failure: at most ${cap} starting at a time`;
+    const slow = lost ?? `mass failure: at most ${cap} starting at a time`;
     const binding = room < breaker.room ? slow : breaker.held;
     room -= allowed;
-    return { count: version, missing, allowed, held: allowed === missing ? null : binding };
+    const image = imageOfService(draft.world.desired.environment, version.service);
+    return { count: version, image, missing, allowed, held: allowed === missing ? null : binding };
   });
 }
 
@@ -68,16 +112,38 @@ function breakerRoom(draft: Draft, count: VersionCount): { room: number; held: s
   return { room, held: `no instance of it has served yet: at most ${policy.breakerFailures} start at a time` };
 }
 
-/** None live comes first, then the largest missing share; names make it the same each time. */
+/** The higher priority, then none live comes first, then the largest missing share; names make it the same each time. */
 function mostUrgentFirst(a: Need, b: Need): number {
   const share = (need: Need) => need.missing / Math.max(1, need.count.version.count);
   const none = (need: Need) => (liveOf(need.count) === 0 ? 0 : 1);
-  return none(a) - none(b) || share(b) - share(a) || (nameOf(a.count) < nameOf(b.count) ? -1 : 1);
+  return (
+    priorityOf(b) - priorityOf(a) ||
+    none(a) - none(b) ||
+    share(b) - share(a) ||
+    (nameOf(a.count) < nameOf(b.count) ? -1 : 1)
+  );
 }
 
-/** One machine each in turn, so that a large need does not starve the others. */
+function priorityOf({ count }: Need): number {
+  return count.service.priority ?? 0;
+}
+
+/** What the higher priorities need first; among equals one machine each in turn, so that a large need does not starve the others. */
 function shareOut(needs: readonly Need[], machines: number): Map<Need, number> {
   const given = new Map<Need, number>();
+  let left = machines;
+  for (const priority of new Set(needs.map(priorityOf))) {
+    left = shareAmong(
+      needs.filter((need) => priorityOf(need) === priority),
+      left,
+      given,
+    );
+  }
+  return given;
+}
+
+/** Gives how many machines are left. */
+function shareAmong(needs: readonly Need[], machines: number, given: Map<Need, number>): number {
   let open = needs.filter((need) => need.allowed > 0);
   let left = machines;
   while (left > 0 && open.length > 0) {
@@ -85,14 +151,15 @@ function shareOut(needs: readonly Need[], machines: number): Map<Need, number> {
     left -= Math.min(left, open.length);
     open = open.filter((need) => (given.get(need) ?? 0) < need.allowed);
   }
-  return given;
+  return left;
 }
 
-/** Ready, unclaimed, running, with an agent at hand; oldest first. */
+/** Ready, unclaimed, running, with an agent at hand; those of the declared image first, then the oldest. */
 function readyMachines(draft: Draft): Unit[] {
+  const other = (unit: Unit) => (isOfImage(draft.world, unit) ? 0 : 1);
   return draft.world.units
     .filter((unit) => isClaimable(unit) && !draft.busy.has(unit.uuid))
-    .sort((a, b) => a.ledger.createdAt - b.ledger.createdAt || (a.uuid < b.uuid ? -1 : 1));
+    .sort((a, b) => other(a) - other(b) || a.ledger.createdAt - b.ledger.createdAt || (a.uuid < b.uuid ? -1 : 1));
 }
 
 function isClaimable(unit: Unit): boolean {
@@ -106,25 +173,23 @@ function isClaimable(unit: Unit): boolean {
   );
 }
 
-function claim(draft: Draft, need: Need, machine: Unit): void {
-  const { service, version } = need.count;
+function claim(draft: Draft, { service, version }: VersionCount, machine: Unit, reason: string): void {
   act(draft, {
     kind: 'claim',
     uuid: machine.uuid,
     service: service.name,
     version: version.version,
     operation: draft.input.newId(),
-    reason: `${liveOf(need.count)} of ${version.count} serve, ${need.count.coming.length} on their way`,
+    reason,
   });
 }
 
-function explain(draft: Draft, { count, missing, allowed, held }: Need, claimed: number, building: number): void {
+function explain(draft: Draft, { count, missing, allowed, held }: Need, claimed: number, empty: string): void {
   const name = nameOf(count);
   const coming = count.coming.length + claimed;
   if (coming > 0)
     wait(draft, name, `${liveOf(count)} of ${count.version.count} serve; ${coming} on their way${phases(count)}`);
-  if (allowed > claimed)
-    wait(draft, name, `${allowed - claimed} more wait for a ready machine: pool empty, ${building} building`);
+  if (allowed > claimed) wait(draft, name, `${allowed - claimed} more wait for a ready machine: ${empty}`);
   if (missing > allowed && held) wait(draft, name, `${missing - allowed} more wait: ${held}`);
 }
 

@@ -35,8 +35,8 @@ export interface Draft {
   alarms: Alarm[];
   /** Machines that an action of this plan already deals with: one act a machine and plan. */
   busy: Set<string>;
-  /** Claims that found no ready machine. */
-  unmetClaims: number;
+  /** Claims that found no ready machine, by the image that they need. */
+  unmetClaims: Map<string, number>;
   /** Instances missing whose claims something holds back; what is ready now is kept for them. */
   heldClaims: number;
 }

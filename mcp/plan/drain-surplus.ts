@@ -1,11 +1,13 @@
 /**
  * P4: an instance leaves only where more are live than are declared, whatever its version: the old goes after the new
- * serves. What goes first: versions and digests not declared any more, then what is over a version's count. An instance that
+ * serves. What goes first: versions and digests not declared any more, then what is over a version's count, machines of another
+ * image before the rest. An instance that
  * the provider does not call running may be dead, its session not yet over: nothing leaves in reliance on it.
  */
 import { serviceBrake } from './brakes.ts';
 import { liveOf } from './count-instances.ts';
 import { act, type Draft, type ServiceView, wait } from './draft.ts';
+import { isOfImage } from './recycle-images.ts';
 import { newestFirst } from './retire-machines.ts';
 import { countIf, type Unit } from './world.ts';
 
@@ -19,7 +21,7 @@ interface Victim {
 }
 
 function drainService(draft: Draft, service: ServiceView): void {
-  const victims = chooseVictims(service).filter(({ unit }) => !draft.busy.has(unit.uuid));
+  const victims = chooseVictims(draft, service).filter(({ unit }) => !draft.busy.has(unit.uuid));
   if (victims.length === 0) return;
   const { name, live, total } = service;
   const brake = serviceBrake(draft, service);
@@ -57,7 +59,7 @@ function doubtfulCount(draft: Draft, service: string): number {
   return countIf(draft.world.unitsOf.get(service) ?? [], (unit) => unit.serving && isDoubtful(unit));
 }
 
-function chooseVictims(service: ServiceView): Victim[] {
+function chooseVictims(draft: Draft, service: ServiceView): Victim[] {
   const outdated = newestFirst(service.outdated.filter((unit) => unit.serving)).map((unit) => ({
     unit,
     reason: `${unit.ledger.claim?.version} as it was claimed is not declared any more`,
@@ -65,12 +67,12 @@ function chooseVictims(service: ServiceView): Victim[] {
   const excess = service.versions.flatMap((version) => {
     const over = liveOf(version) - version.version.count;
     if (over <= 0) return [];
-    return newestFirst(version.serving)
-      .slice(0, over)
-      .map((unit) => ({
-        unit,
-        reason: `${liveOf(version)} of ${version.version.version} serve, ${version.version.count} are declared`,
-      }));
+    const newest = newestFirst(version.serving);
+    const ofImage = (unit: Unit) => isOfImage(draft.world, unit);
+    return [...newest.filter((unit) => !ofImage(unit)), ...newest.filter(ofImage)].slice(0, over).map((unit) => ({
+      unit,
+      reason: `${liveOf(version)} of ${version.version.version} serve, ${version.version.count} are declared`,
+    }));
   });
   return [...outdated, ...excess];
 }

@@ -1,7 +1,9 @@
 /** The ready pool: machines prove themselves into it, and as many are made as it and the unmet claims need. */
 import { flavorText } from '../../specs/flavor.ts';
+import { imagesOf } from '../../specs/image-reference.ts';
 import type { Flavor } from '../../specs/nouns.ts';
 import { type PoolMachine, type PoolPlan, planPool } from '../../vm-factory/pool/pool-policy.ts';
+import { poolSize } from '../../vm-factory/pool/pool-size.ts';
 import { quietReason } from './brakes.ts';
 import { poolBudgetName } from './budget.ts';
 import { act, alarm, type Draft, short, wait } from './draft.ts';
@@ -10,20 +12,43 @@ import { stateAge } from './memory.ts';
 import { countIf, type Unit } from './world.ts';
 
 export function keepPool(draft: Draft): void {
-  const { snapshot, world, memory, policy, input } = draft;
-  const { size, image, flavor } = world.desired.environment.pool;
+  const { snapshot, world, memory } = draft;
+  const spec = world.desired.environment.pool;
   // A machine that another stage deals with is claimed, dead or gone by the next look; one that is noted down stays.
   const taken = new Set<string>();
   for (const action of draft.actions) if (removes.has(action.kind) && 'uuid' in action) taken.add(action.uuid);
   const machines: PoolMachine[] = [];
   for (const unit of world.units) if (!taken.has(unit.uuid)) machines.push(prove(draft, unit));
+  const ask = { batch: Math.max(0, memory.slowStart.batch - creationsUnderWay(draft)) };
+  const others = imagesOf(world.desired.environment).filter((image) => image !== spec.image);
+  const { target } = poolSize(spec, memory.claims, snapshot.at);
+  // Of what only services ask for nothing is kept ready: it is made when it is claimed.
+  for (const image of others)
+    keepImage(draft, { image, target: 0, of: machines.filter((one) => one.image === image) }, ask);
+  keepImage(draft, { image: spec.image, target, of: machines.filter((one) => !others.includes(one.image)) }, ask);
+}
+
+interface PoolOfImage {
+  image: string;
+  /** Ready machines wanted beyond what is claimed. */
+  target: number;
+  of: readonly PoolMachine[];
+}
+
+/** @param ask creations that may still be asked for in this plan; what is used of it is taken off */
+function keepImage(draft: Draft, { image, target, of }: PoolOfImage, ask: { batch: number }): void {
+  const { snapshot, world, memory, policy, input } = draft;
+  const { flavor, maxAgeMs = null } = world.desired.environment.pool;
+  const noneCanBeMade = snapshot.missingImages?.[image];
+  const unmetClaims = draft.unmetClaims.get(image) ?? 0;
   const plan = planPool(
     {
-      target: size,
+      target,
       image,
+      maxAgeMs,
       flavor: flavorText(flavor),
-      machines,
-      unmetClaims: draft.unmetClaims,
+      machines: of,
+      unmetClaims,
       slowStart: memory.slowStart,
       breaker: memory.images,
       limits: snapshot.limits,
@@ -31,12 +56,17 @@ export function keepPool(draft: Draft): void {
     },
     policy.pool,
   );
-  const failed = new Set(machines.flatMap(({ uuid, failure }) => (failure === undefined ? [] : uuid)));
+  const failed = new Set(of.flatMap(({ uuid, failure }) => (failure === undefined ? [] : uuid)));
   for (const { uuid, reason } of plan.retire) {
     if (draft.heldClaims === 0 || failed.has(uuid)) retire(draft, uuid, reason);
   }
-  const count = Math.min(plan.create, Math.max(0, memory.slowStart.batch - creationsUnderWay(draft)));
-  for (let made = 0; made < count; made += 1) create(draft, image, flavor);
+  if (noneCanBeMade !== undefined) {
+    if (plan.create > 0) wait(draft, 'pool', noneCanBeMade);
+    return;
+  }
+  const count = Math.min(plan.create, ask.batch);
+  ask.batch -= count;
+  for (let made = 0; made < count; made += 1) create(draft, image, flavor, unmetClaims);
   explain(draft, plan, plan.create - count);
 }
 
@@ -50,13 +80,23 @@ function prove(draft: Draft, unit: Unit): PoolMachine {
   const flavor = flavorText(ledger.flavor);
   // Beyond the pool only their number and image count.
   if (!isBeforeClaim(state)) return { uuid, state, image, flavor, stateAgeMs: 0, ageMs: 0 };
-  const step = poolStep(unit, memory, policy, input.now);
+  const step = poolStep(draft.world, unit, memory, policy, input.now);
   if (step.kind === 'advance') act(draft, { kind: 'advance', uuid, to: step.to, reason: step.reason });
   if (step.kind === 'wait') wait(draft, `machine ${short(uuid)}`, `${state}: ${step.why}`);
   const age = stateAge(memory, ledger, input.now);
-  const known = { uuid, state, image, flavor, stateAgeMs: age, ageMs: age };
+  const known = { uuid, state, image, flavor, stateAgeMs: age, ageMs: ageForSure(draft, unit, age) };
   return step.kind === 'fail' ? { ...known, failure: step.reason } : known;
 }
+
+/**
+ * Since its creation, ms: as far as this leader knows, or by the wall clocks where these say so with an hour to spare. A clock
+ * that is an hour off ages nothing (fault 6); a leader that is younger than its machines still finds the old ones.
+ */
+function ageForSure({ snapshot }: Draft, { ledger }: Unit, stateAgeMs: number): number {
+  return Math.max(stateAgeMs, snapshot.at - ledger.createdAt - clockErrorMs);
+}
+
+const clockErrorMs = 3_600_000;
 
 function retire(draft: Draft, uuid: string, reason: string): void {
   if (draft.busy.has(uuid)) return;
@@ -78,10 +118,11 @@ function creationsUnderWay({ world, snapshot }: Draft): number {
   );
 }
 
-function create(draft: Draft, image: string, flavor: Flavor | undefined): void {
-  const { input, unmetClaims } = draft;
+function create(draft: Draft, image: string, flavor: Flavor | undefined, unmetClaims: number): void {
+  const { input } = draft;
   const reason = unmetClaims > 0 ? `${unmetClaims} claims wait for a machine` : 'the ready pool is short';
-  act(draft, { kind: 'create', uuid: input.newId(), operation: input.newId(), image, flavor, reason });
+  const urgent = unmetClaims > 0 ? { urgent: true as const } : {};
+  act(draft, { kind: 'create', uuid: input.newId(), operation: input.newId(), image, flavor, ...urgent, reason });
 }
 
 function explain(draft: Draft, plan: PoolPlan, later: number): void {

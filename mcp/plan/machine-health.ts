@@ -3,7 +3,7 @@ import type { MachineState } from '../../registrar/records.ts';
 import { type NextMachineState, nextMachineState } from '../../vm-factory/pool/next-machine-state.ts';
 import { ageOf, type PlannerMemory, stateAge } from './memory.ts';
 import type { Policy } from './policy.ts';
-import type { Unit } from './world.ts';
+import type { Unit, World } from './world.ts';
 
 const settled: NextMachineState = { kind: 'settled' };
 
@@ -45,10 +45,17 @@ export function isBeforeClaim(state: MachineState): boolean {
 }
 
 /** What a machine that is not claimed becomes next on its way into the pool; a ready one fails if its agent stays away. */
-export function poolStep(unit: Unit, memory: PlannerMemory, policy: Policy, now: number): NextMachineState {
+export function poolStep(
+  { desired }: World,
+  unit: Unit,
+  memory: PlannerMemory,
+  policy: Policy,
+  now: number,
+): NextMachineState {
   if (!isBeforeClaim(unit.ledger.state)) return settled;
   const age = stateAge(memory, unit.ledger, now);
-  const step = nextMachineState(unit.ledger, unit.provider, unit.observed.agent, age, policy.readiness);
+  const { verify } = desired.environment.pool;
+  const step = nextMachineState(unit.ledger, unit.provider, unit.observed.agent, age, policy.readiness, verify);
   if (unit.ledger.state !== 'ready' || unit.observed.agent) return step;
   const away = ageOf(memory, 'agentless', unit.uuid, now);
   if (away < policy.readiness.verifyMs || unit.provider?.state !== 'running') return step;

@@ -58,7 +58,7 @@ function startDraft(snapshot: Snapshot, world: World, memory: PlannerMemory, pol
     waiting: [],
     alarms: [],
     busy: new Set(),
-    unmetClaims: 0,
+    unmetClaims: new Map(),
     heldClaims: 0,
   };
 }

@@ -5,10 +5,11 @@
  */
 import type { DesiredRecord, MachineRecord, MachineState } from '../../registrar/records.ts';
 import { closedBreaker, type ImageBreaker } from '../../vm-factory/pool/image-breaker.ts';
+import type { Claims } from '../../vm-factory/pool/pool-size.ts';
 import { freshSlowStart, type SlowStart } from '../../vm-factory/pool/slow-start.ts';
 
 /** Kinds of fact whose age matters; each is kept by key with the time it was first seen true without a break. */
-export type FactKind = 'unserved' | 'agentless' | 'orphan' | 'unlisted' | 'destruction';
+export type FactKind = 'unserved' | 'agentless' | 'orphan' | 'lost' | 'unlisted' | 'destruction';
 
 export interface FailedStarts {
   /** In a row. */
@@ -45,6 +46,14 @@ export interface PlannerMemory {
   /** Images whose machines fail before they are ready. */
   images: ImageBreaker;
   destroyAskedAt: ReadonlyMap<string, number>;
+  /** What earlier leaders left in /pool is taken in. */
+  poolKnown: boolean;
+  /** Demand: claims by minute. */
+  claims: Claims;
+  /** Time of the newest claim that is counted, ms since the Unix epoch. */
+  countedTo: number;
+  /** See PoolRecord. */
+  lifted: number;
 }
 
 /** Memory at the start of a term. */
@@ -59,7 +68,7 @@ export function freshMemory(input: { clusterId: string; now: number }): PlannerM
     lastWriteZxid: 0,
     lastWriteAt: input.now,
     states: new Map(),
-    since: { unserved: none, agentless: none, orphan: none, unlisted: none, destruction: none },
+    since: { unserved: none, agentless: none, orphan: none, lost: none, unlisted: none, destruction: none },
     levels: new Map(),
     starts: new Map(),
     counted: new Set(),
@@ -67,6 +76,10 @@ export function freshMemory(input: { clusterId: string; now: number }): PlannerM
     createdAt: input.now,
     images: closedBreaker,
     destroyAskedAt: none,
+    poolKnown: false,
+    claims: [],
+    countedTo: 0,
+    lifted: 0,
   };
 }
 

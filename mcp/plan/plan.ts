@@ -4,7 +4,16 @@ import type { Flavor } from '../../specs/nouns.ts';
 
 export type Action =
   /** Ledger entry first, then the provider's create. */
-  | { kind: 'create'; uuid: string; operation: string; image: string; flavor?: Flavor; reason: string }
+  | {
+      kind: 'create';
+      uuid: string;
+      operation: string;
+      image: string;
+      flavor?: Flavor;
+      /** A claim waits for it: the provider is asked for it before what only fills the pool. */
+      urgent?: true;
+      reason: string;
+    }
   /** The provider told what we asked for: note providerId and address. */
   | { kind: 'note'; uuid: string; providerId: string; address?: string; reason: string }
   /** First seen serving: the ledger remembers, so that a successor can tell a lost instance from one that never started. */
@@ -33,6 +42,22 @@ export type Action =
       image: string;
       budget: string;
       spent: BudgetRecord;
+      reason: string;
+    }
+  /**
+   * The provider lists a machine of ours that the ledger lost: it enters the ledger again. `runs`: as an instance of what it is
+   * registered for, with an assignment that says so; null: as one that must prove itself.
+   */
+  | {
+      kind: 'readmit';
+      uuid: string;
+      providerId: string;
+      operation: string;
+      image: string;
+      address: string;
+      /** As the provider says, ms since the Unix epoch. */
+      createdAt: number;
+      runs: { service: string; version: string; digest: string; port: number } | null;
       reason: string;
     }
   /** The provider says it is gone: remove its registration, assignment and ledger entry. */

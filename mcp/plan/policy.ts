@@ -29,6 +29,8 @@ export interface Policy {
   unseenWriteMs: number;
   /** P7: a machine of ours that no ledger entry knows is taken for an orphan after this long. */
   orphanMs: number;
+  /** Machines that the ledger lost may register again for this long before others take their place. */
+  lostMs: number;
   /** A machine whose creation the provider never lists was never made: its ledger entry goes after this long. */
   unlistedMs: number;
   /** A destroy that had no effect is asked again after this long (fault 35). */
@@ -56,6 +58,7 @@ export const defaultPolicy: Policy = {
   levelWindowMs: 900_000,
   unseenWriteMs: 300_000,
   orphanMs: 300_000,
+  lostMs: 60_000,
   unlistedMs: 60_000,
   destroyAgainMs: 10_000,
   stopGraceMs: 5_000,

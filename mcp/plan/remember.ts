@@ -2,16 +2,19 @@
 import type { MachineState } from '../../registrar/records.ts';
 import { machineFailed, machineProven } from '../../vm-factory/pool/image-breaker.ts';
 import { nextSlowStart } from '../../vm-factory/pool/slow-start.ts';
+import { lostMachines } from './adopt-orphans.ts';
 import { poolStep, startFailure } from './machine-health.ts';
 import { destructionKeys, type FactKind, type FailedStarts, type PlannerMemory } from './memory.ts';
 import type { Policy } from './policy.ts';
+import { recallPool, rememberClaims } from './pool-record.ts';
 import type { Snapshot } from './snapshot.ts';
 import { describeWorld, liveCount, serviceNames, type Unit, type World } from './world.ts';
 
 /** Takes in what a snapshot shows. Call it once a snapshot, before makePlan. */
-export function remember(memory: PlannerMemory, snapshot: Snapshot, policy: Policy, now: number): PlannerMemory {
+export function remember(before: PlannerMemory, snapshot: Snapshot, policy: Policy, now: number): PlannerMemory {
   const desired = snapshot.desired?.record;
-  if (!desired) return memory;
+  if (!desired) return before;
+  const memory = recallPool(before, snapshot, now);
   const world = describeWorld(snapshot, desired);
   const since = rememberFacts(memory, world, snapshot, now);
   const states = rememberStates(memory, world, now);
@@ -20,6 +23,7 @@ export function remember(memory: PlannerMemory, snapshot: Snapshot, policy: Poli
     ...known,
     ...rememberView(known, snapshot, policy, now),
     ...rememberFailures(known, memory, world, policy, now),
+    ...rememberClaims(known, world),
     generation: Math.max(memory.generation, desired.generation),
     slowStart: now - memory.createdAt > policy.createIdleMs ? { ...memory.slowStart, batch: 1 } : memory.slowStart,
     levels: rememberLevels(memory, world, policy, now),
@@ -68,6 +72,7 @@ function rememberFacts(memory: PlannerMemory, world: World, snapshot: Snapshot, 
     unserved: keep('unserved', world.units.filter(isUnserved).map(uuidOf)),
     agentless: keep('agentless', world.units.filter((unit) => unit.observed.agent === null).map(uuidOf)),
     orphan: keep('orphan', world.unknown.map(uuidOf)),
+    lost: keep('lost', lostMachines(world, memory)),
     unlisted: keep('unlisted', world.units.filter((unit) => unit.provider === null).map(uuidOf)),
     destruction: keep(
       'destruction',
@@ -148,7 +153,7 @@ function rememberFailures(
       counted.add(uuid);
       continue;
     }
-    const step = poolStep(unit, memory, policy, now);
+    const step = poolStep(world, unit, memory, policy, now);
     const failedStart = ledger.served ? null : startFailure(unit, memory, policy, now);
     if (step.kind === 'fail') images = machineFailed(images, ledger.image, step.reason, now);
     else if (ledger.claim && failedStart !== null) countStart(starts, ledger.claim.digest, failedStart, now);

@@ -4,6 +4,7 @@ import { liveOf } from './count-instances.ts';
 import { act, type Draft, type ServiceView, short, wait } from './draft.ts';
 import { drainWaitsFor } from './drain-proof.ts';
 import { startFailure } from './machine-health.ts';
+import { surgeOf } from './recycle-images.ts';
 import type { Unit } from './world.ts';
 
 export function retireMachines(draft: Draft): void {
@@ -14,7 +15,7 @@ export function retireMachines(draft: Draft): void {
 
 function toRetire(draft: Draft, service: ServiceView): { unit: Unit; reason: string }[] {
   const units = (draft.world.unitsOf.get(service.name) ?? []).filter((unit) => unit.condition === 'alive');
-  return [...drained(draft, units), ...failed(draft, units), ...unwanted(service)];
+  return [...drained(draft, units), ...failed(draft, units), ...unwanted(draft, service)];
 }
 
 function drained(draft: Draft, units: readonly Unit[]): { unit: Unit; reason: string }[] {
@@ -37,12 +38,12 @@ function failed(draft: Draft, units: readonly Unit[]): { unit: Unit; reason: str
 }
 
 /** Machines on their way to what is not declared any more, or more of them than are: they serve nothing yet. */
-function unwanted(service: ServiceView): { unit: Unit; reason: string }[] {
+function unwanted(draft: Draft, service: ServiceView): { unit: Unit; reason: string }[] {
   const outdated = service.outdated
     .filter((unit) => !unit.serving)
     .map((unit) => ({ unit, reason: 'what it was to run is not declared any more' }));
   const excess = service.versions.flatMap((version) => {
-    const over = liveOf(version) + version.coming.length - version.version.count;
+    const over = liveOf(version) + version.coming.length - version.version.count - surgeOf(draft, version);
     if (over <= 0) return [];
     return newestFirst(version.coming)
       .slice(0, over)

@@ -10,4 +10,6 @@ export interface Snapshot extends RegistryView {
   /** Complete list of the provider. */
   provider: ProviderMachine[];
   limits: { machines: { limit: number; used: number } } | null;
+  /** Why no machine can be made of these declared images now; absent: nothing is known against any. */
+  missingImages?: Record<string, string>;
 }

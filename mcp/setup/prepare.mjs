@@ -54,6 +54,12 @@ const debianPackages = [
     for: ['qemu', 'test'],
     present: () => onPath('mke2fs') || executable('/usr/sbin/mke2fs'),
   },
+  {
+    name: 'mmdebstrap',
+    why: "images' Debian base",
+    for: ['qemu', 'test'],
+    present: () => onPath('mmdebstrap'),
+  },
   { name: 'openssl', why: 'the tests make certificates', for: ['test'], present: () => onPath('openssl') },
   { name: 'procps', why: 'the tests look for processes', for: ['test', 'bench'], present: () => onPath('pgrep') },
   { name: 'chromium', why: 'the tests look at the pages', for: ['test'], present: () => onPath('chromium') },

@@ -1,18 +1,25 @@
-/** `mcp machines` and `mcp pool` as values. Pure. */
-import type { MachineState } from '../../registrar/records.ts';
+/** `mcp machines` as values: every machine with its story, those that are no more too. Pure. */
+import type { EndedRecord, MachineRecord, MachineState, VerificationRecord } from '../../registrar/records.ts';
 import { flavorText } from '../../specs/flavor.ts';
-import type { Waiting } from '../plan/plan.ts';
 import type { ObservedMachine } from '../plan/snapshot.ts';
 import type { RegistryPart } from './status-view.ts';
 
+/** A step of a machine's life: when it began, and how long it took, ms; null while it lasts. */
+export interface StoryStep {
+  step: 'built' | 'verified' | 'waited' | 'started' | 'served' | 'drained' | 'destroyed';
+  at: number;
+  tookMs: number | null;
+}
+
 export interface MachineView {
   machine: string;
-  state: MachineState;
+  state: MachineState | 'ended';
   /** When the state was entered, ms since the Unix epoch. */
   since: number;
   createdAt: number;
   address: string;
   provider: string;
+  providerId: string | null;
   image: string;
   /** Its size, in words; empty where the provider decided. */
   flavor: string;
@@ -20,47 +27,32 @@ export interface MachineView {
   version: string | null;
   /** Phase of its agent; empty where no agent is there. */
   agent: string;
-  /** Why it is in this state, or what its agent complains of. */
+  /** Why it is in this state, or what its agent complains of; of one that ended: why. */
   reason: string;
-}
-
-export interface PoolView {
-  image: string | null;
-  target: number;
-  ready: number;
-  building: number;
-  verifying: number;
-  machines: MachineView[];
-  waiting: Waiting[];
+  story: StoryStep[];
+  /** Its self-test as it was judged; null where it was not yet. */
+  verification: VerificationRecord | null;
 }
 
 /** Every machine of the ledger, those that serve first, then by age. */
 export function machineViews(registry: RegistryPart): MachineView[] {
-  const rank = { claimed: 0, draining: 1, ready: 2, verifying: 3, building: 4, deleting: 5 } as const;
+  const rank = { claimed: 0, draining: 1, ready: 2, verifying: 3, building: 4, deleting: 5, ended: 6 } as const;
   return registry.machines
     .map(machineView)
     .sort((a, b) => rank[a.state] - rank[b.state] || a.createdAt - b.createdAt || (a.machine < b.machine ? -1 : 1));
 }
 
-/** The pool: machines that are, or are about to be, ready for any service. */
-export function poolView(registry: RegistryPart, waiting: Waiting[]): PoolView {
-  const machines = machineViews(registry).filter(
-    ({ state }) => state === 'ready' || state === 'building' || state === 'verifying',
-  );
-  const count = (state: MachineState) => machines.filter((machine) => machine.state === state).length;
-  const pool = registry.desired?.record.environment.pool;
-  return {
-    image: pool?.image ?? null,
-    target: pool?.size ?? 0,
-    ready: count('ready'),
-    building: count('building'),
-    verifying: count('verifying'),
-    machines,
-    waiting: waiting.filter(({ what }) => what === 'pool'),
-  };
+/** One that is no more. */
+export function endedView({ machine, at, reason }: EndedRecord): MachineView {
+  return { ...viewOf(machine, at), state: 'ended', since: at, agent: '', reason };
 }
 
 function machineView({ record, agent }: ObservedMachine): MachineView {
+  const own = steady(record.state) ? (agent?.reason ?? '') : (record.reason ?? '');
+  return { ...viewOf(record, null), agent: agent?.phase ?? '', reason: record.tombstone?.reason ?? own };
+}
+
+function viewOf(record: MachineRecord, endedAt: number | null): Omit<MachineView, 'agent' | 'reason'> {
   return {
     machine: record.uuid,
     state: record.state,
@@ -68,13 +60,38 @@ function machineView({ record, agent }: ObservedMachine): MachineView {
     createdAt: record.createdAt,
     address: record.address ?? '',
     provider: record.provider,
+    providerId: record.providerId ?? null,
     image: record.image,
     flavor: flavorText(record.flavor),
     service: record.claim?.service ?? null,
     version: record.claim?.version ?? null,
-    agent: agent?.phase ?? '',
-    reason: record.tombstone?.reason ?? (steady(record.state) ? (agent?.reason ?? '') : (record.reason ?? '')),
+    story: storyOf(record, endedAt),
+    verification: record.verification ?? null,
   };
+}
+
+/** The states and what one does in them, in the order of a life; a machine may skip some. */
+const steps = [
+  ['building', 'built'],
+  ['verifying', 'verified'],
+  ['ready', 'waited'],
+  ['claimed', 'started'],
+  ['served', 'served'],
+  ['draining', 'drained'],
+  ['deleting', 'destroyed'],
+] as const;
+
+/** Pure. `endedAt`: when it was gone, null where it is not. */
+function storyOf({ times, createdAt }: MachineRecord, endedAt: number | null): StoryStep[] {
+  const known: NonNullable<MachineRecord['times']> = times ?? { building: createdAt };
+  const begun = steps.flatMap(([state, step]) => {
+    const at = known[state];
+    return at === undefined ? [] : [{ step, at }];
+  });
+  return begun.map(({ step, at }, index) => {
+    const next = begun[index + 1]?.at ?? endedAt;
+    return { step, at, tookMs: next === null ? null : Math.max(0, next - at) };
+  });
 }
 
 /** A machine that stays as it is needs no reason for it; what its agent complains of is worth more then. */

@@ -3,6 +3,7 @@
 import type { GatewayRecord, ProviderRecord, SuspendedRecord } from '../../registrar/records.ts';
 import type { Environment, Service } from '../../specs/nouns.ts';
 import type { Alarm, Waiting } from '../plan/plan.ts';
+import { knownPoolSize } from '../plan/pool-record.ts';
 import type { ObservedRegistration, Snapshot } from '../plan/snapshot.ts';
 
 /** The part of the snapshot that needs no provider: what the registry alone tells. */
@@ -182,7 +183,8 @@ function instanceViews(
 
 function poolView(registry: RegistryPart, environment: Environment | null): StatusView['pool'] {
   const count = (...states: string[]) => registry.machines.filter(({ record }) => states.includes(record.state)).length;
-  return { ready: count('ready'), building: count('building', 'verifying'), target: environment?.pool.size ?? 0 };
+  const { target } = knownPoolSize(environment?.pool, registry.pool?.record ?? null);
+  return { ready: count('ready'), building: count('building', 'verifying'), target };
 }
 
 function gatewayView(gateway: GatewayRecord, lastChanged: number): GatewayView {

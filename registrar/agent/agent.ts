@@ -23,6 +23,7 @@ import { Registration } from './registration.ts';
 import { awaitTurn } from './restart-turn.ts';
 import type { RetryRules } from './retry-pace.ts';
 import { RotatingLog } from './rotating-log.ts';
+import { SelfTest } from './self-test.ts';
 import { followWorld } from './session-watch.ts';
 import type { AgentWorld } from './world.ts';
 
@@ -38,7 +39,7 @@ interface MachineIdentity {
 export interface AgentTiming {
   /** Everything is read again at least this often, ms: no lost event matters for longer. */
   resyncMs: number;
-  /** How long the ledger may lack this machine before the agent takes it for buried, ms. */
+  /** How long what would end the service (no ledger entry, no assignment) must be so before it is believed, ms. */
   burialGraceMs: number;
   /** The longest wait for one other instance's restart before this one restarts for a new configuration, ms. */
   turnMs: number;
@@ -65,8 +66,8 @@ export interface AgentOptions {
 
 /**
  * Runs until the signal aborts and the service is stopped in good order. While the registry is away the service goes on.
- * Rejects, after the same good order, with: AGENT_BURIED (the ledger lacks this machine), CLUSTER_MISMATCH (another
- * cluster's, while nothing runs here), AGENT_SUPERSEDED (a newer agent of this machine), AGENT_BAD_CONFIG,
+ * Rejects, after the same good order, with: AGENT_BURIED (the ledger lacks this machine and says that it ended, or never had it),
+ * CLUSTER_MISMATCH (another cluster's, and never was ours), AGENT_SUPERSEDED (a newer agent of this machine), AGENT_BAD_CONFIG,
  * REGISTRY_AUTH_FAILED, REGISTRY_BAD_ARGUMENTS.
  */
 export async function runAgent(options: AgentOptions): Promise<void> {
@@ -92,6 +93,7 @@ class Agent {
   readonly #heard = new Bell();
   #world: AgentWorld | null = null;
   #notHereSince: number | null = null;
+  readonly #test: SelfTest;
   #assignment: AssignmentRecord | null = null;
   /** This machine was in the registry once: what is foreign now was wiped, and may come back. */
   #known = false;
@@ -137,6 +139,7 @@ class Agent {
       onLost: (reason) => log.warn({ err: reason }, 'no registry session'),
     });
     this.#registration = new Registration(this.#own, () => this.#keeper.client(), clock, config);
+    this.#test = new SelfTest(config.dir, clock, (artifact) => host?.sourceOf(artifact) ?? artifact);
   }
 
   async run(): Promise<void> {
@@ -145,6 +148,7 @@ class Agent {
     await this.#store.sweep();
     // Of an agent that was killed: its service would hold the port, unsupervised.
     await endLeftovers(config.uuid, leftoversPatienceMs, clock);
+    this.#test.start();
     this.#publish();
     const closing = new AbortController();
     const session = this.#keeper.run(closing.signal).catch((error: unknown) => this.#broken.abort(error));
@@ -186,6 +190,20 @@ class Agent {
     else this.#view ??= { phase: 'stopped', reason: 'nothing runs', starts: 0 };
     if (config) this.#instance?.configure(config.values);
     this.#publish();
+    if (!assignment) this.#finishTest();
+  }
+
+  /** What needs the registry; what it finds out is told as soon as it is there. */
+  #finishTest(): void {
+    const { config, signal, log } = this.#options;
+    const client = this.#keeper.client();
+    if (!client || this.#test.record) return;
+    const tell = async () => {
+      await this.#own.settled(paths.agent(config.uuid), signal);
+      const text = this.#said && encode(codecs.agent, this.#said);
+      if (text && (await this.#test.finish({ client, machine: config.uuid, text, signal }))) this.#heard.ring();
+    };
+    tell().catch((error: unknown) => log.warn({ err: error }, 'the self-test could not be finished'));
   }
 
   /** The controller takes an assignment away only with the claim; one that vanishes alone was lost, and orders nothing. */
@@ -194,17 +212,16 @@ class Agent {
   }
 
   /**
-   * The ledger lacks this machine, or is not ours. A running service is given up only where its machine was about to be deleted
-   * when last seen: otherwise it is the ledger that was lost, and a machine that is really nobody's goes as an orphan.
+   * The ledger lacks this machine, or is not ours. That alone is no order. A machine is given up only where the ledger was about
+   * to delete it when last seen, or never had it: otherwise it is the ledger that was lost, and may take the machine in again.
    */
   #notHere(world: Exclude<AgentWorld, { ledger: 'here' }>): void {
     const now = this.#options.clock.monotonic();
     this.#notHereSince ??= now;
     this.#options.log.error({ ledger: world.ledger }, 'this machine is not in the registry');
     if (now - this.#notHereSince < this.#timing.burialGraceMs) return;
-    if (this.#instance && !this.#leaves) return;
-    if (world.ledger === 'missing') this.#broken.abort(buried(this.#options.config.uuid));
-    else if (!this.#known) this.#broken.abort(world.error);
+    if (this.#known && !(world.ledger === 'missing' && this.#leaves)) return;
+    this.#broken.abort(world.ledger === 'missing' ? buried(this.#options.config.uuid) : world.error);
   }
 
   /** An assignment that can't be understood orders nothing: what runs goes on. */
@@ -284,13 +301,16 @@ class Agent {
     const word = agentWord(this.#view, this.#leaving ?? wanted, this.#registration.state);
     this.#registration.set(word.registered);
     const before = this.#said;
+    const selfTest = word.phase === 'idle' ? this.#test.record : null;
+    const phase = word.phase === 'idle' && !selfTest ? 'testing' : word.phase;
     const record: AgentRecord = {
       machine: config.uuid,
-      phase: word.phase,
+      phase,
       reason: word.reason,
-      at: before?.phase === word.phase ? before.at : clock.now(),
+      at: before?.phase === phase ? before.at : clock.now(),
       ...(this.#assignment && { service: this.#assignment.service, version: this.#assignment.version.version }),
       starts: word.starts,
+      ...(selfTest && { selfTest }),
     };
     if (before?.phase !== record.phase) log.info({ phase: record.phase, reason: record.reason }, 'phase');
     this.#said = record;

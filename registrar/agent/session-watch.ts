@@ -53,8 +53,9 @@ export async function followWorld(watch: SessionWatch): Promise<void> {
         const world = await readWorld(client, machine, watch.clusterId, signal, watch.rights);
         watch.onWorld(world);
         if (world.ledger === 'foreign') throw world.error;
-        if (world.ledger === 'missing') return againMs;
+        // What serves stays registered also where the ledger lost its machine: so it is found again.
         keeping ??= own.keep(client, signal).catch(onSuperseded);
+        if (world.ledger === 'missing') return againMs;
         if (world.assignment && typeof world.assignment === 'object') {
           // Changed between the reading and the new watch: read once more.
           if (await configs.of(world.assignment.service, signal)) return 0;

@@ -10,15 +10,22 @@ import type {
   ClusterRecord,
   ConfigRecord,
   DesiredRecord,
+  EndedRecord,
   EpochRecord,
   EventRecord,
   GatewayMark,
   GatewayRecord,
   MachineRecord,
+  MachineState,
+  PoolRecord,
+  SelfTestFigure,
+  SelfTestRecord,
   StatusRecord,
   SuspendedRecord,
+  VerificationRecord,
 } from '../records.ts';
 import {
+  artifactSchema,
   configSignal,
   configValues,
   environmentSchema,
@@ -26,7 +33,7 @@ import {
   onConfigChange,
   versionSchema,
 } from './environment-schema.ts';
-import { count, shaped, text, time } from './shape.ts';
+import { count, type Shape, shaped, text, time } from './shape.ts';
 
 /** How one kind of record is checked. */
 export type Codec<T> = z.ZodType<T>;
@@ -38,6 +45,48 @@ interface ContenderRecord {
 }
 
 const mark = shaped<GatewayMark>({ generation: count, asOf: z.number() });
+
+const states = ['building', 'verifying', 'ready', 'claimed', 'draining', 'deleting'] as const satisfies MachineState[];
+
+const figure = {
+  name: text,
+  value: z.number().nullable(),
+  unit: text,
+  of: count.optional(),
+  note: text.optional(),
+} as const satisfies Shape<SelfTestFigure>;
+
+const selfTest = shaped<SelfTestRecord>({ at: time, tookMs: z.number(), figures: z.array(z.object(figure)) });
+
+const verification = shaped<VerificationRecord>({
+  at: time,
+  tookMs: z.number(),
+  passed: z.boolean(),
+  checks: z.array(z.object({ ...figure, threshold: z.number().nullable(), passed: z.boolean() })),
+});
+
+const machine = shaped<MachineRecord>({
+  uuid: text.min(1),
+  provider: text,
+  providerId: text.optional(),
+  image: text,
+  flavor: flavorSchema.optional(),
+  state: z.enum(states),
+  operation: text,
+  epoch: count,
+  address: text.optional(),
+  createdAt: time,
+  changedAt: time,
+  claim: z.object({ service: text, version: text, digest: text, operation: text, at: time }).optional(),
+  served: z.boolean().optional(),
+  stores: z.array(artifactSchema).optional(),
+  times: z.partialRecord(z.enum([...states, 'served']), time).optional(),
+  verification: verification.optional(),
+  reason: text.optional(),
+  tombstone: z.object({ reason: text, operation: text, at: time }).optional(),
+});
+
+const failures = z.record(z.string(), z.object({ inARow: count, lastReason: text }));
 
 export const codecs = {
   cluster: shaped<ClusterRecord>({ id: text.min(1), format: count, createdAt: time }),
@@ -53,22 +102,17 @@ export const codecs = {
     environment: environmentSchema,
   }),
   suspended: shaped<SuspendedRecord>({ suspended: z.boolean(), reason: text, by: text, at: time }),
-  machine: shaped<MachineRecord>({
-    uuid: text.min(1),
-    provider: text,
-    providerId: text.optional(),
-    image: text,
-    flavor: flavorSchema.optional(),
-    state: z.enum(['building', 'verifying', 'ready', 'claimed', 'draining', 'deleting']),
-    operation: text,
-    epoch: count,
-    address: text.optional(),
-    createdAt: time,
-    changedAt: time,
-    claim: z.object({ service: text, version: text, digest: text, operation: text, at: time }).optional(),
-    served: z.boolean().optional(),
-    reason: text.optional(),
-    tombstone: z.object({ reason: text, operation: text, at: time }).optional(),
+  machine,
+  ended: shaped<EndedRecord>({ machine, at: time, reason: text }),
+  pool: shaped<PoolRecord>({
+    images: failures,
+    starts: failures,
+    counted: z.array(text),
+    claims: z.array(z.tuple([count, count])),
+    countedTo: time,
+    lifted: count,
+    size: z.object({ target: count, why: text }).optional(),
+    paused: count.optional(),
   }),
   assignment: shaped<AssignmentRecord>({
     service: text,
@@ -86,6 +130,7 @@ export const codecs = {
   agent: shaped<AgentRecord>({
     machine: text,
     phase: z.enum([
+      'testing',
       'idle',
       'fetching',
       'starting',
@@ -101,6 +146,7 @@ export const codecs = {
     service: text.optional(),
     version: text.optional(),
     starts: count,
+    selfTest: selfTest.optional(),
   }),
   config: shaped<ConfigRecord>({ service: text, generation: count, values: configValues }),
   gateway: shaped<GatewayRecord>({

@@ -6,6 +6,7 @@ import type {
   Flavor,
   GatewaySpec,
   HealthCheck,
+  ImageSpec,
   PoolSpec,
   Service,
   Version,
@@ -26,11 +27,13 @@ const healthSchema = shaped<HealthCheck>({
   fall: count,
 });
 
+export const artifactSchema = shaped<Artifact>({ url: text, sha256: text });
+
 export const versionSchema = shaped<Version>({
   version: text,
   count,
   weight: z.number().min(0).optional(),
-  artifact: shaped<Artifact>({ url: text, sha256: text }).optional(),
+  artifact: artifactSchema.optional(),
   command: z.array(text),
   port: z.int().min(1).max(65_535),
   env: z.record(z.string(), text),
@@ -40,6 +43,7 @@ export const versionSchema = shaped<Version>({
 
 const serviceSchema = shaped<Service>({
   name: text,
+  priority: count.optional(),
   route: text,
   document: text.optional(),
   config: configValues,
@@ -47,14 +51,55 @@ const serviceSchema = shaped<Service>({
   configSignal: configSignal.optional(),
   drainTimeoutMs: count,
   stopTimeoutMs: count,
+  image: text.optional(),
   versions: z.array(versionSchema),
+});
+
+const ofStep = { title: text, timeoutMs: count };
+const imageSchema = shaped<ImageSpec>({
+  name: text,
+  base: z.enum(['minimal', 'debian']),
+  packages: z.array(text),
+  steps: z.array(
+    z.discriminatedUnion('kind', [
+      z.object({ kind: z.literal('run'), script: text, ...ofStep }),
+      z.object({ kind: z.literal('puppet'), manifest: artifactSchema, ...ofStep }),
+      z.object({
+        kind: z.literal('copy'),
+        content: artifactSchema,
+        form: z.enum(['directory', 'file', 'program']),
+        to: text,
+        ...ofStep,
+      }),
+    ]),
+  ),
+  digest: text,
 });
 
 export const flavorSchema = shaped<Flavor>({ memoryBytes: count, cpus: z.int().min(1), diskBytes: count.optional() });
 
 export const environmentSchema = shaped<Environment>({
   name: text,
-  pool: shaped<PoolSpec>({ size: count, image: text, flavor: flavorSchema.optional() }),
+  pool: shaped<PoolSpec>({
+    size: count,
+    image: text,
+    flavor: flavorSchema.optional(),
+    demand: z.object({ max: count, windowMs: count }).optional(),
+    maxAgeMs: count.optional(),
+    verify: z
+      .object({
+        diskFreeBytes: count,
+        diskBytesPerSecond: count,
+        memoryBytes: count,
+        cpuMs: count,
+        clockMs: count,
+        registryMs: count,
+        artifactStores: count,
+      })
+      .partial()
+      .optional(),
+  }),
   gateway: shaped<GatewaySpec>({ title: text, description: text }),
+  images: z.array(imageSchema).optional(),
   services: z.array(serviceSchema),
 });

@@ -27,14 +27,14 @@ const parallel = 128;
  * Reads everything the controller needs of the registry, after a `sync`: all that was committed when it was called is in it.
  * It is not one moment (ZooKeeper has no such read), so what was seen must be checked by version when it is acted on. A node
  * that goes between list and get was not there; what machines and gateways wrote about themselves and is not valid is left out,
- * with the reason, as is a damaged configuration, which is made anew from /desired; every other failed read fails the whole: RECORD_INVALID, CLUSTER_MISMATCH, or the registry client's own error.
+ * with the reason, as is a damaged configuration, which is made anew from /desired, and what the pool remembered; every other failed read fails the whole: RECORD_INVALID, CLUSTER_MISMATCH, or the registry client's own error.
  */
 export async function readRegistry(client: RegistryClient, options: ReadRegistryOptions): Promise<RegistryView> {
   const { signal, clusterId, allowLoopback } = options;
   await client.sync('/', { signal });
   const { zxid: asOf, stat } = await required(paths.epoch, client.get(paths.epoch, { signal }));
   const reader = new Reader(client, signal);
-  const [cluster, desired, suspended, ledger, registered, gateways, configs, budgets] = await Promise.all([
+  const [cluster, desired, suspended, ledger, registered, gateways, configs, budgets, pool] = await Promise.all([
     readCluster(client, { signal, clusterId }),
     reader.document(paths.desired, codecs.desired),
     requireDocument(client, paths.suspended, codecs.suspended, { signal }),
@@ -43,6 +43,7 @@ export async function readRegistry(client: RegistryClient, options: ReadRegistry
     reader.gateways(),
     reader.configs(),
     reader.documents(paths.budgets, codecs.budget),
+    reader.pool(),
   ]);
   const { registrations, rejected } = believe(registered, ledger.machines);
   return {
@@ -53,10 +54,11 @@ export async function readRegistry(client: RegistryClient, options: ReadRegistry
     suspended,
     machines: ledger.machines,
     registrations,
-    rejected: [...rejected, ...ledger.rejected, ...gateways.rejected, ...configs.rejected],
+    rejected: [...rejected, ...ledger.rejected, ...gateways.rejected, ...configs.rejected, ...pool.rejected],
     gateways: gateways.records,
     configs: Object.fromEntries(configs.records),
     budgets: Object.fromEntries(budgets),
+    pool: pool.found,
   };
 }
 
@@ -162,6 +164,16 @@ class Reader {
       return found.stat.ephemeralOwner === null ? null : unknownGateway(id);
     });
     return { records: records.filter((record) => record !== null), rejected };
+  }
+
+  async pool(): Promise<{ found: RegistryView['pool']; rejected: Rejected[] }> {
+    const rejected: Rejected[] = [];
+    const found = await this.#get(paths.pool);
+    if (!found) return { found: null, rejected };
+    return {
+      found: { record: decodeOr(codecs.pool, paths.pool, found, rejected), version: found.stat.version },
+      rejected,
+    };
   }
 
   async configs(): Promise<{ records: [string, Versioned<ConfigRecord | null>][]; rejected: Rejected[] }> {

@@ -8,6 +8,7 @@ import type {
   DesiredRecord,
   GatewayRecord,
   MachineRecord,
+  PoolRecord,
   RegistrationRecord,
   SuspendedRecord,
 } from '../records.ts';
@@ -41,4 +42,6 @@ export interface RegistryView {
   /** Null: what is there is damaged. */
   configs: Record<string, Versioned<ConfigRecord | null>>;
   budgets: Record<string, Versioned<BudgetRecord>>;
+  /** Null where no controller had anything to remember yet; its record is null where what is there is damaged. */
+  pool: Versioned<PoolRecord | null> | null;
 }

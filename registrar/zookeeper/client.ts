@@ -1,8 +1,8 @@
 /** Opening sessions with a ZooKeeper ensemble: the registry's public entrance. */
 import type { RegistryClient } from '../registry-client.ts';
 import { brokenConnection } from './errors.ts';
-import type { WireOptions } from './wire-client.ts';
 import { WireClient } from './wire-client.ts';
+import type { WireOptions } from './wire-options.ts';
 
 export interface ZooKeeperOptions extends WireOptions {
   /** How long the first connection may take, over all servers, ms; default 30,000. */

@@ -17,7 +17,6 @@ import type {
 } from '../registry-client.ts';
 import { creatorAcl, openAcl } from './acl.ts';
 import { parseConnectString } from './connect-string.ts';
-import type { RegistryTls } from './connection.ts';
 import { registryError, serverError } from './errors.ts';
 import type { JuteReader, JuteWriter } from './jute.ts';
 import type { WriteOp } from './operations.ts';
@@ -30,39 +29,11 @@ import { RequestQueue } from './request-queue.ts';
 import { ServerList } from './server-list.ts';
 import { ServerWatches } from './server-watches.ts';
 import type { Auth } from './session.ts';
-import { Session, type SessionCredentials } from './session.ts';
+import { Session } from './session.ts';
 import { deadError } from './session-state.ts';
 import type { OneShotKind, PersistentMode } from './watches.ts';
 import { WatchTable } from './watches.ts';
-
-export interface WireOptions {
-  /** What we ask for, ms; default 10,000. The server grants 2 to 20 of its ticks. */
-  sessionTimeoutMs?: number;
-  /** How long one server may take to answer, ms; default a part of the session timeout, at least 1,000. */
-  connectTimeoutMs?: number;
-  tls?: RegistryTls;
-  /**
-   * Credentials, sent with every connection. Never logged. Nodes created without an ACL of their own are then only for whoever
-   * has the same ones.
-   */
-  auth?: { scheme: string; auth: Uint8Array | string }[];
-  /** Rights on a node that is created without any, by its path; default: only for whoever has the same credentials. */
-  aclOf?: (path: string) => readonly Acl[];
-  /** Goes on with this session, where it still lives, in place of a new one. */
-  resume?: SessionCredentials;
-  /** Told of each session: whoever has its credentials can go on with it, or end it. */
-  onSession?: (credentials: SessionCredentials) => void;
-  /** Requests waiting or on the wire; default 10,000. */
-  queueLimit?: number;
-  /** Bytes of them; default 64 MB. */
-  queueBytes?: number;
-  /** Larger replies reject with REGISTRY_TOO_LARGE; default 4 MB. */
-  replyLimitBytes?: number;
-  /** Told of each failed attempt and each broken connection, for logs. */
-  onTrouble?: (error: unknown) => void;
-  /** In [0, 1), for the order of servers and the jitter. */
-  random?: () => number;
-}
+import type { WireOptions } from './wire-options.ts';
 
 interface Call<T> {
   opcode: number;

@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { pino } from 'pino';
 import { type AgentTiming, runAgent } from '../../registrar/agent/agent.ts';
 import { leftovers } from '../../registrar/agent/leftovers.ts';
+import type { MachineRights } from '../../registrar/agent/machine-rights.ts';
 import { paths } from '../../registrar/layout.ts';
 import { formatRegistry } from '../../registrar/recipes/format-registry.ts';
 import type {
@@ -104,10 +105,13 @@ export class AgentWorldForTest {
   }
 
   /** Starts the machine's agent; stopped at the test's end, with all that it started. */
-  startAgent(timing: Partial<AgentTiming> = {}): RunningAgent {
+  startAgent(
+    timing: Partial<AgentTiming> = {},
+    { open = this.#connect, rights }: { open?: ConnectRegistry; rights?: MachineRights } = {},
+  ): RunningAgent {
     const leaving = new AbortController();
     const connect: ConnectRegistry = async (options) => {
-      const client = await this.#connect(options);
+      const client = await open(options);
       this.clients.push(client);
       return client;
     };
@@ -116,6 +120,7 @@ export class AgentWorldForTest {
     const ended = runAgent({
       config: { uuid, address, clusterId, dir },
       connect,
+      rights,
       clock: systemClock,
       log: pino({ level: process.env.TEST_LOG ?? 'silent' }),
       signal: leaving.signal,
@@ -198,6 +203,10 @@ export class AgentWorldForTest {
       await gone(paths.agent(this.uuid));
       return gone(paths.machine(this.uuid));
     });
+  }
+
+  async regainLedger(): Promise<void> {
+    await this.admin.create(paths.machine(this.uuid), JSON.stringify(this.#ledger('verifying')));
   }
 
   /** Writes the ledger's entry of this machine. */

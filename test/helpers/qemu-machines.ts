@@ -39,7 +39,7 @@ async function bake(): Promise<Baked> {
   const image = await bakeMinimal({
     store: testImages,
     qemu: { version: qemu.version, machineType },
-    report: { step: () => {}, output: () => {} },
+    report: { step: () => {}, output: () => {}, note: () => {} },
     signal: new AbortController().signal,
   });
   await ensureTemplate({ image, shape: shapeOf(smallFlavor, qemu) }, systemClock);

@@ -10,6 +10,7 @@ import type {
   RegistrationRecord,
 } from '../../registrar/records.ts';
 import type { Environment, Service, Version } from '../../specs/nouns.ts';
+import { selfTest } from './self-test.ts';
 
 /** A version that runs `node server.js`; its digest is `digest-<version>` unless told otherwise. */
 export function version(name: string, count: number, over: Partial<Version> = {}): Version {
@@ -61,7 +62,8 @@ export function machine(
     changedAt: 1000,
     ...over,
   };
-  const agent = phase === null ? null : { machine: uuid, phase, reason, at: 1000, starts: 1 };
+  const told = { machine: uuid, reason, at: 1000, starts: 1, selfTest: selfTest() };
+  const agent = phase === null ? null : { ...told, phase };
   return { record, version: 0, assignment: null, agent };
 }
 
@@ -151,6 +153,7 @@ export function registryPart(declared: Environment | null, over: Partial<Registr
     gateways: [gateway()],
     configs: {},
     budgets: {},
+    pool: null,
     ...over,
   };
 }

@@ -13,6 +13,7 @@ const kinds = [
   'condemn',
   'destroy',
   'bury',
+  'readmit',
 ];
 const points = [...kinds.flatMap((kind) => [`${kind}.before`, `${kind}.after`]), 'create.answered'];
 

@@ -1,6 +1,6 @@
 /** A machine's agent, modelled: follows its assignment, registers, drains, stops; and can lose its session or die. */
 import { paths } from '../../registrar/layout.ts';
-import type { AgentPhase, AssignmentRecord, RegistrationRecord } from '../../registrar/records.ts';
+import type { AgentPhase, AssignmentRecord, RegistrationRecord, SelfTestRecord } from '../../registrar/records.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
 import { codecs, decode, encode } from '../../registrar/store/codecs.ts';
 import { isMcpError } from '../../specs/errors.ts';
@@ -12,6 +12,8 @@ export class ModelAgent {
   readonly uuid: string;
   readonly address: string;
   client: RegistryClient | null = null;
+  /** What it tells of its machine. */
+  readonly selfTest: SelfTestRecord;
   #phase: AgentPhase = 'idle';
   #told: AgentPhase | null = null;
   #running: string | null = null;
@@ -19,8 +21,9 @@ export class ModelAgent {
   #registered: string | null = null;
   #registration: RegistrationRecord | null = null;
 
-  constructor(uuid: string, address: string) {
+  constructor(uuid: string, address: string, test: SelfTestRecord) {
     this.uuid = uuid;
+    this.selfTest = test;
     this.address = address;
   }
 
@@ -37,6 +40,11 @@ export class ModelAgent {
     const { client } = this;
     if (client?.state !== 'connected') return;
     try {
+      // As the real one: a ledger that lacks the machine orders nothing.
+      if ((await client.exists(paths.machine(this.uuid))) === null) {
+        this.#told = null;
+        return;
+      }
       const assignment = await this.#read(client);
       this.#advance(assignment, now, startMs);
       await this.#register(client, assignment, now);
@@ -63,8 +71,9 @@ export class ModelAgent {
       this.#phase = 'stopped';
       return;
     }
-    if (this.#running !== assignment.operation && assignment.want === 'run') {
-      this.#running = assignment.operation;
+    const { digest } = assignment.version;
+    if (this.#running !== digest && assignment.want === 'run') {
+      this.#running = digest;
       this.#readyAt = now + startMs;
     }
     if (assignment.version.env[brokenMark]) this.#phase = now < this.#readyAt ? 'starting' : 'failed';
@@ -109,7 +118,8 @@ export class ModelAgent {
   async #tell(client: RegistryClient, now: number): Promise<void> {
     if (this.#told === this.#phase) return;
     const path = paths.agent(this.uuid);
-    const record = { machine: this.uuid, phase: this.#phase, reason: '', at: now, starts: 1 };
+    const told = this.#phase === 'idle' ? { selfTest: this.selfTest } : {};
+    const record = { machine: this.uuid, phase: this.#phase, reason: '', at: now, starts: 1, ...told };
     const data = encode(codecs.agent, record);
     if (this.#told === null) await client.create(path, data, { mode: 'ephemeral' });
     else await client.set(path, data);

@@ -70,6 +70,13 @@ export class ModelOperator {
     await this.declare(services, this.#random.chance(0.5));
   }
 
+  async changeImage(): Promise<void> {
+    const image = `process-${this.#random.int(1, 9)}`;
+    this.environment = { ...this.environment, pool: { ...this.environment.pool, image } };
+    await this.declare(this.environment.services, true);
+    this.#say(`image ${image}`);
+  }
+
   /** What cannot start is taken back. */
   async withdrawBroken(): Promise<void> {
     const sound = (one: Service) => ({ ...one, versions: one.versions.filter(({ env }) => !env[brokenMark]) });

@@ -1,11 +1,12 @@
 /** What is outside the controllers: machines with their agents, and a gateway that acknowledges. */
 import { paths } from '../../registrar/layout.ts';
-import type { GatewayRecord } from '../../registrar/records.ts';
+import type { GatewayRecord, SelfTestRecord } from '../../registrar/records.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
 import { codecs, encode } from '../../registrar/store/codecs.ts';
 import type { FakeRegistry } from '../../registrar/zookeeper/fake.ts';
 import { isMcpError } from '../../specs/errors.ts';
 import type { FakeProvider } from '../../vm-factory/fake/fake-provider.ts';
+import { selfTest } from '../helpers/self-test.ts';
 import { ModelAgent } from './model-agent.ts';
 import type { Random } from './random.ts';
 
@@ -24,6 +25,8 @@ export class ModelWorld {
   readonly #now: () => number;
   readonly agents = new Map<string, ModelAgent>();
   #endings: Ending[] = [];
+  /** Share of new machines whose self-test fails. */
+  badShare = 0;
   #gateway: RegistryClient | null = null;
   #acknowledged = 0;
 
@@ -67,12 +70,18 @@ export class ModelWorld {
       if (agent.client) this.abandon(agent.client);
     }
     for (const { uuid, address = '' } of running.values()) {
-      const agent = this.agents.get(uuid) ?? new ModelAgent(uuid, address);
+      const agent = this.agents.get(uuid) ?? new ModelAgent(uuid, address, this.#selfTest());
       this.agents.set(uuid, agent);
       const over = agent.client === null || agent.client.state === 'expired';
       // One that lost its session is away for a while before it is back.
       if (over && (agent.client === null || this.#random.chance(0.05))) agent.join(await this.registry.connect());
     }
+  }
+
+  /** Some machines are bad from the start, while there are faults. */
+  #selfTest(): SelfTestRecord {
+    const isBad = this.badShare > 0 && this.#random.chance(this.badShare);
+    return selfTest(isBad ? { 'disk-content': 1 } : {});
   }
 
   async #acknowledge(): Promise<void> {

@@ -6,6 +6,7 @@
  * state of a service hold if they held at some time within the last `lagMs`.
  */
 import type {
+  AgentRecord,
   AssignmentRecord,
   DesiredRecord,
   MachineRecord,
@@ -30,6 +31,8 @@ interface ServiceMoment {
 
 export class Oracle {
   readonly violations: string[] = [];
+  /** True while somebody else than MCP damages the registry. */
+  wiping = false;
   readonly #registry: FakeRegistry;
   readonly #provider: FakeProvider;
   readonly #now: () => number;
@@ -93,7 +96,7 @@ export class Oracle {
           return record?.state === 'up' ? uuid : [];
         }),
       )
-      .filter((uuid) => running.has(uuid) && this.#ledger.get(uuid)?.state === 'claimed');
+      .filter((uuid) => running.has(uuid) && (this.#ledger.get(uuid)?.state ?? 'claimed') === 'claimed');
   }
 
   /** P6: creations in a row of plans of one term. */
@@ -162,18 +165,31 @@ export class Oracle {
       this.#tell('P8', `machine ${uuid} was written in epoch ${after.epoch}, while it is ${this.#epoch}`);
     }
     const moved = after?.state !== before?.state;
-    if (moved && this.#suspendedSince !== null) {
+    if (moved && this.#suspendedSince !== null && !this.wiping) {
       this.#tell('P13', `machine ${uuid} became ${after?.state ?? 'buried'} while suspended`);
     }
     if (!moved) return;
-    if (after?.state === 'claimed' && before?.state !== 'ready') {
+    if (after?.state === 'ready' && !this.#isProven(after)) {
+      this.#tell('P5', `machine ${uuid} entered the pool without having passed its self-test`);
+    }
+    if (!after && before?.providerId !== undefined && !this.wiping && this.#json(`/ended/${uuid}`) === null) {
+      this.#tell('P16', `machine ${uuid} left the ledger without a word`);
+    }
+    const isReadmitted = before === null && after?.served === true;
+    if (after?.state === 'claimed' && before?.state !== 'ready' && !isReadmitted) {
       this.#tell('P5', `machine ${uuid} was claimed while ${before?.state}`);
     }
     if (after?.state === 'draining') this.#checkDrain(after);
     if (after?.state === 'deleting' && before) this.#checkRetirement(after, before);
-    if (!after && this.#provider.truth().some((machine) => machine.uuid === uuid)) {
+    if (!after && !this.wiping && this.#provider.truth().some((machine) => machine.uuid === uuid)) {
       this.#tell('P7', `machine ${uuid} was buried alive`);
     }
+  }
+
+  #isProven({ uuid, verification }: MachineRecord): boolean {
+    const told = this.#json<AgentRecord>(`/machines/${uuid}/agent`)?.selfTest;
+    const sound = told?.figures.some(({ name, value }) => name === 'disk-content' && value === 0) ?? false;
+    return sound && verification?.passed === true;
   }
 
   #checkAssignment(path: string, before: AssignmentRecord | null): void {

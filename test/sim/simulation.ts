@@ -115,10 +115,13 @@ class Simulation {
     await this.run(40_000, false);
     this.#provider.kill(this.#ledger().find(({ state }) => state === 'claimed')?.uuid ?? '');
     await this.run(40_000, false);
+    await this.#loseLedger(0);
+    await this.run(40_000, false);
   }
 
   async heal(): Promise<void> {
     this.#say('heal');
+    this.#world.badShare = 0;
     this.#provider.heal();
     this.#registry.start();
     for (const { run } of this.#later.splice(0)) await run();
@@ -147,6 +150,8 @@ class Simulation {
       if (live !== wanted) found.push(`${one.name}: ${live} live, ${wanted} declared`);
     }
     const wanted = services.flatMap(({ versions }) => versions).reduce((sum, { count }) => sum + count, 0);
+    const others = ledger.filter(({ image }) => image !== pool.image).length;
+    if (others > 0) found.push(`${others} machines are not of image ${pool.image}`);
     const states = (state: string) => ledger.filter((machine) => machine.state === state).length;
     if (states('claimed') !== wanted) found.push(`${states('claimed')} machines claimed, ${wanted} wanted`);
     if (states('ready') !== pool.size) found.push(`${states('ready')} ready, ${pool.size} wanted`);
@@ -201,6 +206,10 @@ class Simulation {
       'operator scales': () => this.#scale(),
       'operator upgrades': () => this.operator.upgrade(),
       'operator suspends': () => this.#suspend(),
+      'operator changes the image': () => this.operator.changeImage(),
+      'most of the ledger is lost': () => this.#loseLedger(0.8),
+      'some of the ledger is lost': () => this.#loseLedger(0.15),
+      'new machines are bad': () => this.#makeBad(),
     };
     const name = this.#random.pick(Object.keys(faults)) ?? '';
     this.#say(name);
@@ -215,6 +224,28 @@ class Simulation {
     const uuid = this.#someMachine();
     this.#provider.hide(uuid);
     this.#after(20_000, () => this.#provider.hide(uuid, false));
+  }
+
+  #makeBad(): void {
+    this.#world.badShare = 0.6;
+    this.#after(30_000, () => {
+      this.#world.badShare = 0;
+    });
+  }
+
+  /** Somebody deletes nodes of the ledger; of one machine that serves where `share` is 0. */
+  async #loseLedger(share: number): Promise<void> {
+    const { client } = this.operator;
+    if (!this.#registry.up) return;
+    const serving = this.#ledger().find(({ state, served }) => state === 'claimed' && served)?.uuid;
+    this.#oracle.wiping = true;
+    for (const { uuid } of this.#ledger()) {
+      if (share === 0 ? uuid !== serving : !this.#random.chance(share)) continue;
+      const path = `/machines/${uuid}`;
+      for (const name of (await client.children(path)).children) await client.delete(`${path}/${name}`);
+      await client.delete(path);
+    }
+    this.#oracle.wiping = false;
   }
 
   #cutAgents(share: number): void {

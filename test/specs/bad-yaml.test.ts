@@ -28,7 +28,43 @@ const table: [title: string, content: string | Uint8Array, ...expected: string[]
   [
     'an unknown key unlike any other',
     'environment: e\nservices: {}\nzebra: 1\n',
-    '3:1 unknown key "zebra"; known here: environment, pool, gateway, services',
+    '3:1 unknown key "zebra"; known here: environment, pool, gateway, images, services',
+  ],
+  [
+    'an unknown key in a step of an image',
+    `${good}images: { web: { steps: [{ puppt: a.pp }] } }\n`,
+    '6:26 steps[0] must have one of run, puppet and copy',
+    '6:28 unknown key "puppt", did you mean "puppet"?',
+  ],
+  [
+    'two things in one step',
+    `${good}images: { web: { steps: [{ puppet: a.pp, run: x }] } }\n`,
+    '6:26 steps[0] must have one of run, puppet and copy',
+  ],
+  [
+    'packages on the minimal base',
+    `${good}images: { web: { base: minimal, packages: [tree] } }\n`,
+    '6:43 packages must not be here: packages need base: debian',
+  ],
+  [
+    'a package that can be none',
+    `${good}images: { web: { packages: [--yes] } }\n`,
+    '6:29 packages[0] must be the name of a Debian package, not the text "--yes"',
+  ],
+  [
+    'a copy to a path that leads elsewhere',
+    `${good}images: { web: { steps: [{ copy: { from: a, to: /etc/../x } }] } }\n`,
+    '6:49 to must be a path without /./ or /../, not the text "/etc/../x"',
+  ],
+  [
+    'an image that is not declared',
+    `${good}images: { web: {} }\npool: { image: wbe }\n`,
+    '7:16 no image "wbe" is declared, did you mean "web"?',
+  ],
+  [
+    'an image under a name that is built in',
+    `${good}images: { minimal: {} }\n`,
+    '6:11 the image minimal is built in: choose another name',
   ],
   [
     'an unknown key inside health',

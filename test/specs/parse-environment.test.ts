@@ -3,13 +3,14 @@ import test from 'ava';
 import fc from 'fast-check';
 import { isMcpError } from '../../specs/errors.ts';
 import { parseEnvironment } from '../../specs/parse-environment.ts';
-import { parseText, withService, withVersion } from '../helpers/environment-text.ts';
+import { complaints, parseText, withService, withVersion } from '../helpers/environment-text.ts';
 
 const example = readFileSync(new URL('../../specs/examples/hosting.yaml', import.meta.url));
 
 test('what a file leaves out is filled in', (t) => {
   const declared = parseText(withVersion('{ count: 3, command: [node, server.js], port: 8080 }'));
   t.deepEqual(declared, {
+    images: [],
     name: 'hosting',
     pool: { size: 1, image: 'process' },
     gateway: { title: 'hosting', description: '' },
@@ -188,4 +189,31 @@ test('the example with a piece cut out, doubled, or its end lost is answered too
   });
   fc.assert(fc.property(damaged, isAnswered), { numRuns: 200 });
   for (let end = 0; end < example.length; end += 37) t.true(isAnswered(example.subarray(0, end)));
+});
+
+test('the pool may follow demand, age and verify, and services may have priorities', (t) => {
+  const text = [
+    'environment: x',
+    'pool:',
+    '  size: { min: 1, max: 5, window: 30m }',
+    '  max-age: 24h',
+    '  verify: { disk-free: 64MiB, memory: 32MiB, clock: 2s, artifact-stores: 0 }',
+    'services:',
+    '  a: { priority: 7, versions: { 1.0.0: { count: 1, command: [a], port: 1 } } }',
+  ].join('\n');
+  const { pool, services } = parseText(text);
+  t.deepEqual(pool, {
+    size: 1,
+    image: 'process',
+    demand: { max: 5, windowMs: 1_800_000 },
+    maxAgeMs: 86_400_000,
+    verify: { diskFreeBytes: 64 * 1024 ** 2, memoryBytes: 32 * 1024 ** 2, clockMs: 2000, artifactStores: 0 },
+  });
+  t.is(services[0]?.priority, 7);
+  const wrong = text.replace('min: 1', 'min: 9').replace('64MiB', '64').replace('priority: 7', 'priority: high');
+  t.deepEqual(complaints(wrong), [
+    '3:16 min must be at most max, not 9',
+    '5:24 disk-free must be a size such as 512KiB, 256MiB or 1GiB, from 0 B to 1024 GiB, not 64',
+    '7:18 priority must be a whole number from 0 to 1000, not the text "high"',
+  ]);
 });

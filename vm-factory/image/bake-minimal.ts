@@ -1,19 +1,13 @@
 /** The `minimal` base: Debian's kernel, busybox, Node and the agent. Bakes without root and without installing anything. */
-import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf } from '../../specs/digest.ts';
-import { McpError } from '../../specs/errors.ts';
-import { unless } from '../process/files.ts';
-import { type BakeReport, type BakeStep, runStep, stepKey } from './bake-steps.ts';
-import { fileDigest } from './file-digest.ts';
-import { firstInit, firstRoot, modulePaths } from './first-root.ts';
+import { isMcpError } from '../../specs/errors.ts';
+import { type BakeReport, runStep, stepKey } from './bake-steps.ts';
+import { bootParts } from './boot-parts.ts';
 import type { Image, ImageStore } from './image-store.ts';
-import { currentKernel, kernelPaths, kernelStep } from './kernel-package.ts';
-import { rootDiskStep } from './root-disk.ts';
+import { diskFile, minimalDiskStep } from './root-disk.ts';
 
 export const minimalImage = 'minimal';
-
-const busybox = '/bin/busybox';
 
 export interface BakeOptions {
   store: ImageStore;
@@ -25,39 +19,31 @@ export interface BakeOptions {
 
 /**
  * Bakes the image, or finds it baked: what is made from the same inputs has the same id.
- * Errors: IMAGE_INPUT_MISSING, IMAGE_STEP_FAILED, IMAGE_DAMAGED; the signal's reason.
+ * Errors: IMAGE_INPUT_MISSING, IMAGE_STEP_FAILED, IMAGE_DISK_FULL; the signal's reason.
  */
-export async function bakeMinimal({ store, qemu, report, signal }: BakeOptions): Promise<Image> {
-  const context = { stepsDir: store.stepsDir, report, signal };
-  const busyboxDigest = await digestOfStaticBusybox();
-  const kernel = kernelStep(await currentKernel());
-  const disk = await rootDiskStep(busybox);
-  const initramfs = (kernelFolder: string): BakeStep => ({
-    name: 'initramfs',
-    inputs: { kernel: stepKey(kernel), busyboxDigest, firstInit, modulePaths },
-    run: async ({ dir }) => {
-      const paths = await kernelPaths(kernelFolder);
-      const modules = await Promise.all(modulePaths.map((path) => readFile(join(paths.modules, path))));
-      await writeFile(join(dir, 'initramfs'), firstRoot(await readFile(busybox), modules));
-      await copyFile(paths.kernel, join(dir, 'kernel'));
-    },
-  });
-  const steps = [kernel, initramfs(''), disk].map((step) => ({ name: step.name, key: stepKey(step) }));
+export async function bakeMinimal(options: BakeOptions): Promise<Image> {
+  const { store, qemu, report, signal } = options;
+  const context = { stepsDir: store.stepsDir, logsDir: store.logsDir, report, signal };
+  const boot = await bootParts('read');
+  const disk = await minimalDiskStep();
+  const steps = [...boot.steps, { name: disk.name, key: stepKey(disk) }];
   const made = { name: minimalImage, qemuVersion: qemu.version, machineType: qemu.machineType, steps };
   const record = { format: 1 as const, id: digestOf(made), ...made };
-  const there = await store.byId(record.id);
+  const there = await findWhole(options, record.id);
   if (there) return there;
-  const boot = await runStep(context, initramfs(await runStep(context, kernel)));
+  const parts = await boot.make(context);
   const root = await runStep(context, disk);
-  return store.add(record, {
-    kernel: join(boot, 'kernel'),
-    initramfs: join(boot, 'initramfs'),
-    root: join(root, 'root.ext4'),
-  });
+  return store.add(record, { ...parts, root: join(root, diskFile) });
 }
 
-async function digestOfStaticBusybox(): Promise<string> {
-  const digest = await unless(fileDigest(busybox), null, 'ENOENT');
-  if (digest !== null) return digest;
-  throw new McpError('IMAGE_INPUT_MISSING', `${busybox} is not here`, { hint: "Install Debian's busybox-static." });
+/** The image of this id. One that is damaged is put away, with a word about it, so that it can be made again. */
+export async function findWhole({ store, report }: BakeOptions, id: string): Promise<Image | null> {
+  try {
+    return await store.byId(id);
+  } catch (error) {
+    if (!isMcpError(error, 'IMAGE_DAMAGED')) throw error;
+    report.note(`${error.message}; it is baked again`);
+    await store.discard(id);
+    return null;
+  }
 }

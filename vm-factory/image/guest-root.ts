@@ -10,6 +10,7 @@ const inittab = `::sysinit:/etc/rc
 `;
 
 const rc = `#!/bin/sh
+export PATH=${guestHome}/applets:$PATH
 mount -t sysfs sys /sys
 mount -t tmpfs -o mode=0755 run /run
 mount -t tmpfs -o mode=1777 tmp /tmp
@@ -34,14 +35,19 @@ export interface RootFile {
   program: boolean;
 }
 
-export const rootFiles: RootFile[] = [
+/** What every image has, whatever its base. */
+export const guestFiles: RootFile[] = [
   { path: 'etc/inittab', text: inittab, program: false },
   { path: 'etc/rc', text: rc, program: true },
   { path: 'etc/agent', text: agent, program: true },
-  { path: 'etc/passwd', text: 'root:x:0:0:root:/root:/bin/sh\n', program: false },
-  { path: 'etc/group', text: 'root:x:0:\n', program: false },
   { path: 'etc/hosts', text: '127.0.0.1 localhost mcp\n', program: false },
   { path: `${guestHome.slice(1)}/package.json`, text: '{"type":"module"}\n', program: false },
+];
+
+/** What a base without a distribution must bring itself. */
+export const minimalFiles: RootFile[] = [
+  { path: 'etc/passwd', text: 'root:x:0:0:root:/root:/bin/sh\n', program: false },
+  { path: 'etc/group', text: 'root:x:0:\n', program: false },
 ];
 
 /** Mount points and other folders that are empty in the image. */

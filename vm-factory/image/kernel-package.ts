@@ -33,11 +33,11 @@ export function kernelStep(kernel: KernelPackage): BakeStep {
     name: `Debian kernel ${kernel.name} ${kernel.version}`,
     inputs: kernel,
     run: async ({ dir, command }) => {
-      await command('apt-get', 'download', `${kernel.name}=${kernel.version}`);
+      await command(['apt-get', 'download', `${kernel.name}=${kernel.version}`]);
       const [deb] = (await readdir(dir)).filter((name) => name.endsWith('.deb'));
       if (!deb) throw new Error('apt-get download left no package');
-      await command('dpkg-deb', '--extract', deb, '.');
-      await command('rm', '-r', deb, './usr');
+      await command(['dpkg-deb', '--extract', deb, '.']);
+      await command(['rm', '-r', deb, './usr']);
     },
   };
 }

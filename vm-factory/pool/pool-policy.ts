@@ -31,6 +31,8 @@ export interface PoolInput {
   unmetClaims: number;
   slowStart: SlowStart;
   breaker: ImageBreaker;
+  /** Ready machines older than this, ms, are replaced, one at a time; null: never. */
+  maxAgeMs: number | null;
   /** The provider's quota, where it has one. */
   limits: { machines: { limit: number; used: number } } | null;
   /** ms of the clock that `slowStart` and `breaker` were written with. */
@@ -44,8 +46,6 @@ export interface PoolPolicy {
   breakerCooldownMs: number;
   /** Machines on their way at a time while none of their image has ever become ready. */
   unprovenInFlight: number;
-  /** Ready machines older than this are replaced; null: never. */
-  maxAgeMs: number | null;
   /** A surplus machine is given up when it has been ready this long: demand that comes back at once finds it. */
   surplusGraceMs: number;
 }
@@ -54,7 +54,6 @@ export const defaultPoolPolicy: PoolPolicy = {
   breakerFailures: 3,
   breakerCooldownMs: 300_000,
   unprovenInFlight: 3,
-  maxAgeMs: null,
   surplusGraceMs: 30_000,
 };
 
@@ -70,43 +69,50 @@ export interface PoolPlan {
 
 /** Pure: the same input gives the same plan. */
 export function planPool(input: PoolInput, policy: PoolPolicy = defaultPoolPolicy): PoolPlan {
-  const stock = takeStock(input, policy);
+  const stock = takeStock(input);
   const plan: PoolPlan = { create: 0, retire: [], waiting: [], alarms: [] };
   plan.retire.push(...failedOnes(stock), ...uselessOnes(stock), ...surplusOnes(stock, policy));
   if (stock.missing > 0) refill(plan, input, policy, stock);
+  if (stock.deferred > 0)
+    plan.waiting.push(`the refill of ${stock.deferred} waits until no claim waits for a machine any more`);
   return plan;
 }
 
 interface Stock {
   /** Ready machines wanted now. */
   wanted: number;
-  /** How many of the right image are neither there nor on their way. */
+  /** How many of the right image are neither there nor on their way; while claims wait, only what they need. */
   missing: number;
+  /** How many more the pool lacks, which are made when no claim waits. */
+  deferred: number;
   failed: PoolMachine[];
   /** Of the right image and age, in any state before claimed. */
   fresh: PoolMachine[];
   freshReady: PoolMachine[];
-  /** Of another image or over age; the ready ones can still be claimed. */
+  /** Of another image, and the oldest that is over age; the ready ones can still be claimed. */
   outdatedReady: PoolMachine[];
   outdatedUnready: PoolMachine[];
 }
 
 const poolStates: ReadonlySet<MachineState> = new Set(['building', 'verifying', 'ready']);
 
-function takeStock({ machines, image, flavor, target, unmetClaims }: PoolInput, { maxAgeMs }: PoolPolicy): Stock {
+function takeStock({ machines, image, flavor, target, unmetClaims, maxAgeMs }: PoolInput): Stock {
   const pool = machines.filter(({ state }) => poolStates.has(state)).sort(oldestFirst);
   const sound = pool.filter(({ failure }) => failure === undefined);
   const isReady = ({ state }: PoolMachine) => state === 'ready';
-  const isOutdated = (machine: PoolMachine) =>
-    machine.image !== image ||
-    machine.flavor !== flavor ||
-    (maxAgeMs !== null && isReady(machine) && machine.ageMs > maxAgeMs);
+  const isOther = (machine: PoolMachine) => machine.image !== image || machine.flavor !== flavor;
+  const overAge = sound.find(
+    (machine) => maxAgeMs !== null && !isOther(machine) && isReady(machine) && machine.ageMs > maxAgeMs,
+  );
+  const isOutdated = (machine: PoolMachine) => isOther(machine) || machine === overAge;
   const fresh = sound.filter((machine) => !isOutdated(machine));
   const outdated = sound.filter(isOutdated);
   const wanted = target + unmetClaims;
+  const missing = Math.max(0, (unmetClaims > 0 ? unmetClaims : wanted) - fresh.length);
   return {
     wanted,
-    missing: Math.max(0, wanted - fresh.length),
+    missing,
+    deferred: Math.max(0, wanted - fresh.length) - missing,
     failed: pool.filter(({ failure }) => failure !== undefined),
     fresh,
     freshReady: fresh.filter(isReady),
@@ -175,6 +181,11 @@ function imageCap(
     plan.alarms.push({ code: 'POOL_BREAKER', message });
     if (state === 'probing') return { cap: Math.max(0, 1 - onTheWay), why: `${message}; one at a time is tried` };
     return { cap: 0, why: `${message}; one is tried in ${seconds(lastAt + policy.breakerCooldownMs - now)}` };
+  }
+  const failed = breaker.get(image)?.inARow ?? 0;
+  if (failed > 0) {
+    const cap = Math.max(0, policy.breakerFailures - failed - onTheWay);
+    return { cap, why: `${failed} of image ${image} failed in a row, so few are tried at a time` };
   }
   if (machines.some((machine) => machine.image === image && isProven(machine))) return { cap: Infinity, why: '' };
   const cap = Math.max(0, policy.unprovenInFlight - onTheWay);

@@ -18,9 +18,13 @@ export function makerLives(name: string): boolean {
 }
 
 /** Removes what dead processes left in a folder of `ownName`s. */
-export async function tidy(folder: string): Promise<void> {
+export async function tidy(folder: string, remove = removeFolder): Promise<void> {
   const abandoned = (await readdir(folder)).filter((name) => !makerLives(name));
-  await Promise.all(abandoned.map((name) => rm(join(folder, name), { recursive: true, force: true })));
+  await Promise.all(abandoned.map((name) => remove(join(folder, name))));
+}
+
+function removeFolder(path: string): Promise<void> {
+  return rm(path, { recursive: true, force: true });
 }
 
 /** True if `error` is a system error with one of the codes. */

@@ -39,6 +39,8 @@ export interface HostProviderOptions {
 export interface MachineKind {
   name: string;
   capabilities: ProviderCapabilities;
+  /** Why there is no such image, as a sentence with what to do; null where there is one. */
+  whyNoImage(image: string): Promise<string | null>;
   /** Rejects with PROVIDER_REFUSED where there is no such image, or where none of that size can be made here. */
   check(request: Pick<CreateMachine, 'image' | 'flavor'>): Promise<void>;
   /**
@@ -113,6 +115,11 @@ export class HostProvider implements MachineProvider {
     if (!machine) throw unavailable(`machine ${request.uuid} was destroyed while it was made`);
     this.#hint(machine.uuid);
     return machine;
+  }
+
+  async whyNoImage(image: string, signal?: AbortSignal): Promise<string | null> {
+    signal?.throwIfAborted();
+    return this.#guarded('list', () => this.#kind.whyNoImage(image));
   }
 
   async find(operation: string, signal?: AbortSignal): Promise<ProviderMachine | null> {

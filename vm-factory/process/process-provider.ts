@@ -31,11 +31,11 @@ function processMachines(options: ProcessProviderOptions, store: MachineStore): 
     name: 'process',
     capabilities: { pause: false, console: true, zones: false, snapshot: false },
     consoleFile: 'console.log',
+    whyNoImage: async (image) =>
+      image === processImage ? null : `there is no image ${image}: machines that are processes have none`,
     async check({ image }) {
-      if (image === processImage) return;
-      throw refused(`there is no image ${image}`, {
-        hint: `The process provider knows only the image ${processImage}.`,
-      });
+      const why = await this.whyNoImage(image);
+      if (why !== null) throw refused(why);
     },
     async start({ uuid, registry, clusterId }, address) {
       const config = await store.writeAgentConfig(uuid, {

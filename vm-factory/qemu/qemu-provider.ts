@@ -7,26 +7,17 @@ import { link, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MachineAccess } from '../../registrar/access.ts';
 import type { Flavor } from '../../specs/nouns.ts';
-import type { ImageStore } from '../image/image-store.ts';
 import { ownName, readIfThere, readWord, unless } from '../process/files.ts';
 import { HostProvider, type HostProviderOptions, type MachineKind } from '../process/host-provider.ts';
 import { MachineStore, type StoredMachine } from '../process/machine-store.ts';
 import { unavailable } from '../provider-errors.ts';
-import type { QemuFacts } from './accelerator.ts';
 import { machineType } from './command-line.ts';
 import { guestGrant, type HostGrant, hostFiles, parseHostGrant, seenFromGuest, tokenExpiry } from './grant.ts';
 import { endVm, personify, vmIdentity } from './vm.ts';
-import { VmFactory } from './vm-factory.ts';
+import { notBaked, VmFactory, type VmFactoryOptions } from './vm-factory.ts';
 import { endVmIn } from './vm-folders.ts';
 
-export interface QemuProviderOptions extends HostProviderOptions {
-  images: ImageStore;
-  /** What `qemuFacts` found out. */
-  qemu: QemuFacts;
-  /** Of machines for which none is asked; the small one by default. */
-  flavor?: Flavor;
-  /** Clones that are kept paused for the next creations. */
-  stock: number;
+export interface QemuProviderOptions extends HostProviderOptions, VmFactoryOptions {
   /** Folder with the environment's artifacts, each named by its sha256, for `file:` URLs; null for none. */
   artifacts: string | null;
   /** Handed to the agents. */
@@ -60,6 +51,11 @@ export class QemuProvider extends HostProvider {
     await this.#factory.prepare(image, flavor, signal);
   }
 
+  /** Paused clones, of any image. */
+  paused(): Promise<number> {
+    return this.#factory.stock.count();
+  }
+
   override async close(): Promise<void> {
     await super.close();
     await this.#factory.close();
@@ -79,6 +75,8 @@ function virtualMachines(options: QemuProviderOptions, store: MachineStore, fact
     name: 'qemu',
     capabilities: { pause: true, console: true, zones: false, snapshot: false },
     consoleFile: join(vmFolder, 'console.log'),
+
+    whyNoImage: async (image) => ((await images.find(image)) ? null : notBaked(image)),
 
     async check({ image, flavor }) {
       await factory.modelOf(image, flavor);

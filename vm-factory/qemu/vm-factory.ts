@@ -1,15 +1,17 @@
 /** Makes virtual machines of a folder's provider: knows the QEMU here, the models, their templates and the stock of clones. */
 import { totalmem } from 'node:os';
+import type { Logger } from 'pino';
 import type { Clock } from '../../registrar/clock.ts';
 import { type ProcessIdentity, processesMarked, signalProcess } from '../../registrar/process-identity.ts';
 import { isMcpError } from '../../specs/errors.ts';
 import { flavorText, smallFlavor } from '../../specs/flavor.ts';
+import { nameOfImage } from '../../specs/image-reference.ts';
 import type { Flavor } from '../../specs/nouns.ts';
 import { formatSize } from '../../specs/size.ts';
+import type { ImageStore } from '../image/image-store.ts';
 import { refused } from '../provider-errors.ts';
 import type { QemuFacts } from './accelerator.ts';
 import { type Model, shapeOf } from './model.ts';
-import type { QemuProviderOptions } from './qemu-provider.ts';
 import { ensureTemplate } from './template.ts';
 import { ownerMark, vmIdentity } from './vm.ts';
 import { VmStock } from './vm-stock.ts';
@@ -17,15 +19,34 @@ import { VmStock } from './vm-stock.ts';
 /** A process is a stray when it is one at two looks this far apart, ms: a machine may be on its way from the stock. */
 const strayMs = 3_000;
 
+/** Why no machine can be made of an image that is not in the store. */
+export function notBaked(image: string): string {
+  return `there is no image ${image}: bake it with mcp image bake ${nameOfImage(image)} -f FILE`;
+}
+
+export interface VmFactoryOptions {
+  /** Holds everything of the provider. */
+  dir: string;
+  images: ImageStore;
+  /** What `qemuFacts` found out. */
+  qemu: QemuFacts;
+  /** Of machines for which none is asked; the small one by default. */
+  flavor?: Flavor;
+  /** Clones of each model that are kept paused for the next creations. */
+  stock: number;
+  clock: Clock;
+  log?: Logger;
+}
+
 export class VmFactory {
   readonly stock: VmStock;
-  readonly #options: QemuProviderOptions;
+  readonly #options: VmFactoryOptions;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
   #qemu: QemuFacts;
   #refilling: Promise<void> = Promise.resolve();
 
-  constructor(options: QemuProviderOptions) {
+  constructor(options: VmFactoryOptions) {
     const { dir, clock, log } = options;
     this.#options = options;
     this.#clock = clock;
@@ -50,10 +71,9 @@ export class VmFactory {
         },
       );
     }
-    // Newest first by name, or exactly by id.
-    const image = /^[0-9a-f]{64}$/.test(name) ? await images.byId(name) : await images.newest(name);
+    const image = await images.find(name);
     if (image) return { image, shape: shapeOf(wanted, this.#qemu) };
-    throw refused(`there is no image ${name}`, { hint: 'Bake it first.' });
+    throw refused(notBaked(name));
   }
 
   /** Makes the template if there is none and fills the stock. Errors: PROVIDER_REFUSED, PROVIDER_UNAVAILABLE, QMP_*. */

@@ -83,6 +83,11 @@ export class VmStock {
     return mine;
   }
 
+  /** How many machines are ready to be taken, of any model. */
+  async count(): Promise<number> {
+    return (await this.#all()).filter(({ ready, alive }) => alive && ready !== null).length;
+  }
+
   /** Ends what can't be taken: dead ones, those of models that are out of use, and what a dead maker left half-made. */
   async sweep(): Promise<void> {
     await tidyVms(this.#staging, this.#options.clock);

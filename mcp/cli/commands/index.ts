@@ -5,8 +5,10 @@ import { registerConsole } from './console.ts';
 import { registerAgent, registerController, registerGateway, registerSupervisor } from './daemons.ts';
 import { registerApply, registerPlan, registerScale } from './declare.ts';
 import { registerDown } from './down.ts';
+import { registerImage } from './image.ts';
 import { registerEvents, registerHistory } from './log.ts';
-import { registerMachines, registerPool } from './machines.ts';
+import { registerMachines } from './machines.ts';
+import { registerPool } from './pool.ts';
 import type { Register } from './run.ts';
 import { registerStatus, registerWatch } from './status.ts';
 import { registerUp } from './up.ts';
@@ -25,6 +27,7 @@ export const commands: Register[] = [
   registerMachines,
   registerConsole,
   registerPool,
+  registerImage,
   registerSuspend,
   registerResume,
   registerEvents,

@@ -6,9 +6,10 @@ import type { Action, Plan } from '../../../mcp/plan/plan.ts';
 import { defaultPolicy, type Policy } from '../../../mcp/plan/policy.ts';
 import { remember } from '../../../mcp/plan/remember.ts';
 import type { Snapshot } from '../../../mcp/plan/snapshot.ts';
-import type { AgentPhase, MachineState } from '../../../registrar/records.ts';
-import type { Service, Version } from '../../../specs/nouns.ts';
+import type { AgentPhase, MachineState, SelfTestRecord } from '../../../registrar/records.ts';
+import type { PoolSpec, Service, Version } from '../../../specs/nouns.ts';
 import type { ProviderMachineState } from '../../../vm-factory/provider.ts';
+import { selfTest } from '../../helpers/self-test.ts';
 
 export const startAt = 1_700_000_000_000;
 
@@ -52,6 +53,9 @@ export interface MachineWords {
   provider?: ProviderMachineState | null;
   claimedAt?: number;
   assigned?: boolean;
+  selfTest?: SelfTestRecord;
+  image?: string;
+  createdAt?: number;
 }
 
 /** A world that is changed step by step; `snapshot()` is a copy. */
@@ -69,6 +73,7 @@ export class WorldBuilder {
     gateways: [],
     configs: {},
     budgets: {},
+    pool: null,
     provider: [],
     limits: null,
   };
@@ -77,12 +82,16 @@ export class WorldBuilder {
 
   declare(
     services: Service[],
-    options: { pool?: number; generation?: number; allowance?: Record<string, number> } = {},
+    options: { pool?: number | Partial<PoolSpec>; generation?: number; allowance?: Record<string, number> } = {},
   ): this {
     const generation = options.generation ?? (this.#snapshot.desired?.record.generation ?? 0) + 1;
     const environment = {
       name: 'test',
-      pool: { size: options.pool ?? 0, image: 'process' },
+      pool: {
+        size: 0,
+        image: 'process',
+        ...(typeof options.pool === 'number' ? { size: options.pool } : options.pool),
+      },
       gateway: { title: 'test', description: '' },
       services,
     };
@@ -122,12 +131,12 @@ export class WorldBuilder {
         uuid,
         provider: 'fake',
         providerId: `p-${uuid}`,
-        image: 'process',
+        image: words.image ?? 'process',
         state,
         operation: `create-${uuid}`,
         epoch: 1,
         address: '127.0.0.1',
-        createdAt: 0,
+        createdAt: words.createdAt ?? startAt,
         changedAt: 0,
         ...(claim ? { claim } : {}),
         ...(words.served ? { served: true } : {}),
@@ -159,6 +168,7 @@ export class WorldBuilder {
               reason: words.reason ?? '',
               at: 0,
               starts: 1,
+              selfTest: words.selfTest ?? selfTest(),
             },
     });
     if (words.registered && words.service) {

@@ -4,6 +4,7 @@ import ava, { type ExecutionContext } from 'ava';
 import { leftovers } from '../../../registrar/agent/leftovers.ts';
 import { paths } from '../../../registrar/layout.ts';
 import { FakeRegistry } from '../../../registrar/zookeeper/fake.ts';
+import { judgeSelfTest } from '../../../vm-factory/pool/judge-self-test.ts';
 import { AgentWorldForTest } from '../../helpers/agent-world.ts';
 import { eventually } from '../../helpers/eventually.ts';
 
@@ -163,7 +164,7 @@ test('drain keeps serving but asks for no new requests; run takes it back; stop 
 
 test('a removed assignment stops the service, and the machine is idle and can be assigned again', async (t) => {
   const { world } = await makeWorld(t);
-  world.startAgent();
+  world.startAgent({ burialGraceMs: 100 });
   await world.assign();
   await world.registered('up');
   await world.unassign();
@@ -321,6 +322,32 @@ test('an agent whose machine was buried stops the service and says so', async (t
   await world.loseLedger();
   await t.throwsAsync(agent.ended, { code: 'AGENT_BURIED' });
   await nothingRuns(world);
+});
+
+test('an idle machine that the ledger lost waits, and can be assigned when the ledger has it again', async (t) => {
+  const { world } = await makeWorld(t);
+  world.startAgent({ burialGraceMs: 50 });
+  await world.phase('idle');
+  await world.loseLedger();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await world.regainLedger();
+  await world.phase('idle');
+  await world.assign();
+  t.is((await world.registered('up')).record.machine, world.uuid);
+});
+
+test('the first thing an agent tells is its self-test', async (t) => {
+  const { world } = await makeWorld(t);
+  world.startAgent();
+  const { selfTest } = await world.phase('idle');
+  const figures = new Map(selfTest?.figures.map((figure) => [figure.name, figure]));
+  t.deepEqual(
+    [...figures.keys()],
+    ['disk-free', 'disk-speed', 'disk-content', 'memory', 'memory-content', 'cpu', 'registry', 'clock'],
+  );
+  t.true([...figures.values()].every(({ value }) => value !== null));
+  t.is(figures.get('disk-content')?.value, 0);
+  t.true(selfTest && judgeSelfTest(selfTest).passed);
 });
 
 test('a wiped or foreign registry orders nothing: the service goes on', async (t) => {

@@ -2,10 +2,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
+import { RegistryAccess } from '../../../registrar/access.ts';
 import { leftovers } from '../../../registrar/agent/leftovers.ts';
+import { MachineRights } from '../../../registrar/agent/machine-rights.ts';
 import { runMachineAgent } from '../../../registrar/agent/main.ts';
-import type { RegistryClient } from '../../../registrar/registry-client.ts';
+import { paths } from '../../../registrar/layout.ts';
+import type { ConnectRegistry, RegistryClient } from '../../../registrar/registry-client.ts';
 import { connectZooKeeper } from '../../../registrar/zookeeper/client.ts';
 import { AgentWorldForTest, clusterId } from '../../helpers/agent-world.ts';
 import { eventually } from '../../helpers/eventually.ts';
@@ -25,40 +28,64 @@ test.after.always(() => server?.stop());
 const connect = (options?: { signal?: AbortSignal }): Promise<RegistryClient> =>
   connectZooKeeper(registry, { ...options, sessionTimeoutMs: 4_000 });
 
-test.serial('on a real ZooKeeper: assigned, serving, unhealthy, killed, drained, stopped', async (t) => {
+/** The registry of an environment with a credential, and a machine in it that has rights of its own. */
+async function secured(t: ExecutionContext) {
+  const rights = new RegistryAccess('mcp:secret');
+  const path = `${server.connectString}/secured`;
+  const owner = { auth: [{ scheme: 'digest', auth: 'mcp:secret' }], aclOf: rights.aclOf };
+  const world = await AgentWorldForTest.make(t, (options) => connectZooKeeper(path, { ...options, ...owner }));
+  for (const node of [paths.service('demo'), paths.version('demo', '1.0.0')]) await world.admin.create(node);
+  const access = rights.machine(world.uuid);
+  const own = new MachineRights(world.uuid, access);
+  const how = { auth: access.auth, aclOf: own.acl, sessionTimeoutMs: 4_000 };
+  const open: ConnectRegistry = (options) => connectZooKeeper(path, { ...options, ...how });
+  return { world, start: () => world.startAgent({}, { open, rights: own }), key: rights.serviceKey('demo') };
+}
+
+async function unsecured(t: ExecutionContext) {
   const world = await AgentWorldForTest.make(t, connect);
-  await world.publishConfig({ level: 1 });
-  const agent = world.startAgent();
-  await world.phase('idle');
-  await world.assign();
-  const first = await world.registered('up');
-  t.is(first.stat.ephemeralOwner, world.clients[0]?.sessionId ?? null);
-  await world.ask('/break');
-  await world.unregistered();
-  t.regex((await world.phase('unhealthy')).reason, /status 503/);
-  await world.ask('/heal');
-  const second = await world.registered('up');
-  process.kill(Number(await world.ask('/pid')), 'SIGKILL');
-  await eventually('registered again', async () => {
-    const found = await world.registration();
-    return found && found.stat.czxid > second.stat.czxid;
+  return { world, start: () => world.startAgent(), key: undefined };
+}
+
+for (const [what, make] of [
+  ['', unsecured],
+  [', with no rights but its own', secured],
+] as const) {
+  test.serial(`on a real ZooKeeper${what}: assigned, serving, unhealthy, killed, drained, stopped`, async (t) => {
+    const { world, start, key } = await make(t);
+    await world.publishConfig({ level: 1 });
+    const agent = start();
+    await world.phase('idle');
+    await world.assign({ key });
+    const first = await world.registered('up');
+    t.is(first.stat.ephemeralOwner, world.clients[0]?.sessionId ?? null);
+    await world.ask('/break');
+    await world.unregistered();
+    t.regex((await world.phase('unhealthy')).reason, /status 503/);
+    await world.ask('/heal');
+    const second = await world.registered('up');
+    process.kill(Number(await world.ask('/pid')), 'SIGKILL');
+    await eventually('registered again', async () => {
+      const found = await world.registration();
+      return found && found.stat.czxid > second.stat.czxid;
+    });
+    await world.publishConfig({ level: 2 }, 2);
+    await eventually('restarted with the new configuration', async () => {
+      const env = await world.ask('/env').catch(() => '{}');
+      return JSON.parse(env).MCP_CONFIG_LEVEL === '2';
+    });
+    await world.phase('serving');
+    await world.registered('up');
+    await world.assign({ want: 'drain' });
+    await world.registered('draining');
+    await world.assign({ want: 'stop' });
+    await world.phase('stopped');
+    t.is(await world.registration(), null);
+    t.deepEqual(await leftovers(world.uuid), []);
+    await agent.leave();
+    t.is(await world.agentRecord(), null);
   });
-  await world.publishConfig({ level: 2 }, 2);
-  await eventually('restarted with the new configuration', async () => {
-    const env = await world.ask('/env').catch(() => '{}');
-    return JSON.parse(env).MCP_CONFIG_LEVEL === '2';
-  });
-  await world.phase('serving');
-  await world.registered('up');
-  await world.assign({ want: 'drain' });
-  await world.registered('draining');
-  await world.assign({ want: 'stop' });
-  await world.phase('stopped');
-  t.is(await world.registration(), null);
-  t.deepEqual(await leftovers(world.uuid), []);
-  await agent.leave();
-  t.is(await world.agentRecord(), null);
-});
+}
 
 test.serial(
   'on a real ZooKeeper that was away for longer than a session, the service goes on and is registered anew',

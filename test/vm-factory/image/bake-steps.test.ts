@@ -13,14 +13,15 @@ async function bench(t: ExecutionContext) {
   const report = {
     step: (name: string, cached: boolean) => void steps.push(`${name}${cached ? ' (cached)' : ''}`),
     output: (line: string) => void lines.push(line),
+    note: () => {},
   };
-  return { context: { stepsDir, report, signal: stop.signal }, steps, lines, stop };
+  return { context: { stepsDir, logsDir: await tempDir(t), report, signal: stop.signal }, steps, lines, stop };
 }
 
 const shell = (script: string, change: Partial<BakeStep> = {}): BakeStep => ({
   name: 'demo',
   inputs: { script },
-  run: ({ command }) => command('sh', '-c', script),
+  run: ({ command }) => command(['sh', '-c', script]),
   ...change,
 });
 

@@ -32,12 +32,12 @@ async function bench(t: ExecutionContext) {
 
 test('the newest image of a name is found; adding one twice keeps the first', async (t) => {
   const { store, add } = await bench(t);
-  t.is(await store.newest('minimal'), null);
+  t.is(await store.find('minimal'), null);
   const { image: old } = await add('old', 10);
   const { image } = await add('new', 0);
   await add('new', 0);
   await add('other', -10, 'other');
-  t.is((await store.newest('minimal'))?.record.id, image.record.id);
+  t.is((await store.find('minimal'))?.record.id, image.record.id);
   t.is((await store.byId(old.record.id))?.dir, old.dir);
   t.is((await store.list()).length, 3);
 });
@@ -53,11 +53,12 @@ test('pruning keeps the newest of each name and what is in use, with their steps
   const holder = join(dir, 'environment');
   await mkdir(holder);
   await store.use(used.image.record.id, holder);
-  t.deepEqual(await store.prune(), [unused.image.record.id]);
+  const gone = async () => (await store.prune()).gone.map(({ id }) => id);
+  t.deepEqual(await gone(), [unused.image.record.id]);
   for (const { image, step } of [used, newest, other]) t.true(existsSync(image.dir) && existsSync(step));
   t.false(existsSync(unused.image.dir) || existsSync(unused.step));
   await rm(holder, { recursive: true });
-  t.deepEqual(await store.prune(), [used.image.record.id]);
+  t.deepEqual(await gone(), [used.image.record.id]);
 });
 
 test('a damaged image is not listed, and said to be damaged where it is asked for', async (t) => {

@@ -1,11 +1,12 @@
 import test from 'ava';
 import { defaultDeadlines, nextMachineState } from '../../../vm-factory/pool/next-machine-state.ts';
+import { selfTest } from '../../helpers/self-test.ts';
 
 const { buildMs, verifyMs } = defaultDeadlines;
 const building = { uuid: 'm1', state: 'building' } as const;
 const verifying = { uuid: 'm1', state: 'verifying' } as const;
 const running = { state: 'running', address: '127.30.0.7' } as const;
-const idle = { machine: 'm1', phase: 'idle', reason: '' } as const;
+const idle = { machine: 'm1', phase: 'idle', reason: '', selfTest: selfTest() } as const;
 
 test('a machine that runs at an address goes on to verifying, however late', (t) => {
   t.like(nextMachineState(building, running, null, 0), { kind: 'advance', to: 'verifying' });
@@ -15,6 +16,23 @@ test('a machine that runs at an address goes on to verifying, however late', (t)
 test('a verifying machine is ready when its own agent is idle', (t) => {
   t.like(nextMachineState(verifying, running, idle, 0), { kind: 'advance', to: 'ready' });
   t.like(nextMachineState(verifying, running, { ...idle, phase: 'fetching' }, 0), { kind: 'wait' });
+});
+
+test('a machine that told no self-test is waited for, until its deadline', (t) => {
+  const untested = { ...idle, selfTest: undefined };
+  t.like(nextMachineState(verifying, running, untested, verifyMs - 1), { kind: 'wait' });
+  t.is(nextMachineState(verifying, running, untested, verifyMs).kind, 'fail');
+});
+
+test('a machine whose self-test fails is given up, with what failed', (t) => {
+  const bad = { ...idle, selfTest: selfTest({ 'disk-content': 1, clock: 60_000 }) };
+  t.deepEqual(nextMachineState(verifying, running, bad, 0), {
+    kind: 'fail',
+    reason: 'its self-test failed: disk-content is 1 faults, not 0 faults; clock is 60000 ms, not 30000 ms',
+  });
+  const loose = { clockMs: 90_000 };
+  const late = { ...idle, selfTest: selfTest({ clock: 60_000 }) };
+  t.like(nextMachineState(verifying, running, late, 0, defaultDeadlines, loose), { kind: 'advance', to: 'ready' });
 });
 
 test('a machine that the provider does not list never becomes ready', (t) => {

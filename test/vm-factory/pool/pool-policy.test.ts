@@ -23,6 +23,7 @@ function plan(input: Partial<PoolInput>, policy: Partial<PoolPolicy> = {}): Pool
     image: 'new',
     machines: [],
     unmetClaims: 0,
+    maxAgeMs: null,
     breaker: closedBreaker,
     limits: null,
     now: 1e6,
@@ -41,8 +42,11 @@ test('a full pool needs nothing', (t) => {
   t.deepEqual(plan({ machines }), { create: 0, retire: [], waiting: [], alarms: [] });
 });
 
-test('what is missing is created: the target and the claims that found nothing', (t) => {
-  t.is(plan({ machines: [proof, machine('ready')], unmetClaims: 4 }).create, 6);
+test('what is missing is created: for claims that found nothing first, then for the pool', (t) => {
+  t.is(plan({ machines: [proof, machine('ready')] }).create, 2);
+  const waiting = plan({ machines: [proof, machine('building')], unmetClaims: 4 });
+  t.is(waiting.create, 3);
+  t.deepEqual(waiting.waiting, ['the refill of 3 waits until no claim waits for a machine any more']);
 });
 
 test('claimed, draining and leaving machines are not of the pool', (t) => {
@@ -118,10 +122,18 @@ test('a machine that is still building from an older image leaves at once', (t) 
 test('ready machines over their age are replaced first and leave then', (t) => {
   const old = machine('ready', { ageMs: 5001 });
   const machines = [old, machine('ready', { ageMs: 5000 }), machine('ready')];
-  const result = plan({ machines }, { maxAgeMs: 5000 });
+  const result = plan({ machines, maxAgeMs: 5000 });
   t.is(result.create, 1);
   t.deepEqual(result.retire, []);
-  t.deepEqual(retired(plan({ machines: [...machines, machine('ready')] }, { maxAgeMs: 5000 })), [old.uuid]);
+  t.deepEqual(retired(plan({ machines: [...machines, machine('ready')], maxAgeMs: 5000 })), [old.uuid]);
+});
+
+test('of several ready machines over their age one at a time is replaced, the oldest first', (t) => {
+  const old = [9000, 8000, 7000].map((ageMs) => machine('ready', { ageMs }));
+  t.is(plan({ machines: old, maxAgeMs: 5000 }).create, 1);
+  const replaced = plan({ machines: [...old, machine('ready')], maxAgeMs: 5000 });
+  t.is(replaced.create, 0);
+  t.deepEqual(retired(replaced), [old[0]?.uuid]);
 });
 
 test('a surplus leaves after its grace, oldest first, and never for what is only on its way', (t) => {
@@ -175,19 +187,23 @@ const anyInput = fc
     const breaker = new Map(failures > 0 ? [['new', { inARow: failures, lastAt: 0, lastReason: 'x' }]] : []);
     const limits = limit === null ? null : { machines: { limit, used: machines.length } };
     const slowStart = { batch, blockedUntil: 0, reason: '' };
-    const input: PoolInput = { ...rest, machines, breaker, limits, slowStart, image: 'new', now: 1000 };
-    return { input, policy: { ...defaultPoolPolicy, maxAgeMs } };
+    const input: PoolInput = { ...rest, maxAgeMs, machines, breaker, limits, slowStart, image: 'new', now: 1000 };
+    return { input, policy: defaultPoolPolicy };
   });
 
 test('no plan creates more than is missing, than slow start, breaker or quota allow; none is silent about it', (t) => {
   fc.assert(
     fc.property(anyInput, ({ input, policy }) => {
       const { create, waiting } = planPool(input, policy);
-      const missing = missingOf(input, policy);
+      const missing = missingOf(input);
+      const later =
+        input.unmetClaims > 0
+          ? missingOf({ ...input, target: input.target + input.unmetClaims, unmetClaims: 0 }) - missing
+          : 0;
       const { limit = Infinity, used = 0 } = input.limits?.machines ?? {};
       const open = (input.breaker.get('new')?.inARow ?? 0) >= policy.breakerFailures;
       const most = Math.min(missing, input.slowStart.batch, Math.max(0, limit - used), open ? 0 : Infinity);
-      return create >= 0 && create <= most && (create === missing) === (waiting.length === 0);
+      return create >= 0 && create <= most && (create === missing && later === 0) === (waiting.length === 0);
     }),
     { numRuns: 500 },
   );
@@ -245,14 +261,12 @@ function ripen(one: PoolMachine): PoolMachine {
   return { ...one, state, stateAgeMs: state === one.state ? one.stateAgeMs + 60_000 : 0 };
 }
 
-/** Counted apart from the policy: what the pool lacks in sound machines of the right image and age. */
-function missingOf(input: PoolInput, { maxAgeMs }: PoolPolicy): number {
-  const good = input.machines.filter(
-    ({ state, image, failure, ageMs }) =>
-      ['building', 'verifying', 'ready'].includes(state) &&
-      image === input.image &&
-      failure === undefined &&
-      !(state === 'ready' && maxAgeMs !== null && ageMs > maxAgeMs),
+/** Counted apart from the policy: what is lacking in sound machines of the right image, the oldest over age left out. */
+function missingOf({ machines, image, maxAgeMs, target, unmetClaims }: PoolInput): number {
+  const good = machines.filter(
+    (one) => ['building', 'verifying', 'ready'].includes(one.state) && one.image === image && one.failure === undefined,
   );
-  return Math.max(0, input.target + input.unmetClaims - good.length);
+  const tooOld = good.some(({ state, ageMs }) => state === 'ready' && maxAgeMs !== null && ageMs > maxAgeMs);
+  const wanted = unmetClaims > 0 ? unmetClaims : target;
+  return Math.max(0, wanted - good.length + (tooOld ? 1 : 0));
 }
