@@ -24,6 +24,7 @@ const pure = [
   /^vm-factory\/pool\//,
   /^proxy-daemon\/routes\//,
   /^proxy-daemon\/document\/(namespace|merge)[^/]*\.ts$/,
+  /^proxy-daemon\/document\/compat\//,
   /^registrar\/dialects\//,
 ];
 const impure: [RegExp, string][] = [

@@ -21,7 +21,7 @@ export function differences(ours: OperationIn, theirs: OperationIn): Difference[
   const b = theirs.operation;
   const add = (part: string, one: Json | undefined, other: Json | undefined, kind: Kind) => {
     // Each part is compared for itself: what one part assumed of a recursive schema says nothing of the next.
-    if (comparer(ours.document, theirs.document)(one, other, kind)) return;
+    if (sameMeaning(ours.document, theirs.document, one, other, kind)) return;
     const details = new Details(ours.document, theirs.document).between(one, other, kind);
     found.push({ part, details: details.slice(0, mostDetails) });
   };
@@ -48,6 +48,18 @@ export interface OperationIn {
   document: JsonObject;
   item: JsonObject;
   operation: JsonObject;
+}
+
+/** True where the two say the same to a caller, whatever their texts and however they spread over references. */
+export function sameMeaning(
+  documentA: JsonObject,
+  documentB: JsonObject,
+  a: Json | undefined,
+  b: Json | undefined,
+  kind: Kind,
+): boolean {
+  // A comparer each: what it assumes on the way holds only as long as nothing differs.
+  return comparer(documentA, documentB)(a, b, kind);
 }
 
 type Compare = (a: Json | undefined, b: Json | undefined, kind: Kind) => boolean;
@@ -132,7 +144,7 @@ class Details {
   constructor(a: JsonObject, b: JsonObject) {
     this.#a = a;
     this.#b = b;
-    this.#compare = (one, other, kind) => comparer(a, b)(one, other, kind);
+    this.#compare = (one, other, kind) => sameMeaning(a, b, one, other, kind);
   }
 
   between(a: Json | undefined, b: Json | undefined, kind: Kind): string[] {

@@ -90,5 +90,6 @@ export class DocumentThread {
 function sizeOf(job: Job): number {
   if (job.kind === 'normalise') return job.bytes.byteLength;
   if (job.kind === 'publish') return 0;
+  if (job.kind === 'compare') return job.live.byteLength + job.next.byteLength;
   return job.versions.reduce((sum, { document }) => sum + document.byteLength, 0);
 }

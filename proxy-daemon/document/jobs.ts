@@ -1,3 +1,5 @@
+import { compareDocuments } from './compat/compare-documents.ts';
+import type { Finding } from './compat/finding.ts';
 import type { JsonObject } from './json.ts';
 import type { LeftOut } from './namespace.ts';
 import { type PackedFragment, packFragment } from './pack-fragment.ts';
@@ -18,12 +20,15 @@ export type Job =
       nested: string[];
       versions: { version: string; document: Uint8Array }[];
     }
+  /** Compare two normalised documents of a service for what can break its callers. */
+  | { kind: 'compare'; route: string; live: Uint8Array; next: Uint8Array }
   /** Join fragments and write them to files. */
   | PublishJob;
 
 export interface JobResults {
   normalise: { document: Uint8Array; notes: string[] };
   fragment: MadeFragment;
+  compare: { findings: Finding[] };
   publish: undefined;
 }
 
@@ -44,9 +49,12 @@ export async function runJob(job: Job): Promise<JobResults[Job['kind']]> {
     const { document, notes } = await repairAndNormalise(parseDocument(job.bytes));
     return { document: new TextEncoder().encode(JSON.stringify(document)), notes };
   }
+  if (job.kind === 'compare') {
+    return { findings: compareDocuments(parsed(job.live), parsed(job.next), { route: job.route }) };
+  }
   const versions = job.versions.map(({ version, document }) => ({
     version,
-    document: JSON.parse(new TextDecoder().decode(document)) as JsonObject,
+    document: parsed(document),
   }));
   const fragment = serviceFragment(job.service, job.route, versions, job.nested);
   return {
@@ -55,4 +63,8 @@ export async function runJob(job: Job): Promise<JobResults[Job['kind']]> {
     operations: fragment.operations,
     title: String(fragment.tags[0]?.['x-displayName'] ?? job.service),
   };
+}
+
+function parsed(document: Uint8Array): JsonObject {
+  return JSON.parse(new TextDecoder().decode(document)) as JsonObject;
 }

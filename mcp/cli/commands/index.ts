@@ -1,6 +1,7 @@
 /** Every command of `mcp`, in the order of `mcp --help`. */
 import { registerDiff, registerExport } from './agree.ts';
 import { registerResume, registerSuspend } from './brake.ts';
+import { registerCheckDocument } from './check-document.ts';
 import { registerConsole } from './console.ts';
 import { registerAgent, registerController, registerGateway, registerSupervisor } from './daemons.ts';
 import { registerApply, registerPlan, registerScale } from './declare.ts';
@@ -32,6 +33,7 @@ export const commands: Register[] = [
   registerAbort,
   registerRollback,
   registerWhy,
+  registerCheckDocument,
   registerMachines,
   registerConsole,
   registerPool,
