@@ -8,6 +8,7 @@ import type { ConnectRegistry } from '../../../registrar/registry-client.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
 import { connectZooKeeper } from '../../../registrar/zookeeper/client.ts';
 import { McpError } from '../../../specs/errors.ts';
+import { readFigures } from '../../control/read-figures.ts';
 import { runController } from '../../control/controller.ts';
 import { machineProvider } from '../../local/provider.ts';
 import { ownerOptions } from '../../local/secret.ts';
@@ -43,6 +44,7 @@ async function controller(context: Context, id: string): Promise<undefined> {
       id,
       clusterId: state.clusterId,
       policy: defaultPolicy,
+      readFigures,
       registry: context.registry(),
       access: registryAccess(context.auth()),
       connect: connector(context, state.sessionTimeoutMs),

@@ -1,0 +1,63 @@
+/** What the gateways counted of the versions that a rollout compares. */
+import { request } from 'undici';
+import { z } from 'zod';
+import type { GatewayRecord, VersionFigures } from '../../registrar/records.ts';
+
+/** A sweep waits for it. */
+const withinMs = 1000;
+const page = z.object({
+  /** 0: a gateway that does not count. */
+  since: z.number(),
+  versions: z.array(
+    z.object({
+      service: z.string(),
+      version: z.string(),
+      requests: z.int().min(0),
+      errors5xx: z.int().min(0),
+      latencyMs: z.object({ bounds: z.array(z.number()), counts: z.array(z.int().min(0)) }),
+    }),
+  ),
+});
+type Counted = z.infer<typeof page>['versions'][number];
+
+/**
+ * The figures of all gateways together, by service; null where one of them does not answer or does not count: a part of them
+ * would look as if requests had gone away. Never rejects.
+ */
+export async function readFigures(
+  gateways: readonly Pick<GatewayRecord, 'url'>[],
+  services: readonly string[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, readonly VersionFigures[]> | null> {
+  const answers = await Promise.all(gateways.map((gateway) => ask(gateway, signal)));
+  const counted = answers.flatMap((answer) => answer ?? []);
+  if (answers.length === 0 || answers.some((answer) => answer === null)) return null;
+  return new Map(services.map((name) => [name, together(counted.filter(({ service }) => service === name))]));
+}
+
+async function ask({ url }: Pick<GatewayRecord, 'url'>, signal: AbortSignal): Promise<Counted[] | null> {
+  try {
+    const within = AbortSignal.any([signal, AbortSignal.timeout(withinMs)]);
+    const { body } = await request(new URL('/status/traffic.json', url), { signal: within });
+    const { since, versions } = page.parse(await body.json());
+    return since === 0 ? null : versions;
+  } catch {
+    return null;
+  }
+}
+
+/** One entry a version; gateways of one release count with the same bounds. */
+function together(counted: readonly Counted[]): VersionFigures[] {
+  const found = new Map<string, VersionFigures>();
+  for (const { version, requests, errors5xx, latencyMs } of counted) {
+    const before = found.get(version);
+    const counts = latencyMs.counts.map((count, at) => count + (before?.latency.counts[at] ?? 0));
+    found.set(version, {
+      version,
+      requests: requests + (before?.requests ?? 0),
+      errors: errors5xx + (before?.errors ?? 0),
+      latency: { bounds: latencyMs.bounds, counts },
+    });
+  }
+  return [...found.values()];
+}
