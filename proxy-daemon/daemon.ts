@@ -6,27 +6,35 @@
  */
 import type { Logger } from 'pino';
 import type { Clock } from '../registrar/clock.ts';
-import type { GatewayRecord } from '../registrar/records.ts';
+import type { ForeignWord, GatewayRecord } from '../registrar/records.ts';
 import type { ConnectRegistry } from '../registrar/registry-client.ts';
 import { isMcpError, McpError } from '../specs/errors.ts';
 import { Acknowledger } from './acknowledger.ts';
+import type { BackendChoice, GatewayMode, ModeChoice } from './backend-choice.ts';
 import type { DocumentSource, MergedDocument } from './document-source.ts';
+import { ForeignRegistries } from './foreign/foreign-registries.ts';
 import type { GatewayBackend, Publication } from './gateway-backend.ts';
 import { drainedMark, type Marks, pruned, servedMark, withMark } from './gateway-marks.ts';
 import { loadLastGood, saveLastGood } from './last-good.ts';
+import { allLeftOut } from './left-out.ts';
 import { LossProbe } from './loss-probe.ts';
 import { type GatewayPaths, gatewayPaths } from './nginx/paths.ts';
-import { documentInfo, documentTargets, drainTimeout } from './publication-parts.ts';
+import { documentInfo, documentTargets, drainTimeout, routedInstances } from './publication-parts.ts';
+import { QuarantineWriter } from './quarantine-writer.ts';
 import { RegistryReader, type RegistryReading } from './registry-reader.ts';
-import { makeRoutes } from './routes/make-routes.ts';
+import { RegistrationIndex } from './routes/registration-index.ts';
+import { RouteMaker } from './routes/route-maker.ts';
 import type { Rejected, RouteTable } from './routes/route-table.ts';
 import type { PublicationReport, StatusReport } from './status-report.ts';
 import { StatusWriter } from './status-writer.ts';
+import { TrafficWriter } from './traffic-writer.ts';
 
 export interface GatewayOptions {
   /** Stable name of this gateway, [a-z0-9-]. */
   id: string;
   connect: ConnectRegistry;
+  /** Opens sessions at ZooKeeper's own root, for registries of other software: with the ensemble named, or (null) MCP's own. */
+  connectForeign: (hosts: string | null) => ConnectRegistry;
   /** Absolute path of its state directory. */
   dir: string;
   listen: { address: string; port: number };
@@ -36,11 +44,11 @@ export interface GatewayOptions {
   log: Logger;
   /** Ends the daemon; nginx goes on. */
   signal: AbortSignal;
-  backend: GatewayBackend;
+  backends: BackendChoice;
   documents: DocumentSource;
   /** True for the local environment, whose machines have loopback addresses. */
   allowLoopback: boolean;
-  /** The first change goes out at once; after it at most one reload in this time, ms. */
+  /** Where changes cost reloads: the first goes out at once; after it at most one in this time, ms. */
   minReloadIntervalMs?: number;
 }
 
@@ -49,6 +57,8 @@ const defaultReloadIntervalMs = 1000;
 const tickMs = 250;
 /** With more old workers than this alive (long requests, WebSockets) reloads become rarer in proportion. */
 const manyLeaving = 16;
+/** What is done beside serving may take at most one part in so many of the time. */
+const tidyRest = 20;
 /** After a publication that failed, ms. */
 const retryMs = 5000;
 /** The longest that a restarted gateway waits for documents to be read again, ms. */
@@ -63,13 +73,22 @@ class GatewayDaemon {
   readonly #options: GatewayOptions;
   readonly #paths: GatewayPaths;
   readonly #acknowledger: Acknowledger;
+  readonly #quarantine: QuarantineWriter;
+  readonly #foreign: ForeignRegistries;
   readonly #status: StatusWriter;
   readonly #probe: LossProbe;
+  readonly #traffic: TrafficWriter;
+  #choice: ModeChoice;
+  #backend: GatewayBackend;
   #wake = Promise.withResolvers<void>();
   #reading: RegistryReading | null = null;
   #registry: StatusReport['registry'];
+  readonly #maker: RouteMaker;
   #table: RouteTable;
+  /** Services whose registrations changed since the table was made; null: any may have. */
+  #changed: ReadonlySet<string> | null = null;
   #rejected: Rejected[] = [];
+  #words: ForeignWord[] = [];
   #generation = 0;
   #marks: Marks = [];
   /** Monotonic time of the oldest event not looked at yet; null where there is none. */
@@ -81,6 +100,9 @@ class GatewayDaemon {
   /** Monotonic time since when a change waits for the reload interval; null where none does. */
   #waitingSince: number | null = null;
   #problem = '';
+  #tidied: RouteTable | null = null;
+  #saved: RouteTable | null = null;
+  #tidyDue = 0;
   /** Served when this daemon started; null where none was, or it has been superseded. */
   #lastDocument: MergedDocument | null = null;
   #lastDocumentUntil: number | null = null;
@@ -89,15 +111,22 @@ class GatewayDaemon {
   readonly #startedAt: number;
 
   constructor(options: GatewayOptions) {
-    const { clock, dir } = options;
+    const { clock, dir, id, connectForeign, allowLoopback, signal } = options;
     this.#options = options;
     this.#paths = gatewayPaths(dir);
     this.#acknowledger = new Acknowledger(clock);
+    this.#quarantine = new QuarantineWriter(clock, id);
+    const onChange = () => this.#look();
+    this.#foreign = new ForeignRegistries({ connect: connectForeign, clock, allowLoopback, onChange, signal });
     this.#status = new StatusWriter(this.#paths, clock);
     this.#probe = new LossProbe(clock);
+    this.#traffic = new TrafficWriter(this.#paths, options.id);
+    this.#choice = options.backends.choose(undefined);
+    this.#backend = options.backends.make(this.#choice.mode);
     this.#startedAt = clock.now();
     this.#registry = { connected: false, since: this.#startedAt, reason: 'not connected yet' };
     this.#table = loadLastGood(this.#paths);
+    this.#maker = new RouteMaker(this.#table);
   }
 
   async run(): Promise<void> {
@@ -108,7 +137,9 @@ class GatewayDaemon {
       clock,
       allowLoopback,
       onReading: (reading) => this.#onReading(reading),
-      onSession: (client, session) => this.#acknowledger.run(client, session),
+      onSession: async (client, session) => {
+        await Promise.all([this.#acknowledger.run(client, session), this.#quarantine.run(client, session)]);
+      },
       onTrouble: (reason) => this.#onTrouble(reason),
     });
     const stopListening = this.#options.documents.onChange(() => this.#look());
@@ -121,15 +152,16 @@ class GatewayDaemon {
     } finally {
       stopListening();
       signal.removeEventListener('abort', wakeToEnd);
+      if (signal.aborted) await this.#foreign.ended();
     }
   }
 
   /** Serves the last good configuration before anything else, registry or not (P10). */
   async #coldStart(): Promise<void> {
-    const { backend, log } = this.#options;
+    const { log } = this.#options;
     try {
-      this.#generation = await backend.start();
-      if (this.#generation > 0) this.#lastDocument = backend.lastDocument();
+      this.#generation = await this.#backend.start();
+      if (this.#generation > 0) this.#lastDocument = this.#backend.lastDocument();
       if (this.#generation > 0) log.info({ generation: this.#generation }, 'serving the last good configuration');
     } catch (error) {
       this.#fail(error);
@@ -146,6 +178,9 @@ class GatewayDaemon {
         if (signal.aborted) break;
         if (this.#eventAt === null) await this.#revive();
         await this.#step();
+        await this.#backend.observe();
+        await this.#traffic.look(this.#backend);
+        if (this.#eventAt === null) this.#tidy();
       } catch (error) {
         this.#fail(error);
       } finally {
@@ -162,6 +197,9 @@ class GatewayDaemon {
 
   #onReading(reading: RegistryReading): void {
     this.#reading = reading;
+    // Where nothing is declared any more, what was declared stays in force.
+    if (reading.desired) this.#foreign.configure(reading.desired.environment.gateway.registries);
+    this.#changed = this.#changed && reading.changed && new Set([...this.#changed, ...reading.changed]);
     this.#look();
   }
 
@@ -177,7 +215,7 @@ class GatewayDaemon {
   }
 
   async #revive(): Promise<void> {
-    if (!(await this.#options.backend.revive())) return;
+    if (!(await this.#backend.revive())) return;
     this.#revivals += 1;
     this.#problem = '';
     this.#options.log.warn('nginx had died; started again with the last good configuration');
@@ -185,31 +223,33 @@ class GatewayDaemon {
 
   /** Looks once: makes the routes, and publishes them if they differ and the reload interval allows it. */
   async #step(): Promise<void> {
-    const { backend, clock } = this.#options;
+    const { clock } = this.#options;
     const reading = this.#reading;
     const begun = this.#eventAt ?? clock.monotonic();
-    const isUnsettled = this.#table.known.some(({ missingSince }) => missingSince !== null);
-    const hasWork = this.#eventAt !== null || this.#behind || isUnsettled;
+    const hasWork = this.#eventAt !== null || this.#behind || !this.#maker.isSettled();
     if (this.#eventAt !== null) this.#wake = Promise.withResolvers();
     this.#eventAt = null;
     if (reading === null || !hasWork || (this.#behind && this.#mustWait(begun))) return;
 
     const environment = reading.desired?.environment ?? null;
     if (environment === null && this.#table.routes.some(({ declared }) => declared)) throw undeclared();
+    this.#choose(environment?.gateway.mode);
     this.#table = this.#makeTable(reading);
-    this.#rejected = [...reading.rejected, ...this.#table.rejected];
+    this.#rejected = allLeftOut(reading.rejected, this.#table.rejected, this.#foreign.rejected());
+    this.#quarantine.say(this.#rejected);
+    this.#words = this.#foreign.words(this.#table);
     const publication: Publication = {
       table: this.#table,
       document: this.#document(),
       drainTimeoutMs: drainTimeout(environment),
     };
-    const isServed = backend.serves(publication);
+    const isServed = this.#backend.serves(publication);
     this.#behind = !isServed;
     const isDue = !isServed && !this.#mustWait(begun);
     const published = isDue ? this.#publish(publication, reading, begun) : null;
-    // While nginx checks the new configuration: what follows from the table, but is not needed to serve it.
-    this.#probe.look(this.#table.known, () => this.#look());
-    this.#options.documents.update(documentTargets(this.#table), documentInfo(environment));
+    if (!this.#maker.isSettled()) this.#probe.look(this.#table.known, () => this.#look());
+    // While nginx checks the new configuration.
+    if (this.#backend.reloads) this.#tidy();
     if (isServed) {
       this.#problem = '';
       this.#marks = withMark(this.#marks, this.#generation, reading.asOf);
@@ -250,14 +290,15 @@ class GatewayDaemon {
   }
 
   async #publish(publication: Publication, reading: RegistryReading, begun: number): Promise<void> {
-    const { backend, clock, log, minReloadIntervalMs = defaultReloadIntervalMs } = this.#options;
+    const { clock, log, minReloadIntervalMs = defaultReloadIntervalMs } = this.#options;
+    const intervalMs = this.#backend.reloads ? minReloadIntervalMs : 0;
     const generation = this.#generation + 1;
     const started = clock.monotonic();
     const waitedMs = this.#waitingSince === null ? 0 : begun - this.#waitingSince;
     this.#waitingSince = null;
-    this.#notBefore = started + Math.max(minReloadIntervalMs, retryMs);
-    const times = await backend.publish(generation, publication);
-    this.#notBefore = started + minReloadIntervalMs * Math.max(1, backend.leaving() / manyLeaving);
+    this.#notBefore = started + Math.max(intervalMs, retryMs);
+    const times = await this.#backend.publish(generation, publication);
+    this.#notBefore = started + intervalMs * Math.max(1, this.#backend.leaving() / manyLeaving);
     this.#generation = generation;
     this.#behind = false;
     this.#problem = '';
@@ -267,15 +308,47 @@ class GatewayDaemon {
     const report: PublicationReport = { generation, at: clock.now(), ownMs, testMs, switchMs, waitedMs };
     this.#publications = [...this.#publications, report].slice(-20);
     log.info(report, 'a new generation is served');
-    saveLastGood(this.#paths, publication.table);
+  }
+
+  /** What follows from the table, but is not needed to serve it. With very many instances it waits for a quieter moment. */
+  #tidy(): void {
+    const { clock, documents } = this.#options;
+    const started = clock.monotonic();
+    if (this.#reading === null || started < this.#tidyDue) return;
+    const environment = this.#reading.desired?.environment ?? null;
+    if (this.#tidied !== this.#table) documents.update(documentTargets(this.#table), documentInfo(environment));
+    this.#tidied = this.#table;
+    const isServed = !this.#behind && this.#marks.length > 0;
+    if (isServed && this.#saved !== this.#table) saveLastGood(this.#paths, this.#table);
+    if (isServed) this.#saved = this.#table;
+    this.#tidyDue = clock.monotonic() + (clock.monotonic() - started) * tidyRest;
+  }
+
+  /** Takes up the declared mode, if it is another one: the next publication then goes out that way. */
+  #choose(declared: GatewayMode | undefined): void {
+    const { backends, log } = this.#options;
+    const choice = backends.choose(declared);
+    if (choice.mode !== this.#choice.mode) {
+      log.info(choice, 'the mode changes');
+      this.#backend = backends.make(choice.mode);
+    }
+    this.#choice = choice;
   }
 
   #makeTable(reading: RegistryReading): RouteTable {
-    const table = makeRoutes({
+    const changed = this.#changed;
+    this.#changed = new Set();
+    const foreign = this.#foreign.isEmpty() ? null : this.#foreign.registrations(this.#table.known);
+    const table = this.#maker.make({
       desired: reading.desired?.environment ?? null,
-      registrations: reading.registrations,
-      previous: this.#table,
+      registrations: foreign
+        ? new RegistrationIndex([...reading.registrations.all(), ...foreign])
+        : reading.registrations,
+      // What others register is not told by service: there everything is looked at.
+      changed: foreign ? null : changed,
       dead: this.#probe.dead(),
+      asOf: reading.asOf,
+      releases: reading.releases,
       now: this.#options.clock.now(),
     });
     if (table.holding !== '' && table.holding !== this.#table.holding) {
@@ -293,8 +366,8 @@ class GatewayDaemon {
   }
 
   #report(): void {
-    const { backend, id, url, clock } = this.#options;
-    const oldest = backend.oldestInFlight();
+    const { id, url, clock } = this.#options;
+    const oldest = this.#backend.oldestInFlight();
     this.#marks = pruned(this.#marks, oldest);
     const served = servedMark(this.#marks) ?? { generation: this.#generation, asOf: 0 };
     const drained = drainedMark(this.#marks, oldest);
@@ -303,14 +376,18 @@ class GatewayDaemon {
     const holding = this.#registry.connected
       ? this.#table.holding
       : `since ${new Date(this.#registry.since).toISOString()}: ${this.#registry.reason}`;
-    const instances = this.#table.routes.flatMap((route) => route.instances.filter(({ weight }) => weight > 0)).length;
-    const common = { url, pid: process.pid, mode: backend.mode, served, drained, holding, at };
+    const instances = this.#table.routes.reduce((sum, route) => sum + routedInstances(route), 0);
+    const { mode, reason: modeReason } = this.#choice;
+    const alarm = this.#backend.alarm();
+    const foreign = this.#words.length > 0 ? { foreign: this.#words } : {};
+    const common = { url, pid: process.pid, mode, modeReason, alarm, served, drained, holding, at };
     const record: GatewayRecord = {
       id,
       ...common,
       routes: this.#table.routes.length,
       instances,
       rejected: rejected.slice(0, 20),
+      ...foreign,
       holding: [holding, this.#problem].filter(Boolean).join('; '),
     };
     // Before the first reading nothing is known that the registry should hear; but that nothing can be served is.
@@ -324,8 +401,10 @@ class GatewayDaemon {
       environment: desired && { name: desired.environment.name, generation: desired.generation },
       registry: this.#registry,
       problem: this.#problem,
+      tables: this.#backend.tables(),
       routes: this.#table.routes,
       rejected,
+      ...foreign,
       document: { digest, operations, sources },
       publications: this.#publications,
       revivals: this.#revivals,

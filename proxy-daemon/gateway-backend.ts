@@ -1,9 +1,11 @@
 /**
- * The seam between the daemon, which knows what should be served, and the way nginx is made to serve it: plain mode
- * (generated files and reloads) behind nginx/plain-backend.ts.
+ * The seam between the daemon, which knows what should be served, and the way nginx is made to serve it: dynamic mode
+ * (tables in nginx's memory, no reload) behind nginx/dynamic-backend.ts, or plain mode (generated files and reloads) behind
+ * nginx/plain-backend.ts. test/conformance/gateway-backend.ts holds for both.
  */
 import type { MergedDocument } from './document-source.ts';
 import type { RouteTable } from './routes/route-table.ts';
+import type { TrafficReport } from './version-figures.ts';
 
 /** Everything that a generation consists of. */
 export interface Publication {
@@ -23,8 +25,17 @@ export interface PublicationTimes {
   switchMs: number;
 }
 
+/** How much of nginx's memory for tables is in use, bytes. */
+export interface TableUse {
+  name: string;
+  bytes: number;
+  free: number;
+}
+
 export interface GatewayBackend {
   readonly mode: 'plain' | 'dynamic';
+  /** Each publication costs a reload, so there must not be many. */
+  readonly reloads: boolean;
   /**
    * Adopts the running proxy, or starts it with the last good configuration there is. Resolves with the generation served,
    * 0 where there is none yet: then nothing is listening until the first `publish`.
@@ -39,10 +50,18 @@ export interface GatewayBackend {
    * failed; then the generation before it stays served and on disk (P9). Not to be called again before it settled.
    */
   publish(generation: number, publication: Publication): Promise<PublicationTimes>;
-  /** The oldest generation that may still have a request in flight. */
+  /** The oldest generation that may still have a request in flight that the ones after it would not have sent there. */
   oldestInFlight(): number;
   /** Old worker processes that still finish requests: each costs the memory of a configuration. */
   leaving(): number;
   /** Starts the proxy again with the last good configuration if it died. Resolves true if it had to. */
   revive(): Promise<boolean>;
+  /** Counts what is in flight, where that is not known from processes. Never rejects. */
+  observe(): Promise<void>;
+  /** What was counted, not older than some seconds; null where this mode counts nothing. */
+  traffic(): Promise<Omit<TrafficReport, 'gateway'> | null>;
+  /** Empty where this mode has no tables. */
+  tables(): readonly TableUse[];
+  /** What is amiss though traffic goes on, for people; empty where nothing is. */
+  alarm(): string;
 }

@@ -1,12 +1,23 @@
 /** The table last served, kept on disk: a restarted daemon can tell a loss from a leaving, and shows what is served. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { proxySchema } from '../registrar/store/environment-schema.ts';
+import { foreignDialects } from '../specs/registries-schema.ts';
 import { replaceFile } from './files.ts';
 import type { GatewayPaths } from './nginx/paths.ts';
 import { emptyRouteTable, type RouteTable } from './routes/route-table.ts';
 
-const instance = { path: z.string(), machine: z.string(), version: z.string(), address: z.string(), port: z.int() };
+const instance = {
+  path: z.string(),
+  machine: z.string(),
+  version: z.string(),
+  address: z.string(),
+  port: z.int(),
+  zone: z.string().optional(),
+};
 const nullableText = z.string().nullable();
+const dialect = z.enum(foreignDialects);
+const foreign = z.object({ dialect, says: z.string(), factor: z.number() }).optional();
 
 const tableSchema: z.ZodType<RouteTable> = z.object({
   routes: z.array(
@@ -21,8 +32,12 @@ const tableSchema: z.ZodType<RouteTable> = z.object({
           ...instance,
           state: z.enum(['routed', 'held', 'lost', 'draining', 'idle']),
           weight: z.number(),
+          dialect: dialect.optional(),
+          says: z.string().optional(),
         }),
       ),
+      proxy: proxySchema.optional(),
+      drainTimeoutMs: z.number().optional(),
       holding: z.string(),
     }),
   ),
@@ -35,6 +50,8 @@ const tableSchema: z.ZodType<RouteTable> = z.object({
       document: nullableText,
       declared: z.boolean(),
       missingSince: z.number().nullable(),
+      foreign,
+      missingAsOf: z.number().optional(),
     }),
   ),
 });

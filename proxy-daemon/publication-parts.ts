@@ -1,7 +1,7 @@
 /** What a generation needs beside its routes, from the routes and the environment. Pure. */
 import type { Environment } from '../specs/nouns.ts';
 import type { DocumentInfo, DocumentTarget } from './document-source.ts';
-import type { RouteTable } from './routes/route-table.ts';
+import type { Route, RouteTable } from './routes/route-table.ts';
 
 const defaultDrainMs = 30_000;
 
@@ -22,6 +22,17 @@ export function documentTargets(table: RouteTable): DocumentTarget[] {
             weight,
           })),
   );
+}
+
+const counted = new WeakMap<Route, number>();
+
+/** Instances of a route that get traffic. A route never changes, so they are counted once. */
+export function routedInstances(route: Route): number {
+  const known = counted.get(route);
+  if (known !== undefined) return known;
+  const count = route.instances.filter(({ weight }) => weight > 0).length;
+  counted.set(route, count);
+  return count;
 }
 
 /** What the document says of itself. */

@@ -4,24 +4,33 @@
  */
 
 import type { Clock } from '../registrar/clock.ts';
-import { parseRegistration } from '../registrar/dialects/native.ts';
+import { ledgerProblem, parseRegistration } from '../registrar/dialects/native.ts';
 import { paths } from '../registrar/layout.ts';
 import { readDeclared } from '../registrar/recipes/desired-document.ts';
 import { effectiveDesired } from '../registrar/recipes/effective-environment.ts';
 import { MembershipCache } from '../registrar/recipes/membership-cache.ts';
 import type { Membership, MembershipNode } from '../registrar/recipes/membership-state.ts';
+import { readReleases } from '../registrar/recipes/releases.ts';
 import { readRollouts, withRollouts } from '../registrar/recipes/rollout-documents.ts';
 import { SessionKeeper } from '../registrar/recipes/session-keeper.ts';
-import type { DesiredRecord } from '../registrar/records.ts';
+import type { DesiredRecord, ReleasesRecord } from '../registrar/records.ts';
 import type { ConnectRegistry, RegistryClient } from '../registrar/registry-client.ts';
+import { isMcpError } from '../specs/errors.ts';
+import { machineIn } from './ledger-view.ts';
+import { leftOut } from './left-out.ts';
+import { RegistrationIndex } from './routes/registration-index.ts';
 import type { LiveRegistration, Rejected } from './routes/route-table.ts';
 
 export interface RegistryReading {
-  registrations: LiveRegistration[];
+  registrations: RegistrationIndex;
+  /** Services whose registrations differ from the reading before; null: any may. */
+  changed: ReadonlySet<string> | null;
   /** Nodes that are no valid registration. */
   rejected: Rejected[];
   /** Null where nothing was ever declared. */
   desired: DesiredRecord | null;
+  /** What operators let go of. */
+  releases: ReleasesRecord['releases'];
   /** Every registration change up to this zxid is in here. */
   asOf: number;
 }
@@ -41,14 +50,32 @@ export interface RegistryReaderOptions {
 const registrationDepth = 3;
 const rereadDelayMs = 1000;
 
+interface Watched {
+  path: string;
+  mode: 'persistent' | 'persistent-recursive';
+}
+
+/** What is declared, and the rollouts over it: weights are flipped there by one write, and every gateway follows. */
+const wanted: readonly Watched[] = [
+  { path: paths.desired, mode: 'persistent' },
+  { path: paths.rollouts, mode: 'persistent-recursive' },
+];
+
 export class RegistryReader {
   readonly #options: RegistryReaderOptions;
   /** A node object stands for one version of one znode, so each is judged once. */
-  readonly #judged = new WeakMap<MembershipNode, LiveRegistration | Rejected | 'no registration'>();
+  readonly #judged = new WeakMap<MembershipNode, LiveRegistration | Rejected>();
   #membership: Membership | null = null;
+  #ledger: Membership | null = null;
+  /** Registrations by the machine they name: what the ledger says of one may change what its registration is worth. */
+  readonly #ofMachine = new Map<string, Set<string>>();
+  #nodes: Membership['nodes'] | null = null;
+  #registrations = new RegistrationIndex();
+  readonly #rejected = new Map<string, Rejected>();
   /** Undefined until read once. */
   #desired: DesiredRecord | null | undefined;
   #declared: DesiredRecord | null = null;
+  #releases: ReleasesRecord['releases'] = [];
   /** What is wrong, by what it concerns; empty where nothing is. */
   readonly #troubles = { session: '', desired: '' };
 
@@ -75,13 +102,31 @@ export class RegistryReader {
     });
     try {
       this.#membership = null;
+      this.#ledger = null;
       const cache = new MembershipCache({ client, clock, root: paths.services, depth: registrationDepth });
-      cache.onChange((membership) => {
+      cache.onChange((membership, changed) => {
         this.#membership = membership;
-        this.#tell();
+        this.#tell(this.#take(membership, changed));
+      });
+      // Not required: an agent that runs beside some process needs no ledger, nor does its gateway.
+      const ledger = new MembershipCache({ client, clock, root: paths.machines, depth: 1, mayLack: true });
+      ledger.onChange((membership, changed) => {
+        const isSame = this.#ledger?.nodes === membership.nodes;
+        this.#ledger = membership;
+        if (!isSame) this.#tell(this.#judgeAgain(changed));
       });
       const work = this.#options.onSession(client, signal);
-      await Promise.all([cache.start(signal), this.#followDesired(client, signal)]);
+      await Promise.all([
+        cache.start(signal),
+        ledger.start(signal),
+        this.#follow(client, wanted, () => this.#readDesired(client, signal), signal),
+        this.#follow(
+          client,
+          [{ path: paths.released, mode: 'persistent' }],
+          () => this.#readReleases(client, signal),
+          signal,
+        ),
+      ]);
       this.#trouble('session', '');
       await work;
     } finally {
@@ -90,17 +135,20 @@ export class RegistryReader {
   }
 
   /** Resolves after the first reading; then reads again after each change until the signal aborts. */
-  async #followDesired(client: RegistryClient, signal: AbortSignal): Promise<void> {
+  async #follow(
+    client: RegistryClient,
+    watched: readonly Watched[],
+    read: () => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
     let changed = Promise.withResolvers<void>();
-    await client.addWatch(paths.desired, 'persistent', () => changed.resolve(), { signal });
-    // Weights are flipped there: one write, and every gateway follows.
-    await client.addWatch(paths.rollouts, 'persistent-recursive', () => changed.resolve(), { signal });
-    await this.#readDesired(client, signal);
+    for (const { path, mode } of watched) await client.addWatch(path, mode, () => changed.resolve(), { signal });
+    await read();
     const again = async () => {
       while (!signal.aborted) {
         await changed.promise;
         changed = Promise.withResolvers();
-        await this.#readDesired(client, signal);
+        await read();
       }
     };
     const stop = () => changed.resolve();
@@ -125,7 +173,7 @@ export class RegistryReader {
         if (record || !damage) this.#desired = record && effectiveDesired(this.#sameOr(record), rollouts);
         const trouble = `${paths.desired} can't be read: ${damage}; what was declared before stays in force`;
         this.#trouble('desired', damage ? trouble : '');
-        this.#tell();
+        this.#tell(null);
         return;
       } catch (error) {
         if (signal.aborted) return;
@@ -143,40 +191,126 @@ export class RegistryReader {
     return same ? known : record;
   }
 
+  /** Retries until read; what is damaged releases nothing. */
+  async #readReleases(client: RegistryClient, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        this.#releases = (await readReleases(client, { signal })).releases;
+        this.#tell(null);
+        return;
+      } catch (error) {
+        if (isMcpError(error, 'RECORD_INVALID')) return;
+        await this.#options.clock.sleep(rereadDelayMs, signal).catch(() => {});
+      }
+    }
+  }
+
   #trouble(what: 'session' | 'desired', reason: string): void {
     this.#troubles[what] = reason;
     this.#options.onTrouble(this.#troubles.session || this.#troubles.desired);
   }
 
-  #tell(): void {
-    if (this.#membership === null || this.#desired === undefined) return;
-    const registrations: LiveRegistration[] = [];
-    const rejected: Rejected[] = [];
-    for (const path of this.#membership.unreadable) rejected.push({ path, reason: 'the gateway may not read it' });
-    for (const [path, node] of this.#membership.nodes) {
-      const judged = this.#judge(path, node);
-      if (judged === 'no registration') continue;
-      if ('record' in judged) registrations.push(judged);
-      else rejected.push(judged);
-    }
-    this.#options.onReading({ registrations, rejected, desired: this.#desired, asOf: this.#membership.asOf });
+  #tell(changed: ReadonlySet<string> | null): void {
+    if (this.#membership === null || this.#ledger === null || this.#desired === undefined) return;
+    const { asOf, unreadable } = this.#membership;
+    const refused = [...unreadable].map((path) => leftOut(path, 'the gateway may not read it'));
+    this.#options.onReading({
+      registrations: this.#registrations,
+      changed,
+      rejected: [...refused, ...this.#rejected.values()],
+      desired: this.#desired,
+      releases: this.#releases,
+      asOf,
+    });
   }
 
-  #judge(path: string, node: MembershipNode): LiveRegistration | Rejected | 'no registration' {
-    const known = this.#judged.get(node);
-    if (known) return known;
-    const isRegistration = path.split('/').length === registrationDepth + 2;
-    const judged = isRegistration ? this.#parse(path, node) : 'no registration';
+  /** Judges the nodes that changed; gives the services that they belong to. */
+  #take(membership: Membership, changed: ReadonlySet<string> | null): ReadonlySet<string> | null {
+    // Nothing may have changed though everything was read.
+    if (membership.nodes === this.#nodes) return new Set();
+    this.#nodes = membership.nodes;
+    if (changed === null) {
+      this.#judgeAll(membership);
+      return null;
+    }
+    for (const path of changed) {
+      const node = membership.nodes.get(path);
+      // What goes takes along all below it; what comes above a registration is none itself.
+      if (node && depthOf(path) !== registrationDepth) continue;
+      this.#forget(path);
+      if (node) this.#judge(path, node);
+    }
+    return new Set([...changed].map(serviceOf).filter((service) => service !== ''));
+  }
+
+  /** Judges what machines of the ledger registered whose entries changed (null: any may have); gives the services concerned. */
+  #judgeAgain(machines: ReadonlySet<string> | null): ReadonlySet<string> | null {
+    const nodes = this.#membership?.nodes;
+    if (!this.#membership || !nodes) return new Set();
+    if (machines === null) {
+      this.#judgeAll(this.#membership);
+      return null;
+    }
+    const registered = [...machines].flatMap((path) => [...(this.#ofMachine.get(machineOf(path)) ?? [])]);
+    for (const path of registered) {
+      const node = nodes.get(path);
+      this.#forget(path);
+      if (node) this.#judge(path, node);
+    }
+    return new Set(registered.map(serviceOf));
+  }
+
+  #judgeAll(membership: Membership): void {
+    this.#registrations = new RegistrationIndex();
+    this.#rejected.clear();
+    this.#ofMachine.clear();
+    for (const [path, node] of membership.nodes) this.#judge(path, node);
+  }
+
+  /** What is known of the node at a path and of all below it. */
+  #forget(path: string): void {
+    this.#registrations.delete(serviceOf(path), path);
+    for (const known of this.#rejected.keys()) {
+      if (known === path || known.startsWith(`${path}/`)) this.#rejected.delete(known);
+    }
+  }
+
+  #judge(path: string, node: MembershipNode): void {
+    if (depthOf(path) !== registrationDepth) return;
+    const judged = this.#judged.get(node) ?? this.#parse(path, node);
     this.#judged.set(node, judged);
-    return judged;
+    if (!('record' in judged)) {
+      this.#rejected.set(path, judged);
+      return;
+    }
+    const { machine } = judged.record;
+    this.#ofMachine.set(machine, (this.#ofMachine.get(machine) ?? new Set()).add(path));
+    const problem = ledgerProblem(judged.record, this.#ledger ? machineIn(this.#ledger, machine) : undefined);
+    if (problem === null) this.#registrations.add(judged);
+    else this.#rejected.set(path, leftOut(path, problem));
   }
 
   #parse(path: string, node: MembershipNode): LiveRegistration | Rejected {
     const { allowLoopback } = this.#options;
     const parsed = parseRegistration(path, node.data, node.stat, { allowLoopback });
-    if (!parsed.ok) return { path, reason: parsed.reason };
+    if (!parsed.ok) return leftOut(path, parsed.reason);
     return { path, record: parsed.record, mzxid: node.stat.mzxid };
   }
+}
+
+/** Levels below /services. */
+function depthOf(path: string): number {
+  return path.split('/').length - 2;
+}
+
+/** Of a path below /machines. */
+function machineOf(path: string): string {
+  return path.split('/')[2] ?? '';
+}
+
+/** Empty for /services itself. */
+function serviceOf(path: string): string {
+  return path.split('/')[2] ?? '';
 }
 
 function messageOf(reason: unknown): string {

@@ -1,6 +1,7 @@
 /** What /status.json says and /status shows. Plain JSON. */
-import type { GatewayMark } from '../registrar/records.ts';
+import type { ForeignWord, GatewayMark } from '../registrar/records.ts';
 import type { DocumentSourceState } from './document-source.ts';
+import type { TableUse } from './gateway-backend.ts';
 import type { Rejected, Route } from './routes/route-table.ts';
 
 /** One publication, for people and for `bench route`. All in ms. */
@@ -20,6 +21,8 @@ export interface StatusReport {
   gateway: string;
   url: string;
   mode: 'plain' | 'dynamic';
+  /** Why this mode. */
+  modeReason: string;
   pid: number;
   /** ms since the Unix epoch: when this was written, and since when the daemon runs. */
   at: number;
@@ -33,8 +36,14 @@ export interface StatusReport {
   holding: string;
   /** Why what should be served is not; empty where it is. */
   problem: string;
+  /** What is amiss though everything is served; empty where nothing is. */
+  alarm: string;
+  /** nginx's memory for tables; none in plain mode. */
+  tables: readonly TableUse[];
   routes: Route[];
   rejected: Rejected[];
+  /** Services of other registries; absent where none are declared. */
+  foreign?: ForeignWord[];
   document: { digest: string; operations: number; sources: DocumentSourceState[] };
   /** The newest last, at most 20. */
   publications: PublicationReport[];

@@ -7,12 +7,15 @@ import type { StatusReport } from './status-report.ts';
 
 /** The page calls a status older than three of these stale. */
 const heartbeatMs = 5000;
+const restFactor = 20;
 
 export class StatusWriter {
   readonly #path: string;
   readonly #clock: Clock;
   #parts: unknown[] = [];
   #due = 0;
+  /** With very many routes a status takes long to write: not before this. */
+  #restUntil = 0;
 
   constructor(paths: GatewayPaths, clock: Clock) {
     this.#path = paths.statusJson;
@@ -23,11 +26,14 @@ export class StatusWriter {
   write(report: StatusReport): void {
     const parts = Object.entries(report).flatMap(([key, value]) => (key === 'at' ? [] : partsOf(value)));
     const isSame = parts.length === this.#parts.length && parts.every((part, index) => part === this.#parts[index]);
-    if (isSame && this.#clock.monotonic() < this.#due) return;
+    const started = this.#clock.monotonic();
+    if ((isSame && started < this.#due) || started < this.#restUntil) return;
     try {
       replaceFile(this.#path, jsonOf(report));
       this.#parts = parts;
-      this.#due = this.#clock.monotonic() + heartbeatMs;
+      const ended = this.#clock.monotonic();
+      this.#due = ended + heartbeatMs;
+      this.#restUntil = ended + (ended - started) * restFactor;
     } catch {
       this.#due = 0;
     }

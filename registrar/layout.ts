@@ -31,12 +31,17 @@ export const paths = {
   config: (service: string) => `/config/${service}`,
   gateways: '/gateways',
   gateway: (id: string) => `/gateways/${id}`,
+  /** Made by the first `mcp gateway release`. */
+  released: '/released',
   budgets: '/budget',
   budget: (service: string) => `/budget/${service}`,
   events: '/events',
   rollouts: '/rollouts',
   /** Made by the first rollout of the service; stays. */
   rollout: (service: string) => `/rollouts/${service}`,
+  /** Told by gateways to the machines whose registration they leave out. */
+  quarantines: '/quarantine',
+  quarantine: (uuid: string) => `/quarantine/${uuid}`,
 } as const;
 
 /** Persistent nodes that `formatRegistry` makes. */
@@ -51,6 +56,7 @@ export const rootNodes = [
   paths.budgets,
   paths.events,
   paths.rollouts,
+  paths.quarantines,
 ] as const;
 
 /** Version of this layout, kept in /cluster; another number is refused. */

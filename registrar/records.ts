@@ -1,5 +1,14 @@
 /** What the registry's nodes hold: one JSON document a node. Times are ms since the Unix epoch. */
-import type { Artifact, ConfigValue, Environment, Flavor, RolloutSettings, Version } from '../specs/nouns.ts';
+import type { Artifact, ConfigValue, Environment, Flavor, ForeignDialect, Version } from '../specs/nouns.ts';
+
+export type {
+  PastRollout,
+  RolloutEntry,
+  RolloutHold,
+  RolloutPhase,
+  RolloutRecord,
+  VersionFigures,
+} from './rollout-records.ts';
 
 /** /cluster */
 export interface ClusterRecord {
@@ -199,6 +208,8 @@ export interface RegistrationRecord {
   document?: string;
   /** Digest of the version it runs. */
   digest?: string;
+  /** Where it is: gateways prefer instances of their own zone. [a-z0-9-]{1,40} */
+  zone?: string;
   at: number;
 }
 
@@ -219,12 +230,44 @@ export interface GatewayMark {
   asOf: number;
 }
 
+/** What a gateway says of a service that other software registers. */
+export interface ForeignWord {
+  service: string;
+  version: string;
+  dialect: ForeignDialect;
+  /** Where it is registered, with the dialect before it. */
+  path: string;
+  /** Its route; absent where it stands beside a declared service. */
+  route?: string;
+  /** Instances registered, and those of them that get requests. */
+  instances: number;
+  routed: number;
+  /** Some of those that get none, with what they say of it. */
+  out: string[];
+  /** Why it can't be read; empty where it can. What was read before stays. */
+  problem: string;
+}
+
+/** /quarantine/<machine> (ephemeral, a gateway's): this machine's registration is left out. */
+export interface QuarantineRecord {
+  machine: string;
+  /** Its registration. */
+  path: string;
+  reason: string;
+  gateway: string;
+  at: number;
+}
+
 /** /gateways/<id> (ephemeral) */
 export interface GatewayRecord {
   id: string;
   url: string;
   pid: number;
   mode: 'plain' | 'dynamic';
+  /** Why this mode. */
+  modeReason?: string;
+  /** What is amiss though everything is served, such as tables that are nearly full; empty where nothing is. */
+  alarm?: string;
   served: GatewayMark;
   drained: GatewayMark;
   /** Routes served with their instance counts, for people. */
@@ -234,7 +277,22 @@ export interface GatewayRecord {
   holding: string;
   /** Registrations left out, at most 20, for people and `mcp why`. */
   rejected: { path: string; reason: string }[];
+  /** Services of other registries; absent where none are declared. */
+  foreign?: ForeignWord[];
   at: number;
+}
+
+/** /released: what operators told gateways to hold no longer (P9). */
+export interface ReleasesRecord {
+  releases: {
+    /** Null: all. */
+    service: string | null;
+    /** Speaks of what was missing at this zxid. */
+    asOf: number;
+    by: string;
+    reason: string;
+    at: number;
+  }[];
 }
 
 /** /budget/<service> (P2); `_pool` for machines without a service. */
@@ -246,110 +304,6 @@ export interface BudgetRecord {
   used: number;
   /** How much of what a rollout gave up (RolloutRecord.givenUp) has been used. */
   rollout?: { operation: string; used: number };
-}
-
-/**
- * `checking` -> `canary` -> `rolling` -> `baking` -> `done`; from each of the first four also `reverting` -> `reverted`.
- * `superseded`: something else was declared meanwhile, and that counts.
- */
-export type RolloutPhase =
-  | 'checking'
-  | 'canary'
-  | 'rolling'
-  | 'baking'
-  | 'done'
-  | 'reverting'
-  | 'reverted'
-  | 'superseded';
-
-/** Why a rollout stands still though nothing keeps it from going on. */
-export interface RolloutHold {
-  /** `operator`: until `mcp rollouts resume`. The others: until `mcp promote`, or for `forMs`. */
-  kind: 'operator' | 'pause' | 'inconclusive' | 'failed';
-  by: string;
-  why: string;
-  at: number;
-  forMs: number | null;
-}
-
-/** What a version's requests were like since its gateway began to count. */
-export interface VersionFigures {
-  version: string;
-  requests: number;
-  /** Answers of 500 and more, and none at all. */
-  errors: number;
-  /** Requests by time taken: `counts[i]` took at most `bounds[i]` ms and more than the bound before; one more for the rest. */
-  latency: { bounds: number[]; counts: number[] };
-}
-
-/** One step that a rollout took, for people. */
-export interface RolloutEntry {
-  at: number;
-  by: string;
-  phase: RolloutPhase;
-  why: string;
-}
-
-/** A rollout that is over, for undo. */
-export interface PastRollout {
-  operation: string;
-  by: string;
-  reason: string;
-  at: number;
-  endedAt: number;
-  outcome: RolloutPhase;
-  from: Version[];
-  to: Version[];
-}
-
-/** /rollouts/<service>: the last change of version, as a state machine that whoever leads takes further. */
-export interface RolloutRecord {
-  service: string;
-  /** Id of this rollout. */
-  operation: string;
-  kind: 'upgrade' | 'undo';
-  by: string;
-  reason: string;
-  at: number;
-  /** What ran when it began, and what shall run, each with the counts and weights it had or shall have. */
-  from: Version[];
-  to: Version[];
-  settings: RolloutSettings;
-  phase: RolloutPhase;
-  /** When the phase was entered. */
-  since: number;
-  /** Why it is in this phase, or what it waits for. */
-  why: string;
-  hold: RolloutHold | null;
-  /** Instances wanted in all when `base` and `goal` were set; another count declared since is shared out in proportion. */
-  total: number;
-  /** New instances that count already: so many of the old ones are not needed any more. */
-  base: number;
-  /** New instances that this stage is after. */
-  goal: number;
-  /** Most new instances of this stage that counted at a time: what the progress deadline looks at. */
-  reached: number;
-  /** ms of this stage that leaders before have waited; the present one adds its own. */
-  waitedMs: number;
-  /** Old instances kept at weight 0 for undo. */
-  keep: number;
-  /** Pauses already made, by their place in `settings.pauses`. */
-  paused: number[];
-  /** Machines whose new instance failed. */
-  failed: string[];
-  /** How many instances it has given up so far (P2): the budget does not slow these down. */
-  givenUp: number;
-  /** The gateways' figures when the stage began; null: none were to be had. */
-  baseline: VersionFigures[] | null;
-  /**
-   * Instances and share of traffic wanted of each version right now: these count and not what /desired says. Empty: what is
-   * declared counts.
-   */
-  wanted: { version: string; count: number; weight: number }[];
-  /** What speaks for the last decision: agents' words, failing checks, figures. */
-  evidence: string[];
-  log: RolloutEntry[];
-  past: PastRollout[];
 }
 
 /** A machine provider, and what people should know of it, by name: `accelerator: tcg`. */

@@ -1,26 +1,25 @@
 /** Rules between the parts of an environment whose shape is right: what zod can't say about one value alone. */
+import type { BrokenRule } from './broken-rule.ts';
+import { brokenRegistries } from './declare-registries.ts';
 import { type EnvironmentShape, gatewayPaths, limits, type ServiceShape } from './environment-schema.ts';
 import { builtInImages, isImageId } from './image-reference.ts';
 import { didYouMean } from './near-miss.ts';
 import type { Path } from './yaml-tree.ts';
-
-/** A broken rule, and whether the key or the value at the path shows it. */
-export interface BrokenRule {
-  path: Path;
-  on: 'key' | 'value';
-  message: string;
-}
 
 /** The route of a service that may declare none. */
 export function routeOf(name: string, service: Pick<ServiceShape, 'route'>): string {
   return service.route ?? `/${name}`;
 }
 
-export function brokenRules(services: EnvironmentShape['services'], options: { allowEmpty: boolean }): BrokenRule[] {
+export function brokenRules(
+  { services, gateway }: Pick<EnvironmentShape, 'services' | 'gateway'>,
+  options: { allowEmpty: boolean },
+): BrokenRule[] {
   const entries = Object.entries(services);
   return [
     ...brokenSizes(entries, options.allowEmpty),
-    ...brokenRoutes(entries),
+    ...brokenRoutes([...placesOf(entries), ...foreignPlaces(gateway, services)]),
+    ...brokenRegistries(gateway?.registries, services),
     ...entries.flatMap(([name, service]) => [
       ...(options.allowEmpty ? [] : emptyVersions(name, service)),
       ...brokenWeights(name, service),
@@ -70,17 +69,38 @@ function brokenSizes(entries: readonly [string, ServiceShape][], allowEmpty: boo
   return [];
 }
 
-function brokenRoutes(entries: readonly [string, ServiceShape][]): BrokenRule[] {
+/** Who wants a route, and where a complaint about it belongs. */
+interface RoutePlace {
+  name: string;
+  path: Path;
+  route: string | undefined;
+}
+
+function placesOf(entries: readonly [string, ServiceShape][]): RoutePlace[] {
+  return entries.map(([name, { route }]) => ({ name, path: ['services', name], route }));
+}
+
+/** Services that only other registries know. One that is in several comes once. */
+function foreignPlaces(gateway: EnvironmentShape['gateway'], services: EnvironmentShape['services']): RoutePlace[] {
+  const all = (gateway?.registries ?? []).flatMap((registry, index) =>
+    Object.entries(registry.services).map(([name, { route }]): RoutePlace => {
+      return { name, path: ['gateway', 'registries', index, 'services', name], route };
+    }),
+  );
+  const first = new Map(all.reverse().map((place) => [place.name, place]));
+  return [...first.values()].filter(({ name }) => !Object.hasOwn(services, name)).reverse();
+}
+
+function brokenRoutes(places: readonly RoutePlace[]): BrokenRule[] {
   const owners = new Map<string, string>();
   const broken: BrokenRule[] = [];
-  for (const [name, service] of entries) {
-    const route = routeOf(name, service);
+  for (const { name, path, route: given } of places) {
+    const route = routeOf(name, { route: given });
     const complain = (message: string) => {
-      if (service.route === undefined)
-        broken.push({ path: ['services', name], on: 'key', message: `${message}; give it a route of its own` });
-      else broken.push({ path: ['services', name, 'route'], on: 'value', message });
+      if (given === undefined) broken.push({ path, on: 'key', message: `${message}; give it a route of its own` });
+      else broken.push({ path: [...path, 'route'], on: 'value', message });
     };
-    const own = gatewayPaths.find((path) => route === path || route.startsWith(`${path}/`));
+    const own = gatewayPaths.find((reserved) => route === reserved || route.startsWith(`${reserved}/`));
     if (own !== undefined) complain(`route ${route} is taken: ${own} is the gateway's own`);
     const owner = owners.get(route);
     if (owner !== undefined) complain(`route ${route} is taken: service ${owner} has it`);

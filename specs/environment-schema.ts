@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { image, imageName, isTextOfImage } from './image-schema.ts';
+import { registriesSchema } from './registries-schema.ts';
 import { rolloutShape } from './rollout-shape.ts';
 import { asWritten, choice, duration, longestText, map, name, size, text, whole } from './schema-parts.ts';
 
@@ -141,9 +142,11 @@ const shared = {
   health: health.optional(),
 };
 
+const weight = whole(0, 100);
+
 const version = map({
   count: whole(0, limits.countOfVersion).describe('Instances wanted, healthy and registered.'),
-  weight: whole(0, 100)
+  weight: weight
     .optional()
     .describe(
       "Share of the service's traffic, relative to its other versions' weights. Give all of them one, or none.",
@@ -152,6 +155,31 @@ const version = map({
   ...shared,
 });
 
+const truth = z.boolean({ error: 'must be true or false' });
+
+const proxy = map({
+  protocol: choice(['http', 'grpc']).optional().describe('What its instances speak. Default: http.'),
+  'connect-timeout': duration(10, 600_000).optional().describe('The longest wait for a connection. Default: 2s.'),
+  'send-timeout': duration(100, 86_400_000)
+    .optional()
+    .describe('The longest pause in sending a request. Default: 60s.'),
+  'read-timeout': duration(100, 86_400_000)
+    .optional()
+    .describe('The longest pause of an answer. Default: 60s; an hour for WebSockets and event streams.'),
+  retries: whole(0, 10).optional().describe('Other instances tried after the first failed. Default: 2.'),
+  'retry-budget': whole(0, 100)
+    .optional()
+    .describe('Further tries in percent of all requests; some a second are always allowed. Default: 20.'),
+  'retry-non-idempotent': truth
+    .optional()
+    .describe('Whether a POST, PATCH or LOCK that was sent may be tried again elsewhere. Default: false.'),
+  'mark-down': duration(0, 600_000)
+    .optional()
+    .describe('How long an instance at which requests fail is passed over. Default: 5s.'),
+  'slow-start': duration(0, 600_000)
+    .optional()
+    .describe('How long a new instance takes to get its full share. Default: 3s.'),
+}).describe('How the gateway talks to its instances (in dynamic mode).');
 const demandSize = map({
   min: whole(0, limits.poolSize).describe('Ready machines kept where nothing was claimed lately.'),
   max: whole(1, limits.poolSize).describe('Ready machines kept at most.'),
@@ -183,11 +211,16 @@ const verify = map({
     .optional()
     .describe('Artifact stores that it must reach, of those that its services use. Default: 1.'),
 }).describe('What a machine must show of itself before it may enter the pool.');
+const route = z
+  .string({ error: 'must be a path such as /dns' })
+  .regex(/^(\/[a-z0-9][a-z0-9._-]{0,39}){1,5}$/, 'must be a path such as /dns: up to 5 parts of a-z, 0-9, . _ and -');
+
+const versionName = z
+  .string()
+  .regex(/^[0-9A-Za-z][0-9A-Za-z.-]{0,39}$/, 'a version must be 1 to 40 of letters, digits, . and -, such as 1.2.0');
 
 const service = map({
-  route: z
-    .string({ error: 'must be a path such as /dns' })
-    .regex(/^(\/[a-z0-9][a-z0-9._-]{0,39}){1,5}$/, 'must be a path such as /dns: up to 5 parts of a-z, 0-9, . _ and -')
+  route: route
     .optional()
     .describe(
       "URL prefix at the gateway, taken off before the request reaches the service. Default: / and the service's name.",
@@ -204,20 +237,12 @@ const service = map({
     .optional()
     .describe('The longest wait for requests in flight before an instance is stopped. Default: 30s.'),
   'stop-timeout': duration(0, 600_000).optional().describe('From SIGTERM to SIGKILL. Default: 5s.'),
+  proxy: proxy.optional(),
   image: imageName.optional().describe("What this service's machines are cloned from. Default: the pool's image."),
   ...shared,
   rollout: rolloutShape.optional().describe('How one version takes the place of another with `mcp upgrade`.'),
   versions: z
-    .record(
-      z
-        .string()
-        .regex(
-          /^[0-9A-Za-z][0-9A-Za-z.-]{0,39}$/,
-          'a version must be 1 to 40 of letters, digits, . and -, such as 1.2.0',
-        ),
-      version,
-      { error: 'must be a map (version: what runs)' },
-    )
+    .record(versionName, version, { error: 'must be a map (version: what runs)' })
     .describe('The versions that run side by side.'),
 });
 
@@ -260,6 +285,17 @@ export const environmentSchema = map({
       .optional()
       .describe("The merged document's title. Default: the environment's name."),
     description: text('must be text').optional().describe("The merged document's description."),
+    registries: registriesSchema({
+      ...{ map, choice, duration, httpPath, name, route, weight },
+      versionName: versionName.meta(asWritten),
+    })
+      .optional()
+      .describe('Registries of other software, whose instances the gateway serves too.'),
+    mode: choice(['auto', 'dynamic', 'plain'])
+      .optional()
+      .describe(
+        'How nginx is fed: dynamic without reloads, plain by files. Default: auto, dynamic where nginx has Lua.',
+      ),
   })
     .optional()
     .describe('The gateway in front of all services.'),
@@ -280,6 +316,7 @@ export type VersionShape = ServiceShape['versions'][string];
 export type VerifyShape = NonNullable<NonNullable<EnvironmentShape['pool']>['verify']>;
 export type FlavorShape = NonNullable<NonNullable<EnvironmentShape['pool']>['flavor']>;
 export type HealthShape = NonNullable<VersionShape['health']>;
+export type ProxyShape = NonNullable<ServiceShape['proxy']>;
 export type ImageShape = NonNullable<EnvironmentShape['images']>[string];
 export type ArtifactShape = NonNullable<VersionShape['artifact']>;
 
@@ -288,8 +325,9 @@ export type ArtifactShape = NonNullable<VersionShape['artifact']>;
  * written. Numbers everywhere else are numbers.
  */
 export function isAlwaysText(path: readonly (string | number)[]): boolean {
-  if (path[0] === 'environment' || path[0] === 'gateway') return true;
+  if (path[0] === 'environment') return true;
   if (path[0] === 'images') return isTextOfImage(path.slice(2));
+  if (path[0] === 'gateway') return path[1] !== 'registries' || path.at(-1) !== 'weight';
   const ofService = path.slice(2);
   const [group, kind] = ofService[0] === 'versions' ? ofService.slice(2) : ofService;
   return group === 'env' || group === 'command' || group === 'artifact' || (group === 'health' && kind === 'command');

@@ -94,6 +94,27 @@ export interface AnalysisSettings {
   patienceMs: number;
 }
 
+/** How the gateway talks to a service's instances; what is left out is as the gateway does by default. All durations in ms. */
+export interface ProxySpec {
+  /** `grpc`: HTTP/2 to the instances. */
+  protocol?: 'http' | 'grpc';
+  connectTimeoutMs?: number;
+  /** Between two writes to an instance. */
+  sendTimeoutMs?: number;
+  /** Between two reads from it. */
+  readTimeoutMs?: number;
+  /** Other instances tried after the first failed. */
+  retries?: number;
+  /** Further tries in percent of all requests; a few a second are always allowed. */
+  retryBudget?: number;
+  /** True: a POST that was sent may be tried again elsewhere. */
+  retryNonIdempotent?: boolean;
+  /** An instance at which requests fail is passed over for so long. */
+  markDownMs?: number;
+  /** A new instance gets its full share after so long. */
+  slowStartMs?: number;
+}
+
 export interface Service {
   /** [a-z0-9-]{1,40} */
   name: string;
@@ -114,6 +135,7 @@ export interface Service {
   stopTimeoutMs: number;
   /** What is declared of it; the rest is `defaultRollout`'s. */
   rollout?: Partial<RolloutSettings>;
+  proxy?: ProxySpec;
   /** Reference of the image that its machines are cloned from (image-reference.ts); absent: the pool's. */
   image?: string;
   versions: Version[];
@@ -160,10 +182,44 @@ export interface Flavor {
   diskBytes?: number;
 }
 
+/** How registrants that are not ours write their registrations. */
+export type ForeignDialect = 'curator' | 'nerve' | 'serverset';
+
+/** A service whose instances somebody else's software registers. */
+export interface ForeignService {
+  /** Its name at the gateway. */
+  service: string;
+  /** The node whose children its instances are, from ZooKeeper's own root. */
+  path: string;
+  /** Absent: it is one of the declared services, whose instances these stand beside. */
+  route?: string;
+  /** Absent: it has none, or the declared service says. */
+  document?: string;
+  /** What the instances are called as a version. */
+  version: string;
+  /** As a version's. */
+  weight?: number;
+  /** serverset: name of the additional endpoint to use; absent: the service endpoint. */
+  endpoint?: string;
+}
+
+/** Where other software registers its instances. The controller never touches these; they count as nobody's machines. */
+export interface ForeignRegistry {
+  dialect: ForeignDialect;
+  /** `host:port,host:port` of another ensemble; absent: our own. */
+  connect?: string;
+  /** A vanished instance stays routed for this long, ms. */
+  graceMs: number;
+  services: ForeignService[];
+}
+
 export interface GatewaySpec {
   /** Shown in the merged document. */
   title: string;
   description: string;
+  registries?: ForeignRegistry[];
+  /** `auto`: dynamic where nginx can run Lua, else plain. */
+  mode?: 'auto' | 'dynamic' | 'plain';
 }
 
 /** One step of an image: its name for people, and in ms the longest that it may take. What it needs is content-addressed. */

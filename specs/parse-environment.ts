@@ -1,4 +1,5 @@
 /** An environment file's bytes to a declared environment: pure, whole or refused with every problem found. */
+import { declareRegistries } from './declare-registries.ts';
 import type {
   DeclaredArtifact,
   DeclaredEnvironment,
@@ -17,12 +18,13 @@ import {
   type HealthShape,
   type ImageShape,
   isAlwaysText,
+  type ProxyShape,
   type ServiceShape,
   type VerifyShape,
   type VersionShape,
 } from './environment-schema.ts';
 import { smallFlavor } from './flavor.ts';
-import type { Flavor, HealthCheck, PoolSpec, VerifyLimits } from './nouns.ts';
+import type { Flavor, HealthCheck, PoolSpec, ProxySpec, VerifyLimits } from './nouns.ts';
 import { type Place, printable, sourceText, specInvalid } from './problems.ts';
 import { declareRollout } from './rollout-shape.ts';
 import { flawedServices, shapeProblems } from './shape-problems.ts';
@@ -51,7 +53,7 @@ export function parseEnvironment(bytes: Uint8Array, options: ParseOptions): Decl
   }
   const { shape, issues } = checkShape(tree.value);
   const rules = [
-    ...brokenRules(shape.services, { allowEmpty: (options.allowEmpty ?? false) || issues.length > 0 }),
+    ...brokenRules(shape, { allowEmpty: (options.allowEmpty ?? false) || issues.length > 0 }),
     ...(issues.length > 0 ? [] : brokenImages(shape)),
   ];
   const known = new Set(tree.problems.map(({ line, column }) => `${line}:${column}`));
@@ -78,10 +80,16 @@ function checkShape(value: unknown) {
 }
 
 function declare(shape: EnvironmentShape, tree: YamlTree): DeclaredEnvironment {
+  const registries = declareRegistries(shape);
   return {
     name: shape.environment,
     pool: declarePool(shape.pool ?? {}),
-    gateway: { title: shape.gateway?.title ?? shape.environment, description: shape.gateway?.description ?? '' },
+    gateway: {
+      title: shape.gateway?.title ?? shape.environment,
+      description: shape.gateway?.description ?? '',
+      ...(registries && { registries }),
+      ...(shape.gateway?.mode === undefined ? {} : { mode: shape.gateway.mode }),
+    },
     images: Object.entries(shape.images ?? {}).map(([name, image]) => declareImage(name, image, tree)),
     services: Object.entries(shape.services).map(([name, service]) => declareService(name, service, tree)),
   };
@@ -159,11 +167,28 @@ function declareService(name: string, service: ServiceShape, tree: YamlTree): De
     drainTimeoutMs: ms(service['drain-timeout'], 30_000),
     stopTimeoutMs: ms(service['stop-timeout'], 5000),
     ...(service.rollout === undefined ? {} : { rollout: declareRollout(service.rollout) }),
+    ...(service.proxy === undefined ? {} : { proxy: declareProxy(service.proxy) }),
     ...(service.image === undefined ? {} : { image: service.image }),
     versions: Object.entries(service.versions).map(([version, declared]) =>
       declareVersion(version, declared, service, tree.valueAt(['services', name, 'versions', version, 'artifact'])),
     ),
   };
+}
+
+/** Only what is declared: the gateway knows the defaults. */
+function declareProxy(proxy: ProxyShape): ProxySpec {
+  const all = {
+    protocol: proxy.protocol,
+    connectTimeoutMs: msOf(proxy['connect-timeout']),
+    sendTimeoutMs: msOf(proxy['send-timeout']),
+    readTimeoutMs: msOf(proxy['read-timeout']),
+    retries: proxy.retries,
+    retryBudget: proxy['retry-budget'],
+    retryNonIdempotent: proxy['retry-non-idempotent'],
+    markDownMs: msOf(proxy['mark-down']),
+    slowStartMs: msOf(proxy['slow-start']),
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
 function declareVersion(
@@ -207,5 +232,9 @@ function declareHealth(health: HealthShape): HealthCheck {
 }
 
 function ms(duration: string | undefined, fallback: number): number {
-  return (duration === undefined ? undefined : parseDuration(duration)) ?? fallback;
+  return msOf(duration) ?? fallback;
+}
+
+function msOf(duration: string | undefined): number | undefined {
+  return duration === undefined ? undefined : parseDuration(duration);
 }

@@ -1,5 +1,5 @@
 /** The status as people read it: a table a service, the pool, the gateways, and what is being waited for. */
-import type { StatusView, VersionView } from '../view/status-view.ts';
+import type { ForeignView, StatusView, VersionView } from '../view/status-view.ts';
 import { paint, table } from './output.ts';
 
 /** The text of `mcp status`. */
@@ -37,16 +37,17 @@ function head(status: StatusView, color: boolean): string {
 }
 
 function services(status: StatusView, color: boolean): string {
-  const rows = status.services.flatMap((service) =>
-    service.versions.map((version, at) => [
-      at === 0 ? service.name : '',
-      at === 0 ? service.route : '',
+  const rows = status.services.flatMap((service) => {
+    const own = service.versions.map((version) => [
       version.version,
       counts(version, color),
       version.weight === null ? '-' : String(version.weight),
       instances(version, color),
-    ]),
-  );
+    ]);
+    return [...own, ...(service.foreign ?? []).map((foreign) => foreignRow(foreign, color))].map((cells, at) => {
+      return [at === 0 ? service.name : '', at === 0 ? service.route : '', ...cells];
+    });
+  });
   if (rows.length === 0) return 'No services are declared.';
   return table([['SERVICE', 'ROUTE', 'VERSION', 'LIVE', 'WEIGHT', 'INSTANCES'], ...rows], color);
 }
@@ -54,6 +55,13 @@ function services(status: StatusView, color: boolean): string {
 function counts(version: VersionView, color: boolean): string {
   const style = version.live === version.desired ? 'green' : version.live < version.desired ? 'red' : 'yellow';
   return paint(color, style, `${version.live}/${version.desired}`);
+}
+
+/** Nobody here declares how many these are. */
+function foreignRow({ version, dialect, instances: all, routed, out, problem }: ForeignView, color: boolean): string[] {
+  const style = problem !== '' ? 'yellow' : routed > 0 ? 'green' : 'red';
+  const rest = [...out.map((one) => `(${one})`), ...(problem === '' ? [] : [paint(color, 'yellow', problem)])];
+  return [version, paint(color, style, `${routed}`), '-', [`${all} by ${dialect}`, ...rest].join(' ')];
 }
 
 const mostShown = 6;
@@ -72,7 +80,9 @@ function footer(status: StatusView, color: boolean): string {
   const pool = `pool      ${ready} of ${target} ready${building > 0 ? `, ${building} building` : ''}`;
   const gateways = status.gateways.map((gateway) => {
     const holding = gateway.holding ? `  ${paint(color, 'yellow', `holding: ${gateway.holding}`)}` : '';
-    return `gateway   ${gateway.id}  ${gateway.url}  generation ${gateway.generation} (${gateway.mode})${holding}`;
+    const alarm = gateway.alarm ? `  ${paint(color, 'yellow', gateway.alarm)}` : '';
+    const mode = `${gateway.mode}${gateway.modeReason && `: ${gateway.modeReason}`}`;
+    return `gateway   ${gateway.id}  ${gateway.url}  generation ${gateway.generation} (${mode})${holding}${alarm}`;
   });
   return [
     pool,

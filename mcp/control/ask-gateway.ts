@@ -1,6 +1,7 @@
 /** Asks the gateways' status pages what the registry does not hold: how the services' documents are. */
 import { request } from 'undici';
 import { z } from 'zod';
+import type { TrafficReport } from '../../proxy-daemon/version-figures.ts';
 import type { GatewayRecord } from '../../registrar/records.ts';
 import type { DocumentWord } from '../view/why.ts';
 
@@ -48,6 +49,43 @@ export async function askDocuments(
     }
   }
   return null;
+}
+
+const trafficPage = z.object({
+  gateway: z.string(),
+  at: z.number(),
+  since: z.number(),
+  versions: z.array(
+    z.object({
+      service: z.string(),
+      version: z.string(),
+      requests: z.number(),
+      errors5xx: z.number(),
+      retries: z.number(),
+      latencyMs: z.object({ bounds: z.array(z.number()), counts: z.array(z.number()), sum: z.number() }),
+    }),
+  ),
+  inFlight: z.array(z.object({ service: z.string(), endpoint: z.string(), requests: z.number() })),
+  down: z.array(z.string()),
+  uncounted: z.number(),
+});
+
+/**
+ * What a gateway has counted by service version since its nginx started, some seconds old at most (`at`); null where it does
+ * not answer. A gateway in plain mode counts nothing: `since` is 0 then.
+ */
+export async function askTraffic(
+  gateway: Pick<GatewayRecord, 'url'>,
+  signal: AbortSignal,
+): Promise<TrafficReport | null> {
+  try {
+    const url = new URL('/status/traffic.json', gateway.url);
+    const { body } = await request(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(withinMs)]) });
+    return trafficPage.parse(await body.json());
+  } catch {
+    signal.throwIfAborted();
+    return null;
+  }
 }
 
 /** Whether the gateway answers at all. */

@@ -26,6 +26,7 @@ import type { ExecuteInput, Failpoint } from './execute-input.ts';
 import { keepPoolRecord } from './keep-pool-record.ts';
 import { observe } from './observe.ts';
 import { StatusPublisher } from './publish-status.ts';
+import { QuarantineLog } from './quarantine-log.ts';
 import { SlowCalls } from './slow-calls.ts';
 
 /** What of a logger is used. */
@@ -132,6 +133,7 @@ class Leader {
   readonly #options: LeadOptions;
   readonly #term: LeaderTerm;
   readonly #status: StatusPublisher;
+  readonly #quarantine: QuarantineLog;
   readonly #input: ExecuteInput;
   #memory: PlannerMemory;
   #trimmedAt: number;
@@ -146,6 +148,7 @@ class Leader {
     this.#memory = freshMemory({ clusterId, now: clock.monotonic() });
     this.#trimmedAt = clock.monotonic();
     const { name, facts = {} } = provider;
+    this.#quarantine = new QuarantineLog(client, clock, { id, epoch: term.epoch });
     this.#status = new StatusPublisher(client, clock, { id, epoch: term.epoch, provider: { name, facts } });
     this.#input = {
       client,
@@ -212,6 +215,7 @@ class Leader {
     }
     await this.#status.publish(plan, signal);
     this.#generation = plan.generation;
+    await this.#quarantine.tell(snapshot, signal);
     await this.#trim(signal);
   }
 

@@ -1,24 +1,10 @@
 /** What the gateways counted of the versions that a rollout compares. */
-import { request } from 'undici';
-import { z } from 'zod';
+import type { VersionFigures as Counted } from '../../proxy-daemon/version-figures.ts';
 import type { GatewayRecord, VersionFigures } from '../../registrar/records.ts';
+import { askTraffic } from './ask-gateway.ts';
 
 /** A sweep waits for it. */
 const withinMs = 1000;
-const page = z.object({
-  /** 0: a gateway that does not count. */
-  since: z.number(),
-  versions: z.array(
-    z.object({
-      service: z.string(),
-      version: z.string(),
-      requests: z.int().min(0),
-      errors5xx: z.int().min(0),
-      latencyMs: z.object({ bounds: z.array(z.number()), counts: z.array(z.int().min(0)) }),
-    }),
-  ),
-});
-type Counted = z.infer<typeof page>['versions'][number];
 
 /**
  * The figures of all gateways together, by service; null where one of them does not answer or does not count: a part of them
@@ -35,15 +21,11 @@ export async function readFigures(
   return new Map(services.map((name) => [name, together(counted.filter(({ service }) => service === name))]));
 }
 
-async function ask({ url }: Pick<GatewayRecord, 'url'>, signal: AbortSignal): Promise<Counted[] | null> {
-  try {
-    const within = AbortSignal.any([signal, AbortSignal.timeout(withinMs)]);
-    const { body } = await request(new URL('/status/traffic.json', url), { signal: within });
-    const { since, versions } = page.parse(await body.json());
-    return since === 0 ? null : versions;
-  } catch {
-    return null;
-  }
+async function ask(gateway: Pick<GatewayRecord, 'url'>, signal: AbortSignal): Promise<Counted[] | null> {
+  const within = AbortSignal.any([signal, AbortSignal.timeout(withinMs)]);
+  const traffic = await askTraffic(gateway, within).catch(() => null);
+  // 0: a gateway in plain mode, which counts nothing.
+  return traffic && traffic.since > 0 ? traffic.versions : null;
 }
 
 /** One entry a version; gateways of one release count with the same bounds. */

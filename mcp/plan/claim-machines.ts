@@ -31,7 +31,7 @@ export function claimMachines(draft: Draft): void {
 function claimOfImage(draft: Draft, image: string, needs: readonly Need[], ready: readonly Unit[]): readonly Unit[] {
   const given = shareOut(needs, ready.length);
   const noneCanBeMade = draft.snapshot.missingImages?.[image];
-  const empty = noneCanBeMade ?? `pool empty, ${buildingCount(draft)} building`;
+  const empty = noneCanBeMade ?? `pool empty, ${buildingCount(draft, image)} building`;
   let next = 0;
   for (const need of needs) {
     const machines = ready.slice(next, next + (given.get(need) ?? 0));
@@ -199,9 +199,10 @@ function phases(count: VersionCount): string {
   return said.size > 0 ? ` (${[...said].sort().join(', ')})` : '';
 }
 
-/** Machines on their way into the pool. */
-function buildingCount({ world }: Draft): number {
-  return countIf(world.units, ({ ledger }) => ledger.state === 'building' || ledger.state === 'verifying');
+/** Machines of an image on their way into the pool. */
+function buildingCount({ world }: Draft, image: string): number {
+  const comes = ({ ledger }: Unit) => ledger.state === 'building' || ledger.state === 'verifying';
+  return countIf(world.units, (unit) => comes(unit) && unit.ledger.image === image);
 }
 
 function nameOf(count: VersionCount): string {

@@ -31,6 +31,18 @@ const debianPackages = [
     present: () => onPath('nginx') || executable('/usr/sbin/nginx'),
   },
   {
+    name: 'libnginx-mod-http-lua',
+    why: 'routes change without a reload',
+    for: ['up', 'test', 'bench'],
+    present: () => existsSync('/usr/lib/nginx/modules/ngx_http_lua_module.so'),
+  },
+  {
+    name: 'haproxy',
+    why: "a peer in the gateway's benchmark",
+    for: ['bench'],
+    present: () => onPath('haproxy') || executable('/usr/sbin/haproxy'),
+  },
+  {
     name: 'qemu-system-x86',
     why: 'virtual machines',
     for: ['qemu', 'test'],
@@ -62,6 +74,12 @@ const debianPackages = [
   },
   { name: 'openssl', why: 'the tests make certificates', for: ['test'], present: () => onPath('openssl') },
   { name: 'procps', why: 'the tests look for processes', for: ['test', 'bench'], present: () => onPath('pgrep') },
+  {
+    name: 'libcurator-discovery-java',
+    why: "the tests register by Curator's own client",
+    for: ['test'],
+    present: () => existsSync('/usr/share/java/curator-x-discovery.jar'),
+  },
   { name: 'chromium', why: 'the tests look at the pages', for: ['test'], present: () => onPath('chromium') },
 ];
 

@@ -37,8 +37,9 @@ export interface MachineView {
 /** Every machine of the ledger, those that serve first, then by age. */
 export function machineViews(registry: RegistryPart): MachineView[] {
   const rank = { claimed: 0, draining: 1, ready: 2, verifying: 3, building: 4, deleting: 5, ended: 6 } as const;
+  const leftOut = leftOutMachines(registry);
   return registry.machines
-    .map(machineView)
+    .map((machine) => machineView(machine, leftOut.get(machine.record.uuid)))
     .sort((a, b) => rank[a.state] - rank[b.state] || a.createdAt - b.createdAt || (a.machine < b.machine ? -1 : 1));
 }
 
@@ -47,9 +48,25 @@ export function endedView({ machine, at, reason }: EndedRecord): MachineView {
   return { ...viewOf(machine, at), state: 'ended', since: at, agent: '', reason };
 }
 
-function machineView({ record, agent }: ObservedMachine): MachineView {
+/** Machines whose registration the controller or a gateway leaves out, each with the reason. */
+function leftOutMachines({ rejected, gateways }: RegistryPart): Map<string, string> {
+  const all = [
+    ...gateways.flatMap(({ id, rejected: own }) =>
+      own.map(({ path, reason }) => ({ path, reason: `${id}: ${reason}` })),
+    ),
+    ...rejected,
+  ];
+  return new Map(
+    all.flatMap(({ path, reason }): [string, string][] => {
+      const machine = /^\/services\/[^/]+\/[^/]+\/([^/]+)$/.exec(path)?.[1];
+      return machine === undefined ? [] : [[machine, `left out: ${reason}`]];
+    }),
+  );
+}
+
+function machineView({ record, agent }: ObservedMachine, leftOut: string | undefined): MachineView {
   const own = steady(record.state) ? (agent?.reason ?? '') : (record.reason ?? '');
-  return { ...viewOf(record, null), agent: agent?.phase ?? '', reason: record.tombstone?.reason ?? own };
+  return { ...viewOf(record, null), agent: agent?.phase ?? '', reason: record.tombstone?.reason ?? leftOut ?? own };
 }
 
 function viewOf(record: MachineRecord, endedAt: number | null): Omit<MachineView, 'agent' | 'reason'> {

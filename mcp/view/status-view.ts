@@ -1,6 +1,6 @@
 /** `mcp status` as a value: the stable JSON contract, made from what the registry says. Pure. */
 
-import type { GatewayRecord, ProviderRecord, SuspendedRecord } from '../../registrar/records.ts';
+import type { ForeignWord, GatewayRecord, ProviderRecord, SuspendedRecord } from '../../registrar/records.ts';
 import type { Environment, Service } from '../../specs/nouns.ts';
 import type { Alarm, Waiting } from '../plan/plan.ts';
 import { knownPoolSize } from '../plan/pool-record.ts';
@@ -26,12 +26,17 @@ export interface VersionView {
   instances: InstanceView[];
 }
 
+/** Instances that other software registers, as a gateway sees them: nobody here declares how many there are. */
+export type ForeignView = Pick<ForeignWord, 'version' | 'dialect' | 'instances' | 'routed' | 'out' | 'problem'>;
+
 interface ServiceView {
   name: string;
   route: string;
   desired: number;
   live: number;
   versions: VersionView[];
+  /** Absent where there are none. */
+  foreign?: ForeignView[];
 }
 
 interface GatewayView {
@@ -39,6 +44,10 @@ interface GatewayView {
   url: string;
   generation: number;
   mode: string;
+  /** Why this mode; empty where it does not say. */
+  modeReason: string;
+  /** What is amiss though everything is served; empty where nothing is. */
+  alarm: string;
   /** Why it keeps the last good configuration against the registry; empty where it does not. */
   holding: string;
   /** It has acknowledged the last change of every registration. */
@@ -108,10 +117,31 @@ function serviceViews(registry: RegistryPart, environment: Environment | null): 
   const leftOver = [...new Set(registry.registrations.map(({ record }) => record.service))]
     .filter((name) => !names.has(name))
     .sort();
-  return [
+  const words = foreignWords(registry);
+  const own = [
     ...declared.map((service) => serviceView(registry, service.name, service)),
     ...leftOver.map((name) => serviceView(registry, name, null)),
   ];
+  const shown = new Set(own.map(({ name }) => name));
+  const others = [...new Set(words.map(({ service }) => service))].filter((name) => !shown.has(name));
+  return [
+    ...own,
+    ...others.map((name): ServiceView => ({ name, route: `/${name}`, desired: 0, live: 0, versions: [] })),
+  ].map((service) => withForeign(service, words));
+}
+
+/** What the first gateway that knows of other registries says; they all read the same. */
+export function foreignWords({ gateways }: Pick<RegistryPart, 'gateways'>): ForeignWord[] {
+  return gateways.find(({ foreign }) => foreign !== undefined)?.foreign ?? [];
+}
+
+function withForeign(service: ServiceView, words: readonly ForeignWord[]): ServiceView {
+  const mine = words.filter((word) => word.service === service.name);
+  if (mine.length === 0) return service;
+  const foreign = mine.map(({ version, dialect, instances, routed, out, problem }): ForeignView => {
+    return { version, dialect, instances, routed, out, problem };
+  });
+  return { ...service, route: mine.find(({ route }) => route)?.route ?? service.route, foreign };
 }
 
 function serviceView(registry: RegistryPart, name: string, service: Service | null): ServiceView {
@@ -188,8 +218,9 @@ function poolView(registry: RegistryPart, environment: Environment | null): Stat
 }
 
 function gatewayView(gateway: GatewayRecord, lastChanged: number): GatewayView {
-  const { id, url, mode, holding, served } = gateway;
-  return { id, url, generation: served.generation, mode, holding, current: served.asOf >= lastChanged };
+  const { id, url, mode, modeReason = '', alarm = '', holding, served } = gateway;
+  const current = served.asOf >= lastChanged;
+  return { id, url, generation: served.generation, mode, modeReason, alarm, holding, current };
 }
 
 /** zxid of the newest registration's last change. */

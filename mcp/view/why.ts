@@ -2,12 +2,19 @@
  * `mcp why SERVICE`: walks from the declaration to the merged document and names the first broken link, with its evidence and
  * the next thing to try. Pure.
  */
-import type { DesiredRecord } from '../../registrar/records.ts';
+import type { DesiredRecord, ForeignWord } from '../../registrar/records.ts';
 import { didYouMean } from '../../specs/near-miss.ts';
 import type { Service, Version } from '../../specs/nouns.ts';
 import type { Alarm, Waiting } from '../plan/plan.ts';
 import type { ObservedMachine } from '../plan/snapshot.ts';
-import type { ControllerWords, RegistryPart } from './status-view.ts';
+import { type ControllerWords, foreignWords, type RegistryPart } from './status-view.ts';
+import {
+  foreignDeclaration,
+  foreignEvidence,
+  foreignRegistrations,
+  foreignServices,
+  leftOutOf,
+} from './why-foreign.ts';
 
 export interface Link {
   link: 'declaration' | 'controller' | 'machines' | 'agents' | 'registrations' | 'routes' | 'document';
@@ -42,9 +49,19 @@ export interface WhyInput {
 export function whyService(name: string, { registry, controller, documents }: WhyInput): WhyView {
   const desired = registry.desired?.record ?? null;
   const service = desired?.environment.services.find((candidate) => candidate.name === name) ?? null;
+  const foreign = foreignServices(name, desired);
+  if (!service && desired && foreign.length > 0) {
+    const document = foreign.find((one) => one.document !== undefined)?.document;
+    return walked(name, [
+      { link: 'declaration', ...foreignDeclaration(foreign, desired) },
+      { link: 'registrations', ...foreignRegistrations(wordsOf(name, registry), registry) },
+      routesLink({ name }, registry),
+      ...(document === undefined ? [] : [documentLink({ document }, documents)]),
+    ]);
+  }
   const declaration = declarationLink(name, service, desired);
-  if (!service) return { service: name, broken: 'declaration', links: [declaration] };
-  const links = [
+  if (!service) return walked(name, [declaration]);
+  return walked(name, [
     declaration,
     controllerLink(name, registry, controller),
     machinesLink(service, registry),
@@ -52,14 +69,27 @@ export function whyService(name: string, { registry, controller, documents }: Wh
     registrationsLink(service, registry),
     routesLink(service, registry),
     ...(service.document ? [documentLink(service, documents)] : []),
-  ];
-  return { service: name, broken: links.find(({ ok }) => !ok)?.link ?? null, links };
+  ]);
+}
+
+function walked(service: string, links: Link[]): WhyView {
+  return { service, broken: links.find(({ ok }) => !ok)?.link ?? null, links };
+}
+
+function wordsOf(name: string, registry: RegistryPart): ForeignWord[] {
+  return foreignWords(registry).filter(({ service }) => service === name);
 }
 
 function declarationLink(name: string, service: Service | null, desired: DesiredRecord | null): Link {
   if (!desired) return { link: 'declaration', ok: false, evidence: ['nothing is declared'], try: 'mcp apply -f FILE' };
   if (!service) {
-    const known = desired.environment.services.map((candidate) => candidate.name);
+    const foreign = (desired.environment.gateway.registries ?? []).flatMap(({ services }) => services);
+    const known = [
+      ...new Set([
+        ...desired.environment.services.map((candidate) => candidate.name),
+        ...foreign.map((one) => one.service),
+      ]),
+    ];
     return {
       link: 'declaration',
       ok: false,
@@ -164,20 +194,30 @@ function registrationsLink(service: Service, registry: RegistryPart): Link {
   const evidence = service.versions.map(
     ({ version, count }) => `${version}: ${live(version)} of ${count} registered and healthy`,
   );
+  const own = new Map(registry.rejected.map(({ path, reason }) => [path, reason]));
   const rejected = [
     ...registry.rejected,
+    // What the controller leaves out for the same reason is said once.
     ...registry.gateways.flatMap((gateway) =>
-      gateway.rejected.map(({ path, reason }) => ({ path, reason: `gateway ${gateway.id}: ${reason}` })),
+      gateway.rejected
+        .filter(({ path, reason }) => own.get(path) !== reason)
+        .map(({ path, reason }) => ({ path, reason: `gateway ${gateway.id}: ${reason}` })),
     ),
   ].filter(({ path }) => path.startsWith(`/services/${service.name}/`));
   const ok = service.versions.every(({ version, count }) => live(version) >= count) && rejected.length === 0;
-  const all = [...evidence, ...rejected.map(({ path, reason }) => `left out ${path}: ${reason}`)];
+  const foreign = wordsOf(service.name, registry);
+  const all = [
+    ...evidence,
+    ...foreign.flatMap(foreignEvidence),
+    ...rejected.map(({ path, reason }) => `left out ${path}: ${reason}`),
+    ...leftOutOf(foreign, registry),
+  ];
   return ok
     ? { link: 'registrations', ok, evidence: all }
     : { link: 'registrations', ok, evidence: all, try: 'mcp machines' };
 }
 
-function routesLink(service: Service, registry: RegistryPart): Link {
+function routesLink(service: Pick<Service, 'name'>, registry: RegistryPart): Link {
   const newest = Math.max(
     0,
     ...registry.registrations.filter(({ record }) => record.service === service.name).map(({ mzxid }) => mzxid),
@@ -198,7 +238,7 @@ function routesLink(service: Service, registry: RegistryPart): Link {
   };
 }
 
-function documentLink(service: Service, documents: DocumentWord[] | null): Link {
+function documentLink(service: Pick<Service, 'document'>, documents: DocumentWord[] | null): Link {
   if (documents === null)
     return { link: 'document', ok: false, evidence: ['no gateway could be asked'], try: 'mcp status' };
   const evidence = documents.map(

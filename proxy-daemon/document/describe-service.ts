@@ -5,7 +5,7 @@ import type { FragmentCache, WrittenService } from './fragment-cache.ts';
 import type { Head, SourceNote } from './merge.ts';
 import type { LeftOut } from './namespace.ts';
 import type { PlannedService } from './plan-services.ts';
-import type { PublishedService } from './publish-document.ts';
+import type { PublishedService, ServiceEntry } from './publish-document.ts';
 
 export interface DescribedService {
   states: DocumentSourceState[];
@@ -13,11 +13,14 @@ export interface DescribedService {
   leftOut: LeftOut[];
   /** What is shown of it; absent where nothing can be. */
   published?: PublishedService;
+  operations: number;
 }
 
 interface Told {
+  planned: PlannedService;
   fragment: WrittenService | undefined;
-  rest: string;
+  failed: string | undefined;
+  readings: unknown[];
   described: DescribedService;
 }
 
@@ -34,22 +37,30 @@ export class ServiceDescriptions {
     const before = this.#told;
     this.#told = new Map();
     return services.map((planned) => {
-      const { service } = planned;
+      const { service, versions } = planned;
       const fragment = fragments.get(service);
       const failed = fragments.problem(service);
-      const read = (version: string) => readingOf(service, version);
-      const rest = JSON.stringify([failed, planned.versions.map(({ version }) => [version, toldOf(read(version))])]);
-      const known = before.get(service);
-      const same = known !== undefined && known.fragment === fragment && known.rest === rest;
-      const described = same ? known.described : describeService(planned, fragment, failed, read);
-      this.#told.set(service, { fragment, rest, described });
-      return described;
+      const readings = versions.flatMap(({ version }) => toldOf(readingOf(service, version)));
+      let known = before.get(service);
+      const same =
+        known?.fragment === fragment &&
+        known?.failed === failed &&
+        known?.planned === planned &&
+        readings.every((part, index) => part === known?.readings[index]);
+      if (known === undefined || !same) {
+        const described = describeService(planned, fragment, failed, (version) => readingOf(service, version));
+        known = { planned, fragment, failed, readings, described };
+      }
+      this.#told.set(service, known);
+      return known.described;
     });
   }
 }
 
-function toldOf(reading: Reading | undefined): unknown {
-  return reading && [reading.problem, reading.stale && (reading.good?.confirmedAt ?? true)];
+/** What of a reading is told to people. */
+function toldOf(reading: Reading | undefined): unknown[] {
+  const confirmedAt = reading?.stale ? reading.good?.confirmedAt : undefined;
+  return [reading === undefined, reading?.problem, reading?.stale, confirmedAt];
 }
 
 /** What is said of one service: where its part comes from, whether that is stale, what is missing and why. */
@@ -87,25 +98,17 @@ function describeService(
     if (good.notes.length > 0) note.notes = good.notes;
     notes.push(stale ? { ...note, problem, confirmedAt: new Date(confirmedAt).toISOString() } : note);
   }
-  const described = { states, notes, leftOut };
+  const described = { states, notes, leftOut, operations: fragment?.operations ?? 0 };
   if (fragment === undefined) return described;
-  const head: Head = { title: fragment.title, description: '', sources: notes, leftOut };
-  const entry = {
-    service,
-    route,
-    title: fragment.title,
-    operations: fragment.operations,
-    versions: notes.map(({ version, stale, readAt, problem, notes: repairs }) => ({
-      version,
-      stale,
-      readAt,
-      problem,
-      notes: repairs,
-    })),
-    leftOut,
-  };
-  return {
-    ...described,
-    published: { digest: sha256(JSON.stringify([fragment.key, head])), head, entry, written: fragment.written },
-  };
+  const { title, operations, written, key } = fragment;
+  const head = JSON.stringify({ title, description: '', sources: notes, leftOut } satisfies Head);
+  const told = notes.map(({ version, stale, readAt, problem, notes: repairs }) => ({
+    version,
+    stale,
+    readAt,
+    problem,
+    notes: repairs,
+  }));
+  const entry = JSON.stringify({ service, route, title, operations, versions: told, leftOut } satisfies ServiceEntry);
+  return { ...described, published: { digest: sha256(`${key} ${head}`), service, head, entry, written } };
 }

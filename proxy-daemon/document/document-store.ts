@@ -14,7 +14,7 @@ import { DocumentThread } from './document-thread.ts';
 import { defaultLimits, type FetchLimits } from './fetch-document.ts';
 import { FragmentCache } from './fragment-cache.ts';
 import type { Head } from './merge.ts';
-import { type PlannedService, planServices, type ServicePlan } from './plan-services.ts';
+import { type PlannedService, planServices, type ServicePlan, withKnown } from './plan-services.ts';
 import type { PublishedService } from './publish-document.ts';
 
 export interface DocumentStoreOptions {
@@ -54,6 +54,7 @@ class DocumentStore implements DocumentSource {
   #plan: ServicePlan = { services: [], clashing: [] };
   #info: DocumentInfo = { title: 'APIs behind this gateway', description: '' };
   #told = '';
+  #clashing: DocumentSourceState[] = [];
   #current: MergedDocument;
   #dirty = false;
   #publishing: Promise<void> | undefined;
@@ -73,7 +74,7 @@ class DocumentStore implements DocumentSource {
       changed,
     });
     const empty = { ...this.#info, sources: [], leftOut: [] };
-    this.#current = { digest: '', operations: 0, sources: [], write: this.#writer('', empty, []) };
+    this.#current = { digest: '', operations: 0, sources: [], write: this.#writer('', JSON.stringify(empty), []) };
   }
 
   update(targets: readonly DocumentTarget[], info: DocumentInfo): void {
@@ -81,7 +82,13 @@ class DocumentStore implements DocumentSource {
     if (told === this.#told || this.#closing.signal.aborted) return;
     this.#told = told;
     this.#info = info;
-    this.#plan = planServices(targets);
+    this.#plan = withKnown(planServices(targets), this.#plan);
+    this.#clashing = this.#plan.clashing.map(({ service, version, reason }) => ({
+      service,
+      version,
+      state: 'missing',
+      problem: reason,
+    }));
     this.#reader.update(this.#plan.services.flatMap(({ versions }) => versions));
     this.#touch();
   }
@@ -127,31 +134,26 @@ class DocumentStore implements DocumentSource {
     const described = this.#descriptions.describe(services, this.#fragments, (service, version) =>
       this.#reader.reading(service, version),
     );
-    const states: DocumentSourceState[] = clashing.map(({ service, version, reason }) => ({
-      service,
-      version,
-      state: 'missing',
-      problem: reason,
-    }));
-    states.push(...described.flatMap((one) => one.states));
+    const states = [...this.#clashing, ...described.flatMap((one) => one.states)];
     const head: Head = {
       ...this.#info,
       sources: described.flatMap(({ notes }) => notes),
       leftOut: [...clashing, ...described.flatMap(({ leftOut }) => leftOut)],
     };
     const shown = described.flatMap(({ published }) => published ?? []);
-    const digest = sha256(JSON.stringify([formNumber, head, shown.map((service) => service.digest)]));
-    const operations = shown.reduce((sum, { entry }) => sum + entry.operations, 0);
+    const about = JSON.stringify(head);
+    const digest = sha256([formNumber, about, ...shown.map((service) => service.digest)].join(' '));
+    const operations = described.reduce((sum, one) => sum + one.operations, 0);
     const before = this.#current;
-    this.#current = { digest, operations, sources: states, write: this.#writer(digest, head, shown) };
-    if (before.digest === digest && JSON.stringify(before.sources) === JSON.stringify(states)) return;
+    this.#current = { digest, operations, sources: states, write: this.#writer(digest, about, shown) };
+    if (before.digest === digest && sameStates(before.sources, states)) return;
     for (const listener of this.#listeners) listener();
   }
 
-  #writer(digest: string, head: Head, services: PublishedService[]): MergedDocument['write'] {
+  #writer(digest: string, head: string, services: PublishedService[]): MergedDocument['write'] {
     return async (to, generation) => {
       const now = this.#clock.now();
-      await this.#writing.run({ kind: 'publish', to, digest, head: { generation, ...head }, services, now });
+      await this.#writing.run({ kind: 'publish', to, digest, generation, head, services, now });
     };
   }
 
@@ -162,4 +164,9 @@ class DocumentStore implements DocumentSource {
       return good ? [{ version, good }] : [];
     });
   }
+}
+
+/** States are made anew only where they changed. */
+function sameStates(a: readonly DocumentSourceState[], b: readonly DocumentSourceState[]): boolean {
+  return a.length === b.length && a.every((state, index) => state === b[index]);
 }

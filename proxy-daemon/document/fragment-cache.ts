@@ -17,7 +17,7 @@ export interface WantedFragment {
   versions: { version: string; good: GoodDocument }[];
 }
 
-interface Entry {
+interface Entry extends WantedFragment {
   /** What the fragment was, or is being, made from. */
   key: string;
   fragment?: WrittenService;
@@ -46,8 +46,13 @@ export class FragmentCache {
     for (const service of this.#entries.keys()) if (!services.has(service)) this.#entries.delete(service);
     for (const wanted of shown) {
       const { service, route, nested } = wanted.planned;
+      const known = this.#entries.get(service);
+      // Most services are as they were: that is seen without spelling out from what they are made.
+      if (known?.planned === wanted.planned && sameVersions(known.versions, wanted.versions)) continue;
       const key = JSON.stringify([route, nested, wanted.versions.map(({ version, good }) => [version, good.digest])]);
-      const entry = this.#entries.get(service) ?? { key: '' };
+      const entry: Entry = known ?? { key: '', ...wanted };
+      entry.planned = wanted.planned;
+      entry.versions = wanted.versions;
       if (entry.key === key) continue;
       entry.key = key;
       this.#entries.set(service, entry);
@@ -78,4 +83,11 @@ export class FragmentCache {
     }
     this.#changed();
   }
+}
+
+function sameVersions(a: WantedFragment['versions'], b: WantedFragment['versions']): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ version, good }, index) => version === b[index]?.version && good === b[index].good)
+  );
 }

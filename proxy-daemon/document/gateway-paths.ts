@@ -32,10 +32,22 @@ export function takenBy(path: string, nested: readonly string[]): string | undef
     .sort((a, b) => b.length - a.length)[0];
 }
 
-/** Of all routes, those that lie inside the given one. */
-export function nestedRoutes(route: string, all: readonly string[]): string[] {
+/** Of all routes, which are sorted and differ, those that lie inside the given one. */
+export function nestedRoutes(route: string, sorted: readonly string[]): string[] {
   const prefix = route === '/' ? '/' : `${route}/`;
-  return [...new Set(all)].filter((other) => other !== route && other.startsWith(prefix)).sort();
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] ?? '') < prefix) low = middle + 1;
+    else high = middle;
+  }
+  const nested: string[] = [];
+  for (let index = low; sorted[index]?.startsWith(prefix); index += 1) {
+    const other = sorted[index];
+    if (other !== undefined && other !== route) nested.push(other);
+  }
+  return nested;
 }
 
 function fillIn(url: string, server: JsonObject): string {

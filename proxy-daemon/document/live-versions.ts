@@ -43,8 +43,11 @@ export function indexVersions(versions: readonly LiveVersion[], route: string): 
         const there = [shown, ...rest].find((place) => place?.version === other);
         if (!shown || !there) return { version: other, state: 'absent' };
         if (there === shown) return { version: other, state: 'shown' };
-        const differs = differences(shown, there);
-        return differs.length === 0 ? { version: other, state: 'same' } : { version: other, state: 'differs', differs };
+        const found = differences(shown, there);
+        if (found.length === 0) return { version: other, state: 'same' };
+        const differs = found.map(({ part }) => part);
+        const details = found.flatMap((one) => one.details.map((detail) => `${one.part}: ${detail}`));
+        return { version: other, state: 'differs', differs, details };
       });
     },
   };
@@ -86,8 +89,13 @@ function versionNote(version: string, versions: readonly JsonObject[], only: boo
   }
   for (const other of versions) {
     if (other.state !== 'differs' || !Array.isArray(other.differs)) continue;
-    notes.push(`Version ${String(other.version)} differs in ${other.differs.join(', ')}; shown is ${version}.`);
+    const details = Array.isArray(other.details)
+      ? other.details.map((detail) => `\n- \`${String(detail).replaceAll('`', "'")}\``)
+      : [];
+    notes.push(
+      `Version ${String(other.version)} differs in ${other.differs.join(', ')}; shown is ${version}.${details.join('')}\n`,
+    );
   }
   if (notes.length === 0 && only) notes.push(`Shown is version ${version}.`);
-  return notes.join(' ');
+  return notes.join(' ').trimEnd();
 }

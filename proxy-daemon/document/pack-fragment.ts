@@ -41,17 +41,18 @@ export function packFragment(json: WrittenFragment, yaml: WrittenFragment): Pack
 export function unpackFragment({ bytes, ends }: PackedFragment): { json: WrittenFragment; yaml: WrittenFragment } {
   let start = 0;
   let place = 0;
-  const next = () => {
+  const next = (): Uint8Array | undefined => {
     const end = ends[place++] ?? start;
-    const part = new Uint8Array(bytes, start, end - start);
+    // Views are what this costs, and most sections are empty.
+    const part = end === start ? undefined : new Uint8Array(bytes, start, end - start);
     start = end;
     return part;
   };
   const [json, yaml] = [{}, {}] as [WrittenFragment, WrittenFragment];
   for (const form of [json, yaml]) {
     for (const section of sections) {
-      const piece = { text: next(), packed: next() };
-      if (piece.text.length > 0) form[section] = piece;
+      const [text, packed] = [next(), next()];
+      if (text && packed) form[section] = { text, packed };
     }
   }
   return { json, yaml };

@@ -32,7 +32,11 @@ export interface ServicePlan {
 
 export function planServices(targets: readonly DocumentTarget[]): ServicePlan {
   const services = new Map<string, DocumentTarget[]>();
-  for (const target of targets) services.set(target.service, [...(services.get(target.service) ?? []), target]);
+  for (const target of targets) {
+    const known = services.get(target.service);
+    if (known) known.push(target);
+    else services.set(target.service, [target]);
+  }
   const plan: ServicePlan = { services: [], clashing: [] };
   const owners = new Map<string, string>();
   for (const [service, own] of [...services].sort(([a], [b]) => (a < b ? -1 : 1))) {
@@ -47,9 +51,37 @@ export function planServices(targets: readonly DocumentTarget[]): ServicePlan {
     owners.set(route, service);
     plan.services.push({ service, route, versions, nested: [] });
   }
-  const routes = [...owners.keys(), ...ownPaths];
+  const routes = [...new Set([...owners.keys(), ...ownPaths])].sort();
   for (const planned of plan.services) planned.nested = nestedRoutes(planned.route, routes);
   return plan;
+}
+
+/** The plan with each service that is planned as before being the same object: what follows from it need not be done again. */
+export function withKnown(plan: ServicePlan, before: ServicePlan): ServicePlan {
+  const known = new Map(before.services.map((planned) => [planned.service, planned]));
+  const services = plan.services.map((planned) => {
+    const other = known.get(planned.service);
+    return other && samePlan(planned, other) ? other : planned;
+  });
+  return { ...plan, services };
+}
+
+function samePlan(a: PlannedService, b: PlannedService): boolean {
+  return (
+    a.route === b.route &&
+    sameLists(a.nested, b.nested, (one, other) => one === other) &&
+    sameLists(
+      a.versions,
+      b.versions,
+      (one, other) =>
+        one.version === other.version &&
+        sameLists(one.places, other.places, (x, y) => byPlace(x, y) === 0 && x.path === y.path),
+    )
+  );
+}
+
+function sameLists<T>(a: readonly T[], b: readonly T[], same: (one: T, other: T) => boolean): boolean {
+  return a.length === b.length && a.every((one, index) => same(one, b[index] as T));
 }
 
 function trimmed(route: string): string {

@@ -9,7 +9,7 @@ import { modifiedAt, writePieces } from './write-document.ts';
 import { writeYaml } from './write-yaml.ts';
 
 /** One service for the page that lists them: `services.json`. */
-interface ServiceEntry {
+export interface ServiceEntry {
   service: string;
   route: string;
   title: string;
@@ -18,11 +18,15 @@ interface ServiceEntry {
   leftOut: Head['leftOut'];
 }
 
+/** Values as JSON: handing a thousand of them to a thread would hold up the event loop, handing over texts does not. */
 export interface PublishedService {
   /** Of all that follows: an equal one needs no writing. */
   digest: string;
-  head: Head;
-  entry: ServiceEntry;
+  service: string;
+  /** A Head. */
+  head: string;
+  /** A ServiceEntry. */
+  entry: string;
   written: PackedFragment;
 }
 
@@ -30,15 +34,18 @@ export interface PublishJob {
   kind: 'publish';
   to: DocumentFolders;
   digest: string;
-  head: Head;
+  generation: number;
+  /** A Head, as JSON. */
+  head: string;
   services: PublishedService[];
   /** ms since the Unix epoch. */
   now: number;
 }
 
 /** Writes all files of a document. Blocks: for a thread. Throws GATEWAY_DISK. */
-export function publishDocument({ to, digest, head, services, now }: PublishJob): void {
+export function publishDocument({ to, digest, generation, head: about, services, now }: PublishJob): void {
   try {
+    const head: Head = { generation, ...(JSON.parse(about) as Head) };
     const fragments = services.map(({ written }) => unpackFragment(written));
     writeServices(to.services, services, fragments, now);
     rmSync(to.merged, { recursive: true, force: true });
@@ -46,8 +53,8 @@ export function publishDocument({ to, digest, head, services, now }: PublishJob)
     const after = Math.max(...['openapi.json', 'openapi.yaml'].map((name) => modifiedAt(join(to.served, name))));
     const at = Math.max(now, (after + 1) * 1000);
     writeBoth(to.merged, head, fragments, at);
-    const list = { title: head.title, services: services.map(({ entry }) => entry) };
-    writePieces(join(to.merged, 'services.json'), [{ text: Buffer.from(JSON.stringify(list)) }], at);
+    const list = `{"title":${JSON.stringify(head.title)},"services":[${services.map(({ entry }) => entry).join(',')}]}`;
+    writePieces(join(to.merged, 'services.json'), [{ text: Buffer.from(list) }], at);
     writeFileSync(join(to.merged, 'digest'), digest);
   } catch (cause) {
     throw new McpError('GATEWAY_DISK', `the documents can't be written: ${(cause as Error).message.slice(0, 200)}`, {
@@ -64,19 +71,19 @@ type Fragment = ReturnType<typeof unpackFragment>;
 const held = new Map<string, string>();
 
 function writeServices(dir: string, services: readonly PublishedService[], fragments: Fragment[], now: number): void {
-  const names = new Set(services.map(({ entry }) => entry.service));
+  const names = new Set(services.map(({ service }) => service));
   makeDirectory(dir);
   for (const name of readdirSync(dir)) {
     if (names.has(name)) continue;
     held.delete(join(dir, name));
     rmSync(join(dir, name), { recursive: true, force: true });
   }
-  services.forEach(({ entry, digest, head }, index) => {
-    const folder = join(dir, entry.service);
+  services.forEach(({ service, digest, head }, index) => {
+    const folder = join(dir, service);
     const fragment = fragments[index];
     if (fragment === undefined || held.get(folder) === digest) return;
     makeDirectory(folder);
-    writeBoth(folder, head, [fragment], now);
+    writeBoth(folder, JSON.parse(head) as Head, [fragment], now);
     held.set(folder, digest);
   });
 }

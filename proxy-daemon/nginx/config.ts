@@ -9,41 +9,24 @@
 import type { Route, RouteInstance, RouteTable } from '../routes/route-table.ts';
 import { endpointOf } from '../routes/route-table.ts';
 import type { Argument, Directive } from './emit.ts';
-import { block, directive, entry, lasting, nginxText } from './emit.ts';
+import { block, directive, lasting } from './emit.ts';
+import { basics, mainParts, type NginxSettings, proxyDefaults, requestMaps } from './http-parts.ts';
 import type { GatewayPaths } from './paths.ts';
 import { hashSizes, routeMaps, upstreamName } from './route-maps.ts';
-import { serverLocations } from './server-locations.ts';
-
-export interface NginxSettings {
-  listen: { address: string; port: number };
-  paths: GatewayPaths;
-  /** User of the worker processes; null: the one that starts nginx. */
-  user: string | null;
-  workers: number;
-  /** Old workers are ended this long after a reload even if requests are in flight, ms. */
-  shutdownTimeoutMs: number;
-  /** Whether this nginx can serve files that are compressed already. */
-  gzipStatic: boolean;
-}
+import { plainLocations, serverLocations } from './server-locations.ts';
 
 export function makeNginxConfig(table: RouteTable, settings: NginxSettings): Directive[] {
-  const { paths, user, workers } = settings;
-  return [
-    ...(user === null ? [] : [directive('user', user)]),
-    directive('worker_processes', workers),
-    directive('worker_rlimit_nofile', 16_384),
-    directive('worker_shutdown_timeout', `${Math.ceil(settings.shutdownTimeoutMs)}ms`),
-    directive('daemon', 'on'),
-    directive('pid', paths.pid),
-    directive('error_log', paths.errorLog, 'warn'),
-    block('events', [], [directive('worker_connections', 4096)]),
-    block('http', [], makeHttp(table, settings)),
-  ];
+  return [...mainParts(settings), block('http', [], makeHttp(table, settings))];
 }
 
-const fixedParts = lasting((paths: GatewayPaths) => [...basics(paths.temp), ...proxyDefaults(), ...requestMaps()]);
-const locationsOf = lasting((paths: GatewayPaths) => serverLocations(paths, true));
-const locationsUnpacked = lasting((paths: GatewayPaths) => serverLocations(paths, false));
+const fixedParts = lasting((paths: GatewayPaths) => [
+  ...basics(paths.temp),
+  ...proxyDefaults(),
+  directive('proxy_next_upstream_tries', 3),
+  ...requestMaps(),
+]);
+const locationsOf = lasting((paths: GatewayPaths) => serverLocations(paths, true, plainLocations(paths)));
+const locationsUnpacked = lasting((paths: GatewayPaths) => serverLocations(paths, false, plainLocations(paths)));
 const upstreamOf = lasting((route: Route) => [makeUpstream(route)]);
 
 /** A service without an instance that gets traffic has no upstream: nginx refuses an empty one. */
@@ -87,87 +70,4 @@ function makeUpstream(route: Route): Directive {
       directive('keepalive_timeout', '4s'),
     ],
   );
-}
-
-function basics(temp: string): Directive[] {
-  return [
-    block(
-      'types',
-      [],
-      [
-        directive('text/html', 'html'),
-        directive('text/css', 'css'),
-        directive('application/javascript', 'js'),
-        directive('application/json', 'json', 'map'),
-        directive('application/yaml', 'yaml'),
-        directive('image/png', 'png'),
-      ],
-    ),
-    directive('default_type', 'application/octet-stream'),
-    directive('charset', 'utf-8'),
-    directive('charset_types', 'text/css', 'application/javascript', 'application/yaml'),
-    directive('access_log', 'off'),
-    directive('server_tokens', 'off'),
-    directive('absolute_redirect', 'off'),
-    directive('merge_slashes', 'off'),
-    directive('sendfile', 'on'),
-    directive('tcp_nopush', 'on'),
-    directive('keepalive_timeout', '75s'),
-    directive('keepalive_requests', 100_000),
-    directive('client_max_body_size', '16m'),
-    directive('client_header_timeout', '15s'),
-    directive('client_body_temp_path', `${temp}/body`),
-    directive('proxy_temp_path', `${temp}/proxy`),
-    directive('fastcgi_temp_path', `${temp}/fastcgi`),
-    directive('uwsgi_temp_path', `${temp}/uwsgi`),
-    directive('scgi_temp_path', `${temp}/scgi`),
-  ];
-}
-
-function proxyDefaults(): Directive[] {
-  const header = (name: string, value: Argument) => directive('proxy_set_header', name, value);
-  return [
-    directive('proxy_http_version', '1.1'),
-    directive('proxy_connect_timeout', '2s'),
-    directive('proxy_read_timeout', '60s'),
-    directive('proxy_send_timeout', '60s'),
-    // Without `non_idempotent` a POST is tried elsewhere only if it was not sent at all.
-    directive('proxy_next_upstream', 'error', 'timeout'),
-    directive('proxy_next_upstream_tries', 3),
-    directive('proxy_next_upstream_timeout', '10s'),
-    directive('proxy_hide_header', 'X-MCP-Generation'),
-    directive('proxy_hide_header', 'X-Request-Id'),
-    header('Host', nginxText`$http_host`),
-    header('Connection', nginxText`$mcp_connection`),
-    header('Upgrade', nginxText`$http_upgrade`),
-    header('X-Forwarded-For', nginxText`$proxy_add_x_forwarded_for`),
-    header('X-Forwarded-Proto', nginxText`$scheme`),
-    header('X-Forwarded-Host', nginxText`$http_host`),
-    header('X-Forwarded-Prefix', nginxText`$mcp_prefix`),
-    header('X-Request-Id', nginxText`$mcp_request_id`),
-  ];
-}
-
-function requestMaps(): Directive[] {
-  return [
-    block(
-      'map',
-      [nginxText`$http_upgrade`, nginxText`$mcp_connection`],
-      [directive('default', 'upgrade'), directive('', '')],
-    ),
-    block(
-      'map',
-      [nginxText`$http_x_request_id`, nginxText`$mcp_request_id`],
-      [
-        directive('default', nginxText`$request_id`),
-        entry(nginxText`~^[A-Za-z0-9._-]{1,64}$`, nginxText`$http_x_request_id`),
-      ],
-    ),
-    // Dot segments, plain or encoded: what nginx matched is then not what the backend would be sent.
-    block(
-      'map',
-      [nginxText`$request_uri`, nginxText`$mcp_odd_path`],
-      [directive('default', ''), entry(nginxText`~*^[^?]*(?:/|%2f)(?:\.|%2e){1,2}(?:/|%2f|\?|$)`, 1)],
-    ),
-  ];
 }

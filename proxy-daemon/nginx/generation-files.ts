@@ -1,5 +1,6 @@
 /** The files of one generation: the 404 answer. Written before the configuration that names it. */
 import { readdir, rm, writeFile } from 'node:fs/promises';
+import { isMcpError, McpError } from '../../specs/errors.ts';
 import { makeDirectory } from '../files.ts';
 import type { RouteTable } from '../routes/route-table.ts';
 import type { GatewayPaths } from './paths.ts';
@@ -8,6 +9,17 @@ export async function writeGenerationFiles(paths: GatewayPaths, generation: numb
   const files = paths.generation(generation);
   makeDirectory(files.dir);
   await writeFile(files.notFound, notFoundAnswer(table, generation), { mode: 0o644 });
+}
+
+/** What is said where the disk takes no more. */
+export function diskError(error: unknown): McpError {
+  if (isMcpError(error)) return error;
+  const said = error instanceof Error ? error.message : String(error);
+  return new McpError('GATEWAY_DISK', `the new configuration can't be written: ${said}`, {
+    cause: error,
+    retryable: true,
+    hint: 'The last good one stays. Is the disk full?',
+  });
 }
 
 /** Removes the files of all generations before `oldest`, which nobody can be reading any more. */

@@ -39,8 +39,8 @@ export class NginxProcess {
     return runNginx(['-t', '-q', '-c', config], this.#options.paths.dir);
   }
 
-  /** Starts a master with the current configuration. Rejects with GATEWAY_NGINX_START. */
-  async start(generation: number): Promise<void> {
+  /** Starts a master with the current configuration; null: whichever generation that has. Rejects with GATEWAY_NGINX_START. */
+  async start(generation: number | null): Promise<void> {
     const { paths } = this.#options;
     for (const orphan of findOrphans(paths)) signal(orphan, 'SIGQUIT');
     const run = await runNginx(['-c', paths.config], paths.dir);
@@ -61,6 +61,13 @@ export class NginxProcess {
     return signal(master, 'SIGHUP') ? old : null;
   }
 
+  /** All workers there are: leaving ones, and those that lost their master, too. */
+  everyWorker(): number[] {
+    const master = this.master();
+    const own = master === null ? [] : workersOf(master).map(({ pid }) => pid);
+    return [...own, ...findOrphans(this.#options.paths)];
+  }
+
   /** Workers that take connections. */
   workers(): number[] {
     const master = this.master();
@@ -69,9 +76,9 @@ export class NginxProcess {
 
   /**
    * Resolves when `generation` answers and none of the `old` workers takes connections any more. Rejects with
-   * GATEWAY_RELOAD_FAILED where that does not come about.
+   * GATEWAY_RELOAD_FAILED where that does not come about. Null: any generation will do.
    */
-  awaitReload(generation: number, old: readonly number[]): Promise<void> {
+  awaitReload(generation: number | null, old: readonly number[]): Promise<void> {
     return this.#awaitSwitch(generation, old);
   }
 
@@ -101,7 +108,7 @@ export class NginxProcess {
     return master === null ? 0 : workersOf(master).filter(({ leaving }) => leaving).length;
   }
 
-  async #awaitSwitch(generation: number, old: readonly number[]): Promise<void> {
+  async #awaitSwitch(generation: number | null, old: readonly number[]): Promise<void> {
     const { clock } = this.#options;
     const deadline = clock.monotonic() + switchDeadlineMs;
     let answered = '';
@@ -109,16 +116,14 @@ export class NginxProcess {
       const accepting = new Set(this.workers());
       if (accepting.size > 0 && !old.some((pid) => accepting.has(pid))) {
         answered = await this.#answeringGeneration();
-        if (answered === String(generation)) {
-          this.adopt(generation);
-          return;
-        }
+        if (generation !== null && answered === String(generation)) this.adopt(generation);
+        if (generation === null ? answered !== '' : answered === String(generation)) return;
       }
       await clock.sleep(pollMs);
     }
     throw new McpError(
       'GATEWAY_RELOAD_FAILED',
-      `nginx did not switch to generation ${generation} within ${switchDeadlineMs / 1000} s (${answered || 'nothing'} answers)`,
+      `nginx did not switch to ${generation === null ? 'the new configuration' : `generation ${generation}`} within ${switchDeadlineMs / 1000} s (${answered || 'nothing'} answers)`,
       { retryable: true, hint: 'See logs/error.log in the gateway directory.' },
     );
   }
@@ -139,6 +144,13 @@ export class NginxProcess {
       asked.end();
     });
   }
+}
+
+/** What is said where `nginx -t` refuses a configuration. */
+export function configRejected(output: string): McpError {
+  return new McpError('GATEWAY_CONFIG_REJECTED', `nginx refuses the new configuration: ${output}`, {
+    hint: 'The last good one stays. The refused one is nginx.conf.candidate in the gateway directory.',
+  });
 }
 
 function acceptingWorkers(master: number): number[] {

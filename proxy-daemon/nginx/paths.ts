@@ -21,6 +21,11 @@ export interface GatewayPaths {
   generations: string;
   /** What the daemon remembers over a restart. */
   memory: string;
+  /** Dynamic mode: nginx's Lua code, and the route tables that it starts with. */
+  lua: string;
+  tables: string;
+  /** Figures by version, as the pages and the controller read them. */
+  trafficJson: string;
   generation(generation: number | typeof generationMark): GenerationPaths;
 }
 
@@ -47,6 +52,9 @@ export function gatewayPaths(dir: string): GatewayPaths {
     documents: { all: documents, current: join(documents, 'current'), services: join(documents, 'services') },
     generations,
     memory: join(dir, 'last-good.json'),
+    lua: join(dir, 'lua'),
+    tables: join(dir, 'tables'),
+    trafficJson: join(dir, 'www', 'status', 'traffic.json'),
     generation: (generation) => {
       const own = join(generations, String(generation));
       return {

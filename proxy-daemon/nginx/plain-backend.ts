@@ -2,17 +2,17 @@
  * Plain mode: each generation is a configuration file of its own. Candidate written, checked by `nginx -t`, renamed into
  * place, SIGHUP, then waited for until the new workers alone answer.
  */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import type { Clock } from '../../registrar/clock.ts';
-import { isMcpError, McpError } from '../../specs/errors.ts';
 import type { MergedDocument } from '../document-source.ts';
 import { replaceFile } from '../files.ts';
-import type { GatewayBackend, Publication, PublicationTimes } from '../gateway-backend.ts';
+import type { GatewayBackend, Publication, PublicationTimes, TableUse } from '../gateway-backend.ts';
 import type { RouteTable } from '../routes/route-table.ts';
 import { makeNginxConfig } from './config.ts';
+import { configurationInPlace, plainHeader } from './configuration-in-place.ts';
 import { emit } from './emit.ts';
-import { removeGenerationsBefore, writeGenerationFiles } from './generation-files.ts';
-import { NginxProcess } from './nginx-process.ts';
+import { diskError, removeGenerationsBefore, writeGenerationFiles } from './generation-files.ts';
+import { configRejected, NginxProcess } from './nginx-process.ts';
 import { type GatewayPaths, gatewayPaths, generationMark } from './paths.ts';
 import { canServePacked } from './run-nginx.ts';
 import { servedDocument, writeDocument } from './served-document.ts';
@@ -32,6 +32,7 @@ const drainBounds = { min: 1000, max: 300_000 };
 
 export class PlainBackend implements GatewayBackend {
   readonly mode = 'plain';
+  readonly reloads = true;
   readonly #options: PlainBackendOptions;
   readonly #paths: GatewayPaths;
   readonly #nginx: NginxProcess;
@@ -49,17 +50,18 @@ export class PlainBackend implements GatewayBackend {
     installStaticFiles(this.#paths);
     this.#user = workerUser(options.dir);
     this.#nginx = new NginxProcess({ paths: this.#paths, listen: options.listen, clock: options.clock });
-    const text = readOrEmpty(this.#paths.config);
-    const header = /^# generation (\d+), document ([0-9a-f]*)\n/.exec(text);
-    this.#generation = Number(header?.[1] ?? 0);
-    this.#served = { config: withoutHeader(text), document: header?.[2] ?? '' };
+    const { mode, generation, document, text } = configurationInPlace(this.#paths);
+    this.#generation = mode === 'plain' ? generation : 0;
+    this.#served = { config: withoutHeader(text), document };
   }
 
   async start(): Promise<number> {
-    if (this.#generation === 0) return 0;
-    if (this.#nginx.master() === null) await this.#nginx.start(this.#generation);
-    else this.#nginx.adopt(this.#generation);
-    return this.#generation;
+    // What dynamic mode left there is served until the first publication.
+    const { generation } = configurationInPlace(this.#paths);
+    if (generation === 0) return 0;
+    if (this.#nginx.master() === null) await this.#nginx.start(this.#generation || null);
+    else this.#nginx.adopt(generation);
+    return generation;
   }
 
   lastDocument(): MergedDocument | null {
@@ -75,7 +77,7 @@ export class PlainBackend implements GatewayBackend {
     const { clock } = this.#options;
     const started = clock.monotonic();
     const config = numbered(this.#render(publication), generation);
-    this.#writeCandidate(`${header(generation, publication.document.digest)}${config}`);
+    this.#writeCandidate(`${plainHeader(generation, publication.document.digest)}${config}`);
     const testing = this.#nginx.test(this.#paths.candidate);
     // The check does not look into the files that the configuration names, so they are written meanwhile.
     const files = this.#writeFiles(generation, publication).then(
@@ -84,7 +86,7 @@ export class PlainBackend implements GatewayBackend {
     );
     const [test, written] = await Promise.all([testing, files]);
     if ('error' in written) throw diskError(written.error);
-    if (!test.ok) throw rejected(test.output);
+    if (!test.ok) throw configRejected(test.output);
 
     written.show();
     renameSync(this.#paths.candidate, this.#paths.config);
@@ -118,6 +120,21 @@ export class PlainBackend implements GatewayBackend {
     return true;
   }
 
+  /** Which requests are in flight is known from the worker processes. */
+  async observe(): Promise<void> {}
+
+  async traffic(): Promise<null> {
+    return null;
+  }
+
+  tables(): readonly TableUse[] {
+    return [];
+  }
+
+  alarm(): string {
+    return '';
+  }
+
   /** Resolves with what puts the document in its place. */
   async #writeFiles(generation: number, { table, document }: Publication): Promise<() => void> {
     const [show] = await Promise.all([
@@ -137,7 +154,7 @@ export class PlainBackend implements GatewayBackend {
   }
 
   #textInPlace(): string {
-    return `${header(this.#generation, this.#served.document)}${this.#served.config}`;
+    return `${plainHeader(this.#generation, this.#served.document)}${this.#served.config}`;
   }
 
   #render({ table, drainTimeoutMs }: Publication): string {
@@ -159,11 +176,6 @@ export class PlainBackend implements GatewayBackend {
   }
 }
 
-/** Says what the file is, for people and for the next daemon. */
-function header(generation: number, digest: string): string {
-  return `# generation ${generation}, document ${digest}\n# Written by the gateway: changes made here are lost.\n`;
-}
-
 /** The text of a configuration that has its number. */
 function numbered(config: string, generation: number): string {
   return config.replaceAll(generationMark, String(generation));
@@ -174,28 +186,4 @@ function withoutHeader(text: string): string {
     .split('\n')
     .filter((line) => !line.startsWith('#'))
     .join('\n');
-}
-
-function rejected(output: string): McpError {
-  return new McpError('GATEWAY_CONFIG_REJECTED', `nginx refuses the new configuration: ${output}`, {
-    hint: 'The last good one stays. The refused one is nginx.conf.candidate in the gateway directory.',
-  });
-}
-
-function diskError(error: unknown): McpError {
-  if (isMcpError(error)) return error;
-  const said = error instanceof Error ? error.message : String(error);
-  return new McpError('GATEWAY_DISK', `the new configuration can't be written: ${said}`, {
-    cause: error,
-    retryable: true,
-    hint: 'The last good one stays. Is the disk full?',
-  });
-}
-
-function readOrEmpty(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 }

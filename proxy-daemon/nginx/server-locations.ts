@@ -9,22 +9,45 @@ import { type GatewayPaths, generationMark } from './paths.ts';
 const pagePolicy =
   "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'self'";
 
+/** What a mode answers in its own way. */
+export interface ModeLocations {
+  /** To be said in each of the gateway's own locations before anything else. */
+  prelude: Directive[];
+  /** The generation that is served. */
+  generation: Argument;
+  notFound: Directive[];
+  /** The locations that lead to the services. */
+  proxied: Directive[];
+}
+
+/** A generation is a configuration of its own, so all of it is literal. */
+export function plainLocations(paths: GatewayPaths): ModeLocations {
+  const { notFound } = paths.generation(generationMark);
+  return {
+    prelude: [],
+    generation: generationMark,
+    notFound: [directive('alias', notFound)],
+    proxied: [block('location', ['/'], proxied())],
+  };
+}
+
 /** `gzipStatic`: see NginxSettings. */
-export function serverLocations(paths: GatewayPaths, gzipStatic: boolean): Directive[] {
-  const files = paths.generation(generationMark);
+export function serverLocations(paths: GatewayPaths, gzipStatic: boolean, mode: ModeLocations): Directive[] {
   const ownHeaders = [
-    header('X-MCP-Generation', generationMark),
+    ...mode.prelude,
+    header('X-MCP-Generation', mode.generation),
     header('X-Request-Id', nginxText`$mcp_request_id`),
     header('X-Content-Type-Options', 'nosniff'),
   ];
   const page = [...ownHeaders, header('Content-Security-Policy', pagePolicy), directive('gzip', 'on'), gzipTypes];
   return [
-    ...ownHeaders,
+    ...ownHeaders.filter((one) => !mode.prelude.includes(one)),
     directive('error_page', 404, '/_mcp/not-found'),
     ...gatewayErrors.map(({ status }) => directive('error_page', status, `@mcp_${status}`)),
     exact('/healthz', [
+      ...mode.prelude,
       directive('default_type', 'application/json'),
-      directive('return', 200, `{"status":"ok","generation":${generationMark}}`),
+      directive('return', 200, healthAnswer(mode.generation)),
     ]),
     ...documentLocations(paths, gzipStatic, ownHeaders, page),
     exact('/status', [
@@ -33,17 +56,18 @@ export function serverLocations(paths: GatewayPaths, gzipStatic: boolean): Direc
       directive('default_type', 'text/html'),
       directive('alias', `${paths.www}/status/index.html`),
     ]),
-    exact('/status/', [directive('return', 308, '/status')]),
+    exact('/status/', [...mode.prelude, directive('return', 308, '/status')]),
     block('location', ['^~', '/status/'], [...page, directive('alias', `${paths.www}/status/`)]),
     exact('/status.json', [...ownHeaders, header('Cache-Control', 'no-store'), directive('alias', paths.statusJson)]),
     exact('/_mcp/not-found', [
+      ...mode.prelude,
       directive('internal'),
       block('types', [], []),
       directive('default_type', 'application/json'),
-      directive('alias', files.notFound),
+      ...mode.notFound,
     ]),
-    ...gatewayErrors.map(errorLocation),
-    block('location', ['/'], proxied()),
+    ...gatewayErrors.map((error) => errorLocation(error, mode.prelude)),
+    ...mode.proxied,
   ];
 }
 
@@ -61,6 +85,12 @@ function proxied(): Directive[] {
     refuse(nginxText`$mcp_upstream`, '=', '', 503),
     directive('proxy_pass', nginxText`http://$mcp_upstream$mcp_rest`),
   ];
+}
+
+function healthAnswer(generation: Argument): Argument {
+  return typeof generation === 'object'
+    ? { expression: `{"status":"ok","generation":${generation.expression}}` }
+    : `{"status":"ok","generation":${generation}}`;
 }
 
 interface GatewayError {
@@ -94,13 +124,14 @@ const gatewayErrors: GatewayError[] = [
   { status: 504, code: 'BACKEND_TIMEOUT', message: 'The service did not answer in time', hint: 'See /status.' },
 ];
 
-function errorLocation({ status, code, message, hint }: GatewayError): Directive {
+function errorLocation({ status, code, message, hint }: GatewayError, prelude: Directive[]): Directive {
   const body = JSON.stringify({ code, message, service: 'SERVICE', hint, requestId: 'REQUEST' });
   const [before = '', middle = '', after = ''] = body.split(/"SERVICE"|"REQUEST"/);
   return block(
     'location',
     [`@mcp_${status}`],
     [
+      ...prelude,
       directive('default_type', 'application/json'),
       directive('return', status, nginxText`{"error":${before}"$mcp_service"${middle}"$mcp_request_id"${after}}`),
     ],

@@ -1,7 +1,8 @@
 /**
  * The gateway's pages, copied into its directory: nginx goes on serving them whatever becomes of the project's own folder.
  */
-import { readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeDirectory, replaceFile } from '../files.ts';
@@ -29,4 +30,20 @@ export function installStaticFiles(paths: GatewayPaths): void {
     makeDirectory(dirname(target));
     replaceFile(target, readFileSync(from));
   }
+}
+
+const luaSources = fileURLToPath(new URL('./lua/', import.meta.url));
+
+/** Copies nginx's Lua code likewise. Gives the digest of all of it: other code needs a reload. */
+export function installLua(paths: GatewayPaths): string {
+  const hash = createHash('sha256');
+  const names = readdirSync(luaSources, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.lua'));
+  for (const name of names.sort()) {
+    const target = join(paths.lua, name);
+    const source = readFileSync(join(luaSources, name));
+    makeDirectory(dirname(target));
+    replaceFile(target, source);
+    hash.update(`${name}\n`).update(source);
+  }
+  return hash.digest('hex').slice(0, 16);
 }

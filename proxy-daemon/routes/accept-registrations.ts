@@ -1,8 +1,8 @@
 /** Which registrations are instances that can be routed to. Pure. */
-import type { Service } from '../../specs/nouns.ts';
 import type { KnownInstance, LiveRegistration, Rejected } from './route-table.ts';
 import { byText, endpointOf } from './route-table.ts';
-import { endpointProblem } from './safe-values.ts';
+import type { RoutedService } from './routed-services.ts';
+import { endpointProblem, versionProblem } from './safe-values.ts';
 
 /** Leaves out what can't be routed to, and of two registrations of one endpoint in a service the older one. */
 export function acceptRegistrations(
@@ -25,13 +25,18 @@ export function acceptRegistrations(
   return [...newest.values()].sort((a, b) => byText(a.path, b.path));
 }
 
+/** Our own agents check what they register, so their word counts more than any foreign one. */
 function isNewer(a: LiveRegistration, b: LiveRegistration): boolean {
+  if (!a.foreign !== !b.foreign) return !a.foreign;
   return (a.mzxid - b.mzxid || byText(a.path, b.path)) > 0;
 }
 
 function superseded(a: LiveRegistration, b: LiveRegistration): Rejected {
   const [older, newer] = isNewer(a, b) ? [b, a] : [a, b];
-  return { path: older.path, reason: `${newer.path} is a newer registration of ${endpointOf(newer.record)}` };
+  const endpoint = endpointOf(newer.record);
+  const isOurs = older.foreign !== undefined && newer.foreign === undefined;
+  const how = isOurs ? `registers ${endpoint} natively` : `is a newer registration of ${endpoint}`;
+  return { path: older.path, reason: `${newer.path} ${how}` };
 }
 
 interface EndpointFacts {
@@ -43,27 +48,40 @@ interface EndpointFacts {
 
 // A registration object never changes, so what follows from it is worked out once.
 const facts = new WeakMap<LiveRegistration, EndpointFacts>();
-const instances = new WeakMap<LiveRegistration, { instance: KnownInstance; declaration: Service | null }>();
+const instances = new WeakMap<LiveRegistration, { instance: KnownInstance; declaration: RoutedService | null }>();
 
 function endpointFacts(registration: LiveRegistration): EndpointFacts {
   const known = facts.get(registration);
   if (known) return known;
-  const { service, address, port } = registration.record;
+  const { service, version, address, port } = registration.record;
   const key = `${service} ${endpointOf(registration.record)}`;
-  const made = { problem: endpointProblem(address, port), key };
+  const made = { problem: endpointProblem(address, port) || versionProblem(version), key };
   facts.set(registration, made);
   return made;
 }
 
 /** The instance that a registration stands for: the same object as long as the registration and the declaration are. */
-export function asKnown(registration: LiveRegistration, declaration: Service | null): KnownInstance {
+export function asKnown(registration: LiveRegistration, declaration: RoutedService | null): KnownInstance {
   const known = instances.get(registration);
   if (known && known.declaration === declaration) return known.instance;
-  const { path, record } = registration;
-  const { service, version, machine, address, port } = record;
+  const { path, record, foreign } = registration;
+  const { service, version, machine, address, port, zone } = record;
   const document = record.document ?? declaration?.document ?? null;
   const declared = declaration !== null;
-  const instance = { path, service, version, machine, address, port, document, declared, missingSince: null };
+  const placed = zone === undefined ? {} : { zone };
+  const instance = {
+    path,
+    service,
+    version,
+    machine,
+    address,
+    port,
+    ...placed,
+    document,
+    declared,
+    missingSince: null,
+    ...(foreign && { foreign }),
+  };
   instances.set(registration, { instance, declaration });
   return instance;
 }

@@ -29,6 +29,10 @@ export interface LossInput {
   wantsAny: boolean;
   /** Paths of missing instances that did not answer a probe. */
   dead: ReadonlySet<string>;
+  /** zxid of this reading. */
+  asOf: number;
+  /** The zxid at which an operator let go of what was missing of a service; undefined: nobody did. */
+  released: (service: string) => number | undefined;
   now: number;
   limits: LossLimits;
 }
@@ -74,7 +78,12 @@ function unannounced(input: LossInput): KnownInstance[] {
   const occupied = new Set(input.registered.map(({ record }) => endpointOf(record)));
   const gone = vanished
     .filter((instance) => !occupied.has(endpointOf(instance)))
-    .map((instance) => ({ ...instance, missingSince: instance.missingSince ?? input.now }))
+    .map((instance) => ({
+      ...instance,
+      missingSince: instance.missingSince ?? input.now,
+      missingAsOf: instance.missingAsOf ?? input.asOf,
+    }))
+    .filter(({ service, missingAsOf }) => !((input.released(service) ?? -1) >= missingAsOf))
     .sort((a, b) => a.missingSince - b.missingSince || byText(a.path, b.path));
 
   const liveOf = countBy(input.live, versionKey);

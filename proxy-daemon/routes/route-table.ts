@@ -1,5 +1,15 @@
 /** The routes as one value: what the gateway should serve, and why each instance gets its share or none. Plain JSON. */
 import type { RegistrationRecord } from '../../registrar/records.ts';
+import type { ForeignDialect, ProxySpec } from '../../specs/nouns.ts';
+
+/** What makes a registration one of somebody else's software. */
+interface ForeignMark {
+  dialect: ForeignDialect;
+  /** Why it must get no new request, in its dialect's words; empty where it may. */
+  says: string;
+  /** Share of its version's traffic, relative to the version's other instances. */
+  factor: number;
+}
 
 /** A valid registration as the registry holds it. */
 export interface LiveRegistration {
@@ -8,6 +18,8 @@ export interface LiveRegistration {
   record: RegistrationRecord;
   /** zxid of its last change. */
   mzxid: number;
+  /** Absent for the native dialect. */
+  foreign?: ForeignMark;
 }
 
 /** Something registered that is not routed to, with the reason for its registrar and for people. */
@@ -28,9 +40,14 @@ export interface RouteInstance {
   version: string;
   address: string;
   port: number;
+  zone?: string;
   state: InstanceState;
   /** Relative to the route's other instances; 0: gets no traffic. */
   weight: number;
+  /** Absent for the native dialect. */
+  dialect?: ForeignDialect;
+  /** Why it must get no new request, in its dialect's words. */
+  says?: string;
 }
 
 interface RouteVersion {
@@ -51,6 +68,10 @@ export interface Route {
   document: string | null;
   versions: RouteVersion[];
   instances: RouteInstance[];
+  /** How its instances are to be talked to, as far as the service says. */
+  proxy?: ProxySpec;
+  /** How long connections that last may go on at an instance that gets no new requests, ms. */
+  drainTimeoutMs?: number;
   /** Why vanished instances are kept; empty while none is. */
   holding: string;
 }
@@ -64,10 +85,15 @@ export interface KnownInstance {
   address: string;
   port: number;
   document: string | null;
+  zone?: string;
   /** Its service was declared when it was last seen. */
   declared: boolean;
   /** ms since the Unix epoch; null while it is registered. */
   missingSince: number | null;
+  /** Absent for the native dialect. */
+  foreign?: ForeignMark;
+  /** zxid of the reading that it was first missing in; a release that speaks of it lets it go. */
+  missingAsOf?: number;
 }
 
 export interface RouteTable {
@@ -86,6 +112,11 @@ export function endpointOf(instance: { address: string; port: number }): string 
   return instance.address.includes(':')
     ? `[${instance.address}]:${instance.port}`
     : `${instance.address}:${instance.port}`;
+}
+
+/** Order of routes: longest prefix first, then by name. */
+export function byPrefix(a: { prefix: string }, b: { prefix: string }): number {
+  return b.prefix.length - a.prefix.length || byText(a.prefix, b.prefix);
 }
 
 /** Order of strings that is the same on every machine, whatever its locale. */

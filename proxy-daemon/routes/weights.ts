@@ -87,7 +87,8 @@ function approximated(fractions: readonly Fraction[]): number[] {
   );
 }
 
-function gcd(a: number, b: number): number {
+/** Greatest common divisor; that of 0 and n is n. */
+export function gcd(a: number, b: number): number {
   let [x, y] = [a, b];
   while (y !== 0) [x, y] = [y, x % y];
   return x;

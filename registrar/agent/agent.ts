@@ -7,7 +7,7 @@ import { McpError } from '../../specs/errors.ts';
 import type { Clock } from '../clock.ts';
 import { paths } from '../layout.ts';
 import { SessionKeeper } from '../recipes/session-keeper.ts';
-import type { AgentRecord, AssignmentRecord, MachineState } from '../records.ts';
+import type { AgentRecord, AssignmentRecord, MachineState, QuarantineRecord } from '../records.ts';
 import type { ConnectRegistry } from '../registry-client.ts';
 import { codecs, encode } from '../store/codecs.ts';
 import { agentWord, type InstanceView, runsTheSame } from './agent-records.ts';
@@ -104,6 +104,8 @@ class Agent {
   /** Why this agent itself lets the instance drain; the assignment may want it too. */
   #leaving: string | null = null;
   #said: AgentRecord | null = null;
+  /** Why a gateway leaves this machine's registration out; empty where none says so. */
+  #leftOut = '';
 
   constructor(options: AgentOptions) {
     const { config, connect, clock, log, timing, host } = options;
@@ -175,6 +177,7 @@ class Agent {
   async #apply(world: AgentWorld): Promise<void> {
     if (world.ledger !== 'here') return this.#notHere(world);
     this.#notHereSince = null;
+    this.#hear(world.quarantine);
     this.#known = true;
     const { assignment, config, state } = world;
     this.#leaves = state === 'deleting';
@@ -292,6 +295,20 @@ class Agent {
     await this.#registration.drained(this.#assignment?.drainTimeoutMs ?? 0, signal);
   }
 
+  /** A gateway's word counts as long as it is about what is registered now. */
+  #hear(word: QuarantineRecord | null): void {
+    const { assignment } = this.#instance ?? {};
+    const { uuid } = this.#options.config;
+    const path = assignment && paths.registration(assignment.service, assignment.version.version, uuid);
+    const leftOut = word && word.path === path ? `left out by ${word.gateway}: ${word.reason}` : '';
+    if (leftOut === this.#leftOut) return;
+    this.#leftOut = leftOut;
+    const { log } = this.#options;
+    if (leftOut === '') log.info('the registration is left out no more');
+    else log.error({ path, reason: leftOut }, 'the registration gets no requests');
+    this.#publish();
+  }
+
   /** Says in the registry what is so now. */
   #publish(): void {
     const { config, clock, log } = this.#options;
@@ -306,7 +323,7 @@ class Agent {
     const record: AgentRecord = {
       machine: config.uuid,
       phase,
-      reason: word.reason,
+      reason: word.registered === null ? word.reason : word.reason || this.#leftOut,
       at: before?.phase === phase ? before.at : clock.now(),
       ...(this.#assignment && { service: this.#assignment.service, version: this.#assignment.version.version }),
       starts: word.starts,

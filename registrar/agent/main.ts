@@ -92,6 +92,8 @@ export interface StandaloneAgentOptions {
   healthPath?: string;
   /** Path of its OpenAPI document. */
   document?: string;
+  /** Where it is, [a-z0-9-]{1,40}: gateways prefer instances of their own zone. */
+  zone?: string;
   /** The longest wait for requests in flight, ms. */
   drainTimeoutMs: number;
   clock: Clock;
@@ -106,9 +108,10 @@ const standaloneHealth = { intervalMs: 1_000, timeoutMs: 1_000, rise: 1, fall: 3
  */
 export async function runStandaloneAgent(options: StandaloneAgentOptions, signal: AbortSignal): Promise<void> {
   const { healthPath, ...rest } = options;
-  const { service, version, port, address } = rest;
+  const { service, version, port, address, zone = '-' } = rest;
   if (isIP(address) === 0) throw badConfig(`${address} is not an IP address`);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw badConfig(`${port} is not a port`);
+  if (!/^[a-z0-9-]{1,40}$/.test(zone)) throw badConfig(`${JSON.stringify(zone)} is not a zone`);
   for (const name of [service, version])
     if (!/^[a-zA-Z0-9][a-zA-Z0-9._+-]{0,63}$/.test(name)) throw badConfig(`${JSON.stringify(name)} is not a name`);
   const health: HealthCheck =

@@ -21,7 +21,7 @@ export class Registration {
   readonly #own: OwnNodes;
   readonly #client: () => RegistryClient | null;
   readonly #clock: Clock;
-  readonly #machine: { uuid: string; address: string };
+  readonly #machine: { uuid: string; address: string; zone?: string };
   #what: Registered | null = null;
   #state: RegistrationRecord['state'] | null = null;
 
@@ -29,7 +29,7 @@ export class Registration {
     own: OwnNodes,
     client: () => RegistryClient | null,
     clock: Clock,
-    machine: { uuid: string; address: string },
+    machine: { uuid: string; address: string; zone?: string },
   ) {
     this.#own = own;
     this.#client = client;
@@ -98,6 +98,7 @@ export class Registration {
       state,
       ...(what.document !== undefined && { document: what.document }),
       ...(what.version.digest !== undefined && { digest: what.version.digest }),
+      ...(this.#machine.zone !== undefined && { zone: this.#machine.zone }),
       at: this.#clock.now(),
     };
   }

@@ -80,6 +80,7 @@ export async function followWorld(watch: SessionWatch): Promise<void> {
 
 async function prepare({ client, machine, signal }: SessionWatch, onNotice: (notice: WatchNotice) => void) {
   await client.addWatch(paths.machine(machine), 'persistent-recursive', onNotice, { signal });
+  await client.addWatch(paths.quarantine(machine), 'persistent', onNotice, { signal });
   // A new session may be with a server that lags behind what the last one showed: an assignment must not seem to be gone.
   await client.sync(paths.machines, { signal });
 }

@@ -18,6 +18,7 @@ export interface StandaloneAgent {
   port: number;
   /** Path of its OpenAPI document. */
   document?: string;
+  zone?: string;
   health: HealthCheck;
   /** The longest wait, ms, for the gateways to let go of it. */
   drainTimeoutMs: number;

@@ -2,7 +2,7 @@
 import { isMcpError, type McpError } from '../../specs/errors.ts';
 import { paths } from '../layout.ts';
 import { readCluster } from '../recipes/format-registry.ts';
-import type { AssignmentRecord, MachineState } from '../records.ts';
+import type { AssignmentRecord, MachineState, QuarantineRecord } from '../records.ts';
 import type { RegistryClient, Zxid } from '../registry-client.ts';
 import { type Codec, codecs, decode } from '../store/codecs.ts';
 import type { MachineRights } from './machine-rights.ts';
@@ -17,6 +17,8 @@ export type AgentWorld =
       assignment: AssignmentRecord | string | null;
       /** Of the assigned service; where none was ever published, it is empty. */
       config: { values: ConfigValues; since: Zxid } | null;
+      /** A gateway's word that a registration of this machine is left out. */
+      quarantine: QuarantineRecord | null;
     }
   /** Our cluster's registry, without this machine. */
   | { ledger: 'missing' }
@@ -40,11 +42,13 @@ export async function readWorld(
   const state = await readState(client, paths.machine(machine), signal);
   if (state === 'missing') return { ledger: 'missing' };
   const assignment = await readAssignment(client, paths.assignment(machine), signal);
-  if (assignment === null || typeof assignment === 'string') return { ledger: 'here', state, assignment, config: null };
+  const quarantine = await readQuarantine(client, paths.quarantine(machine), signal);
+  const known = { ledger: 'here' as const, state, quarantine };
+  if (assignment === null || typeof assignment === 'string') return { ...known, assignment, config: null };
   await rights?.enter(client, assignment.key);
   const config = await read(client, codecs.config, paths.config(assignment.service), signal);
-  const known = config ? { values: config.value.values, since: config.since } : { values: {}, since: 0 };
-  return { ledger: 'here', state, assignment, config: known };
+  const values = config ? { values: config.value.values, since: config.since } : { values: {}, since: 0 };
+  return { ...known, assignment, config: values };
 }
 
 async function readState(client: RegistryClient, path: string, signal: AbortSignal) {
@@ -61,6 +65,16 @@ async function readAssignment(client: RegistryClient, path: string, signal: Abor
     return (await read(client, codecs.assignment, path, signal))?.value ?? null;
   } catch (error) {
     if (isMcpError(error, 'RECORD_INVALID')) return error.message;
+    throw error;
+  }
+}
+
+/** It only explains something: one that can't be understood, or may not be read, explains nothing. */
+async function readQuarantine(client: RegistryClient, path: string, signal: AbortSignal) {
+  try {
+    return (await read(client, codecs.quarantine, path, signal))?.value ?? null;
+  } catch (error) {
+    if (isMcpError(error, 'RECORD_INVALID', 'REGISTRY_NO_AUTH')) return null;
     throw error;
   }
 }

@@ -11,6 +11,31 @@ export function addressKind(text: string): AddressKind {
   return groups ? kindOfIpv6(groups) : 'not-an-address';
 }
 
+/**
+ * The one way to write an address: lower case, the longest run of two or more zero groups as `::` (RFC 5952); as it was where it
+ * is none. Programs differ about the other ways: nginx refuses `::` for a single group, and with it its whole configuration.
+ */
+export function canonicalAddress(text: string): string {
+  const groups = parseIpv6(text);
+  if (!groups) return text;
+  const parts = groups.map((group) => group.toString(16));
+  const longest = zeroRuns(groups).reduce((best, run) => (run.length > best.length ? run : best), { at: 0, length: 1 });
+  if (longest.length < 2) return parts.join(':');
+  return `${parts.slice(0, longest.at).join(':')}::${parts.slice(longest.at + longest.length).join(':')}`;
+}
+
+/** Where zero groups stand together, and how many. */
+function zeroRuns(groups: readonly number[]): { at: number; length: number }[] {
+  const runs: { at: number; length: number }[] = [];
+  for (const [index, group] of groups.entries()) {
+    const last = runs.at(-1);
+    if (group !== 0) continue;
+    if (last && last.at + last.length === index) last.length += 1;
+    else runs.push({ at: index, length: 1 });
+  }
+  return runs;
+}
+
 /** The four bytes, or null. */
 function parseIpv4(text: string): number[] | null {
   if (!/^(?:(?:0|[1-9]\d{0,2})\.){3}(?:0|[1-9]\d{0,2})$/.test(text)) return null;

@@ -3,10 +3,11 @@
  * configuration, so a record is built anew from fields that each match an allow-list; nothing else gets through. Pure, and
  * never throws.
  */
-import type { RegistrationRecord } from '../records.ts';
+
+import type { MachineRecord, RegistrationRecord } from '../records.ts';
 import type { Stat } from '../registry-client.ts';
-import { parseJson } from '../store/codecs.ts';
-import { addressKind } from './address.ts';
+import { canonicalAddress } from './address.ts';
+import { addressProblem, isPort, readFields } from './values.ts';
 
 export type ParsedRegistration =
   | { ok: true; record: RegistrationRecord }
@@ -25,8 +26,6 @@ const machinePattern = /^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$/;
 /** No empty part (`//host` would be another host) and none that climbs. */
 const documentPattern = /^\/(?:(?!\.{1,2}(?:\/|$))[0-9A-Za-z._~=%-]+(?:\/|$))*$/;
 const digestPattern = /^[0-9a-f]{64}$/;
-/** Keys that mean something to JavaScript itself. */
-const evilKeys = ['__proto__', 'constructor', 'prototype'];
 
 /**
  * Judges one node below /services. `allowLoopback`: the local environment, whose machines have loopback addresses; link-local
@@ -42,24 +41,28 @@ export function parseRegistration(
   const place = placeOf(path);
   if (place === null) return refused('the path is not /services/<service>/<version>/<machine>');
   if (stat.ephemeralOwner === null) return refused('the node is persistent: it would outlive its instance');
-  if (data.byteLength > maxBytes) return refused(`it has more than ${maxBytes} bytes`);
-  const parsed = parseJson(data);
-  if ('problem' in parsed) return refused(parsed.problem);
-  const { value } = parsed;
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) return refused('it is not a JSON object');
-  const evil = evilKeys.find((key) => Object.hasOwn(value, key));
-  if (evil !== undefined) return refused(`it has the key ${evil}`);
-  const fields = value as Record<string, unknown>;
+  const read = readFields(data, maxBytes);
+  if ('problem' in read) return refused(read.problem);
+  const { fields } = read;
   const problem = problemOf(fields, place, options.allowLoopback);
   return problem === null ? { ok: true, record: build(fields, place) } : refused(problem);
 }
 
 /**
- * Why a registration is not believed, given the address that the ledger has for its machine; null where it is. A machine can
- * only speak for itself: another machine's address would draw that machine's traffic, or blame it.
+ * Why a registration is not believed, given what the ledger says of its machine; null where it is. A machine can only speak for
+ * itself, and only as what it was claimed for: another's address or name would draw that one's traffic, or blame it. A machine
+ * that the ledger does not know is an agent that runs alone beside some process: it has no one to contradict it.
  */
-export function checkAgainstLedger(record: RegistrationRecord, machineAddress: string): string | null {
-  if (record.address === machineAddress) return null;
+export function ledgerProblem(
+  record: RegistrationRecord,
+  machine: Pick<MachineRecord, 'claim' | 'address'> | undefined,
+): string | null {
+  if (machine === undefined) return null;
+  const { claim, address } = machine;
+  if (claim && (claim.service !== record.service || claim.version !== record.version)) {
+    return `machine ${record.machine} is claimed for ${claim.service}@${claim.version}`;
+  }
+  if (address === undefined || canonicalAddress(address) === record.address) return null;
   return `address is not that of machine ${record.machine} in the ledger`;
 }
 
@@ -87,32 +90,13 @@ function problemOf(fields: Record<string, unknown>, place: Place, allowLoopback:
     (fields.state === 'up' || fields.state === 'draining' ? null : 'state is neither up nor draining') ??
     (isTime(fields.at) ? null : 'at is not a time in ms') ??
     optionalProblem(fields.document, isDocumentPath, 'document is not a plain absolute path') ??
-    optionalProblem(fields.digest, isDigest, 'digest is not 64 lower-case hex digits')
+    optionalProblem(fields.digest, isDigest, 'digest is not 64 lower-case hex digits') ??
+    optionalProblem(fields.zone, isZone, 'zone is not 1 to 40 of a-z, 0-9 and -')
   );
-}
-
-function addressProblem(address: unknown, allowLoopback: boolean): string | null {
-  const kind = typeof address === 'string' ? addressKind(address) : 'not-an-address';
-  switch (kind) {
-    case 'not-an-address':
-      return 'address is not an IP address';
-    case 'loopback':
-      return allowLoopback ? null : 'address is a loopback address';
-    case 'link-local':
-      return 'address is link-local';
-    case 'unusable':
-      return 'address is none that a machine can have';
-    case 'public':
-      return null;
-  }
 }
 
 function optionalProblem(value: unknown, fits: (value: unknown) => boolean, problem: string): string | null {
   return value === undefined || fits(value) ? null : problem;
-}
-
-function isPort(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535;
 }
 
 function isTime(value: unknown): value is number {
@@ -127,17 +111,22 @@ function isDigest(value: unknown): value is string {
   return typeof value === 'string' && digestPattern.test(value);
 }
 
+function isZone(value: unknown): value is string {
+  return typeof value === 'string' && namePattern.test(value);
+}
+
 /** Of fields that `problemOf` found good. */
 function build(fields: Record<string, unknown>, place: Place): RegistrationRecord {
-  const { address, port, state, at, document, digest } = fields;
+  const { address, port, state, at, document, digest, zone } = fields;
   return {
     schema: 1,
     ...place,
-    address: String(address).toLowerCase(),
+    address: canonicalAddress(String(address)),
     port: Number(port),
     state: state === 'draining' ? 'draining' : 'up',
     ...(isDocumentPath(document) ? { document } : {}),
     ...(isDigest(digest) ? { digest } : {}),
+    ...(isZone(zone) ? { zone } : {}),
     at: Number(at),
   };
 }

@@ -1,6 +1,6 @@
 import { isMcpError } from '../../specs/errors.ts';
 import type { Clock } from '../clock.ts';
-import type { RegistryClient, WatchHandle, WatchNotice } from '../registry-client.ts';
+import type { RegistryClient, WatchHandle, WatchNotice, Zxid } from '../registry-client.ts';
 import { childOf } from '../zookeeper/paths.ts';
 import { backoffDelay } from './backoff.ts';
 import { required } from './format-registry.ts';
@@ -19,8 +19,10 @@ export interface MembershipCacheOptions {
   /** A session; the cache ends with it. */
   client: RegistryClient;
   clock: Clock;
-  /** Must exist: a missing root is a failure, not an empty membership. */
+  /** Must exist, unless `mayLack`: a missing root is a failure, not an empty membership. */
   root: string;
+  /** A root that is not there, or goes, is an empty membership: whoever registers first makes it. */
+  mayLack?: boolean;
   /** Levels below the root that are kept; deeper nodes are not looked at. */
   depth: number;
 }
@@ -37,7 +39,7 @@ const backoff = { initialMs: 100, maxMs: 5_000 };
  */
 export class MembershipCache {
   readonly #options: MembershipCacheOptions;
-  readonly #listeners = new Set<(value: Membership) => void>();
+  readonly #listeners = new Set<(value: Membership, changed: ReadonlySet<string> | null) => void>();
   readonly #endListeners = new Set<(reason: unknown) => void>();
   #state: MembershipState | null = null;
   #dirty = new Set<string>();
@@ -62,10 +64,10 @@ export class MembershipCache {
   }
 
   /**
-   * Calls the listener with each new value: other nodes, or only a later `asOf`. If it throws, the cache ends with that
-   * error. Returns the unsubscriber.
+   * Calls the listener with each new value (other nodes, or only a later `asOf`) and the paths at which it differs from the
+   * one before, or null where anything may. If it throws, the cache ends with that error. Returns the unsubscriber.
    */
-  onChange(listener: (value: Membership) => void): () => void {
+  onChange(listener: (value: Membership, changed: ReadonlySet<string> | null) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -232,10 +234,16 @@ export class MembershipCache {
     return afterFullRead(before, found, opened.zxid);
   }
 
-  async #readRoot(signal: AbortSignal) {
-    const { client, root } = this.#options;
-    const { data, stat, zxid } = await required(root, client.get(root, { signal }));
-    return { node: { data, stat }, zxid };
+  async #readRoot(signal: AbortSignal): Promise<{ node: Finding; zxid: Zxid }> {
+    const { client, root, mayLack } = this.#options;
+    const read = client.get(root, { signal });
+    try {
+      const { data, stat, zxid } = await (mayLack ? read : required(root, read));
+      return { node: { data, stat }, zxid };
+    } catch (error) {
+      if (!mayLack || !isMcpError(error, 'REGISTRY_NO_NODE')) throw error;
+      return { node: 'absent', zxid: client.lastZxid };
+    }
   }
 
   /** Absent is an answer, refused is an answer about this node only; any other failure fails the batch. */
@@ -266,7 +274,7 @@ export class MembershipCache {
     const { value } = after;
     if (old && old.asOf === value.asOf && old.nodes === value.nodes && old.unreadable === value.unreadable) return;
     try {
-      for (const listener of this.#listeners) listener(value);
+      for (const listener of this.#listeners) listener(value, after.changed);
     } catch (error) {
       this.#life?.abort(error);
     }

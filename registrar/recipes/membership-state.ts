@@ -43,6 +43,8 @@ export interface MembershipState {
   value: Membership;
   /** Zxid of the last batch's reply for the root: what claim 2 calls Y. */
   replied: Zxid;
+  /** Paths at which something else was found than before; null: anything may have changed. */
+  changed: ReadonlySet<string> | null;
 }
 
 /** The state after a full read (claim 3). `asOf` never goes back. */
@@ -60,7 +62,7 @@ export function afterFullRead(
     nodes: old && sameNodes(old.nodes, nodes) ? old.nodes : nodes,
     unreadable: old && sameSet(old.unreadable, unreadable) ? old.unreadable : unreadable,
   };
-  return { value, replied: openedAt };
+  return { value, replied: openedAt, changed: null };
 }
 
 /** The state after a batch of reads whose reply for the root had zxid `replied` (claims 1 and 2). */
@@ -71,10 +73,11 @@ export function afterBatch(
   dirtyLeft: boolean,
 ): MembershipState {
   const { asOf, nodes: oldNodes, unreadable: oldUnreadable } = before.value;
-  const changed = [...found].some(([path, finding]) => !sameFinding(findingAt(before.value, path), finding));
+  const different = [...found].filter(([path, finding]) => !sameFinding(findingAt(before.value, path), finding));
+  const changed = new Set(different.map(([path]) => path));
   let nodes = oldNodes;
   let unreadable = oldUnreadable;
-  if (changed) {
+  if (changed.size > 0) {
     const newNodes = new Map(oldNodes);
     const newUnreadable = new Set(oldUnreadable);
     for (const [path, finding] of found) {
@@ -85,7 +88,7 @@ export function afterBatch(
     unreadable = newUnreadable;
   }
   const concluded = dirtyLeft ? before.replied : replied;
-  return { value: { asOf: Math.max(asOf, concluded), nodes, unreadable }, replied };
+  return { value: { asOf: Math.max(asOf, concluded), nodes, unreadable }, replied, changed };
 }
 
 /** How far below `root` a path is: 0 for the root itself, null for a path outside. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { canonicalJson } from '../../specs/canonical-json.ts';
 import { McpError } from '../../specs/errors.ts';
+import { foreignDialects } from '../../specs/registries-schema.ts';
 import { paths } from '../layout.ts';
 import type {
   AgentRecord,
@@ -13,11 +14,14 @@ import type {
   EndedRecord,
   EpochRecord,
   EventRecord,
+  ForeignWord,
   GatewayMark,
   GatewayRecord,
   MachineRecord,
   MachineState,
   PoolRecord,
+  QuarantineRecord,
+  ReleasesRecord,
   SelfTestFigure,
   SelfTestRecord,
   StatusRecord,
@@ -89,6 +93,18 @@ const machine = shaped<MachineRecord>({
 
 const failures = z.record(z.string(), z.object({ inARow: count, lastReason: text }));
 
+const foreignWord = shaped<ForeignWord>({
+  service: text,
+  version: text,
+  dialect: z.enum(foreignDialects),
+  path: text,
+  route: text.optional(),
+  instances: count,
+  routed: count,
+  out: z.array(text),
+  problem: text,
+});
+
 export const codecs = {
   cluster: shaped<ClusterRecord>({ id: text.min(1), format: count, createdAt: time }),
   epoch: shaped<EpochRecord>({ leader: text, at: time }),
@@ -155,12 +171,15 @@ export const codecs = {
     url: text,
     pid: count,
     mode: z.enum(['plain', 'dynamic']),
+    modeReason: text.optional(),
+    alarm: text.optional(),
     served: mark,
     drained: mark,
     routes: count,
     instances: count,
     holding: text,
     rejected: z.array(z.object({ path: text, reason: text })),
+    foreign: z.array(foreignWord).optional(),
     at: time,
   }),
   budget: shaped<BudgetRecord>({
@@ -170,6 +189,10 @@ export const codecs = {
     rollout: z.object({ operation: text, used: count }).optional(),
   }),
   rollout: rolloutSchema,
+  quarantine: shaped<QuarantineRecord>({ machine: text, path: text, reason: text, gateway: text, at: time }),
+  releases: shaped<ReleasesRecord>({
+    releases: z.array(z.object({ service: text.nullable(), asOf: z.number(), by: text, reason: text, at: time })),
+  }),
   status: shaped<StatusRecord>({
     epoch: count,
     leader: text,

@@ -5,14 +5,18 @@ import type {
   Artifact,
   Environment,
   Flavor,
+  ForeignRegistry,
+  ForeignService,
   GatewaySpec,
   HealthCheck,
   ImageSpec,
   PoolSpec,
+  ProxySpec,
   RolloutSettings,
   Service,
   Version,
 } from '../../specs/nouns.ts';
+import { foreignDialects } from '../../specs/registries-schema.ts';
 import { count, type Shape, shaped, text } from './shape.ts';
 
 export const configValues = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
@@ -65,6 +69,17 @@ const rolloutShape = z.object({
   }).nullable(),
 } satisfies Shape<RolloutSettings>);
 export const rolloutSettingsSchema: z.ZodType<RolloutSettings> = rolloutShape;
+export const proxySchema = shaped<ProxySpec>({
+  protocol: z.enum(['http', 'grpc']).optional(),
+  connectTimeoutMs: count.optional(),
+  sendTimeoutMs: count.optional(),
+  readTimeoutMs: count.optional(),
+  retries: count.optional(),
+  retryBudget: z.number().min(0).optional(),
+  retryNonIdempotent: z.boolean().optional(),
+  markDownMs: count.optional(),
+  slowStartMs: count.optional(),
+});
 
 const serviceSchema = shaped<Service>({
   name: text,
@@ -77,6 +92,7 @@ const serviceSchema = shaped<Service>({
   drainTimeoutMs: count,
   stopTimeoutMs: count,
   rollout: rolloutShape.partial().optional() as z.ZodType<Partial<RolloutSettings> | undefined>,
+  proxy: proxySchema.optional(),
   image: text.optional(),
   versions: z.array(versionSchema),
 });
@@ -102,6 +118,23 @@ const imageSchema = shaped<ImageSpec>({
   digest: text,
 });
 
+const foreignServiceSchema = shaped<ForeignService>({
+  service: text,
+  path: text,
+  route: text.optional(),
+  document: text.optional(),
+  version: text,
+  weight: z.number().min(0).optional(),
+  endpoint: text.optional(),
+});
+
+const foreignRegistrySchema = shaped<ForeignRegistry>({
+  dialect: z.enum(foreignDialects),
+  connect: text.optional(),
+  graceMs: count,
+  services: z.array(foreignServiceSchema),
+});
+
 export const flavorSchema = shaped<Flavor>({ memoryBytes: count, cpus: z.int().min(1), diskBytes: count.optional() });
 
 export const environmentSchema = shaped<Environment>({
@@ -125,7 +158,12 @@ export const environmentSchema = shaped<Environment>({
       .partial()
       .optional(),
   }),
-  gateway: shaped<GatewaySpec>({ title: text, description: text }),
+  gateway: shaped<GatewaySpec>({
+    title: text,
+    description: text,
+    registries: z.array(foreignRegistrySchema).optional(),
+    mode: z.enum(['auto', 'dynamic', 'plain']).optional(),
+  }),
   images: z.array(imageSchema).optional(),
   services: z.array(serviceSchema),
 });

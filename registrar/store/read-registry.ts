@@ -1,12 +1,12 @@
 import { isMcpError, McpError } from '../../specs/errors.ts';
-import { checkAgainstLedger, type ParsedRegistration, parseRegistration } from '../dialects/native.ts';
+import { ledgerProblem, type ParsedRegistration, parseRegistration } from '../dialects/native.ts';
 import { paths } from '../layout.ts';
 import { effectiveDesired } from '../recipes/effective-environment.ts';
 import { readCluster, required } from '../recipes/format-registry.ts';
 import { mapBounded } from '../recipes/map-bounded.ts';
 import { readRollouts, withRollouts } from '../recipes/rollout-documents.ts';
 import { requireDocument, type Versioned } from '../recipes/versioned-document.ts';
-import type { ConfigRecord, GatewayRecord, MachineRecord, RegistrationRecord } from '../records.ts';
+import type { ConfigRecord, GatewayRecord, MachineRecord } from '../records.ts';
 import type { RegistryClient, Stat } from '../registry-client.ts';
 import { type Codec, codecs, decode } from './codecs.ts';
 import type { ObservedMachine, ObservedRegistration, RegistryView } from './registry-view.ts';
@@ -91,16 +91,6 @@ function believe(
     else rejected.push({ path: paths.registration(record.service, record.version, record.machine), reason });
   }
   return { registrations, rejected };
-}
-
-/** A machine that the ledger does not know is an agent that runs alone beside some process: it has no one to contradict it. */
-function ledgerProblem(record: RegistrationRecord, machine: MachineRecord | undefined): string | null {
-  if (machine === undefined) return null;
-  const { claim, address } = machine;
-  if (claim && (claim.service !== record.service || claim.version !== record.version)) {
-    return `machine ${machine.uuid} is claimed for ${claim.service}@${claim.version}`;
-  }
-  return address === undefined ? null : checkAgainstLedger(record, address);
 }
 
 /** Reads of one view: absent nodes are null, all else that fails throws. */

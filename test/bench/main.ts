@@ -22,9 +22,11 @@ export interface BenchResult {
 }
 
 const benches: Record<string, () => Promise<{ run: () => Promise<BenchResult> }>> = {
+  gateway: () => import('./gateway.ts'),
   plan: () => import('./plan.ts'),
   route: () => import('./route.ts'),
   replace: () => import('./replace.ts'),
+  document: () => import('./document.ts'),
 };
 
 const { values, positionals } = parseArgs({

@@ -6,7 +6,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { createServer, type RequestListener, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -23,8 +22,8 @@ import { ask } from '../helpers/ask.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { freePort } from '../helpers/free-port.ts';
 import { type LoadResult, startLoad } from '../helpers/load.ts';
-import { sampleRegistration } from '../helpers/sample-world.ts';
 import { startZooKeeper } from '../helpers/zookeeper.ts';
+import { listen, quantile, registerInstances, statusOf } from './gateway-parts.ts';
 import type { BenchResult, BenchRow } from './main.ts';
 
 const daemonScript = fileURLToPath(new URL('../helpers/gateway-process.ts', import.meta.url));
@@ -72,12 +71,12 @@ async function measure(size: number, zooKeeper: string, backendPort: number): Pr
   const client = await connectZooKeeper(registry);
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const bench: Bench = { dir, url, client, register: (service) => register(client, service, backendPort) };
+  const bench: Bench = { dir, url, client, register: (service) => registerInstances(client, service, [backendPort]) };
   for (const path of [paths.services, paths.gateways, paths.history]) await client.create(path);
   for (let at = 0; at < size; at += 50) {
     await Promise.all(Array.from({ length: Math.min(50, size - at) }, (_, n) => bench.register(`service-${at + n}`)));
   }
-  const words = [daemonScript, registry, dir, String(port), String(reloadIntervalMs)];
+  const words = [daemonScript, registry, dir, String(port), String(reloadIntervalMs), 'plain'];
   const daemon = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'inherit'] });
   try {
     await eventually(
@@ -200,35 +199,4 @@ async function reloadLosses(bench: Bench): Promise<BenchRow[]> {
 
 function shareOf({ failures, requests }: LoadResult): number {
   return (failures.length / requests) * 100;
-}
-
-async function register(client: RegistryClient, service: string, port: number): Promise<void> {
-  const { path, record } = sampleRegistration(service, '1', 1, { address: '127.0.0.1', port });
-  await client.multi([
-    { op: 'create', path: paths.service(service) },
-    { op: 'create', path: paths.version(service, '1') },
-    { op: 'create', path, data: JSON.stringify(record), mode: 'ephemeral' },
-  ]);
-}
-
-/** Status of a GET on a fresh connection; 0 where there was none. */
-async function statusOf(url: string, path: string): Promise<number> {
-  const answer = await ask(url + path).catch(() => null);
-  return answer?.status ?? 0;
-}
-
-function listen(answer: RequestListener): Promise<{ server: Server; port: number }> {
-  return new Promise((resolve, reject) => {
-    const server = createServer({ keepAliveTimeout: 60_000 }, answer);
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      resolve({ server, port: typeof address === 'object' && address ? address.port : 0 });
-    });
-  });
-}
-
-function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }

@@ -90,7 +90,9 @@ export function providerConformance(
     t.deepEqual(await bench.provider.list(), []);
   });
 
-  check('an image that does not exist is refused', async (t, bench) => {
+  check('an image that does not exist is refused, and said to be missing by those who know', async (t, bench) => {
+    t.regex((await bench.provider.whyNoImage?.('no-such-image')) ?? 'no-such-image', /no-such-image/);
+    t.is((await bench.provider.whyNoImage?.(bench.image)) ?? null, null);
     await t.throwsAsync(bench.provider.create(ask(bench, { image: 'no-such-image' })), { code: 'PROVIDER_REFUSED' });
     t.deepEqual(await bench.provider.list(), []);
   });

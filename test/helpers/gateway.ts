@@ -1,13 +1,12 @@
 /** A gateway of a test's own: real nginx, registry in memory, everything ended with the test. */
 import { rm } from 'node:fs/promises';
-import type { ExecutionContext } from 'ava';
+
 import { pino } from 'pino';
-import type { DocumentSource } from '../../proxy-daemon/document-source.ts';
-import { runGateway, stopNginx } from '../../proxy-daemon/main.ts';
+import { type RunGatewayOptions, runGateway, stopNginx } from '../../proxy-daemon/main.ts';
 import type { LiveRegistration } from '../../proxy-daemon/routes/route-table.ts';
 import type { StatusReport } from '../../proxy-daemon/status-report.ts';
 import type { DesiredRecord, GatewayRecord } from '../../registrar/records.ts';
-import type { RegistryClient } from '../../registrar/registry-client.ts';
+import type { ConnectRegistry, RegistryClient } from '../../registrar/registry-client.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
 import { FakeRegistry } from '../../registrar/zookeeper/fake.ts';
 import type { Environment } from '../../specs/nouns.ts';
@@ -17,6 +16,10 @@ import { fixedDocuments } from './fixed-documents.ts';
 import { freePort } from './free-port.ts';
 import { tempDir } from './temp-dir.ts';
 
+type GatewayTestOptions = Partial<
+  Pick<RunGatewayOptions, 'documents' | 'minReloadIntervalMs' | 'mode' | 'zone' | 'tableBytes' | 'workers' | 'http2'>
+>;
+
 export interface TestGateway {
   dir: string;
   url: string;
@@ -24,7 +27,7 @@ export interface TestGateway {
   registry: FakeRegistry;
   /** A session for the test itself. */
   client: RegistryClient;
-  start(options?: { documents?: DocumentSource; minReloadIntervalMs?: number }): void;
+  start(options?: GatewayTestOptions): void;
   /** Ends the daemon, not nginx. */
   end(): Promise<void>;
   register(registration: LiveRegistration): Promise<number>;
@@ -36,13 +39,23 @@ export interface TestGateway {
   settled(): Promise<GatewayRecord>;
 }
 
+/** A registry of one's own instead of the one in memory: MCP's part of it, and its root. */
+export interface OtherRegistry {
+  connect: ConnectRegistry;
+  connectForeign: ConnectRegistry;
+}
+
 /** Makes the registry and the directory; `start` runs the daemon. */
-export async function testGateway(t: ExecutionContext): Promise<TestGateway> {
+export async function testGateway(
+  t: { teardown(fn: () => Promise<void>): void },
+  other?: OtherRegistry,
+): Promise<TestGateway> {
   const dir = await tempDir(t);
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const registry = new FakeRegistry();
-  const client = await registry.connect();
+  const { connect, connectForeign } = other ?? { connect: registry.connect, connectForeign: registry.connect };
+  const client = await connect();
   for (const path of ['/services', '/gateways', '/history']) await client.create(path);
   let running: { controller: AbortController; done: Promise<void> } | null = null;
 
@@ -53,6 +66,7 @@ export async function testGateway(t: ExecutionContext): Promise<TestGateway> {
   };
   t.teardown(async () => {
     await end();
+    await client.close();
     await stopNginx(dir, systemClock, 500);
     await rm(dir, { recursive: true, force: true });
   });
@@ -72,7 +86,8 @@ export async function testGateway(t: ExecutionContext): Promise<TestGateway> {
       const controller = new AbortController();
       const done = runGateway({
         id: 'g1',
-        connect: registry.connect,
+        connect,
+        connectForeign: () => connectForeign,
         dir,
         listen: { address: '127.0.0.1', port },
         clock: systemClock,
@@ -117,10 +132,14 @@ export async function testGateway(t: ExecutionContext): Promise<TestGateway> {
       // The gateway learns of changes below /services only; a node written there and removed makes it look.
       await client.create('/services/touch').catch(() => {});
       await client.delete('/services/touch').catch(() => {});
-      return eventually('the gateway acknowledged everything', async () => {
-        const said = await record().catch(() => null);
-        return said && said.served.asOf >= reached ? said : null;
-      });
+      return eventually(
+        'the gateway acknowledged everything',
+        async () => {
+          const said = await record().catch(() => null);
+          return said && said.served.asOf >= reached ? said : null;
+        },
+        40_000,
+      );
     },
   };
 }

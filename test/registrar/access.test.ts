@@ -57,6 +57,8 @@ test('a machine reads what it needs, tells of itself, and registers in its own s
     t.true((await client.get(path)).data.length > 0, path);
   t.deepEqual((await client.children(paths.gateways)).children, ['gateway-1']);
   await client.get(paths.gateway('gateway-1'));
+  await admin.create(paths.quarantine(uuid), 'port', { mode: 'ephemeral' });
+  t.is((await client.get(paths.quarantine(uuid))).data.toString(), 'port');
   await client.create(paths.agent(uuid), 'idle', { mode: 'ephemeral' });
   await client.set(paths.agent(uuid), 'serving');
   await client.create(mine, 'up', { mode: 'ephemeral' });
@@ -68,12 +70,14 @@ test('a machine reads what it needs, tells of itself, and registers in its own s
 });
 
 test('a machine neither reads nor changes what is not its own', async (t) => {
-  const { machine } = await bench(t);
+  const { admin, machine } = await bench(t);
   const [rogue, victim] = [await machine('dns'), await machine('mail')];
   await victim.client.create(paths.agent(victim.uuid), 'serving', { mode: 'ephemeral' });
   await victim.client.create(victim.mine, 'up', { mode: 'ephemeral' });
   const { client } = rogue;
+  await admin.create(paths.quarantine(victim.uuid), 'port');
   const secrets = [
+    paths.quarantine(victim.uuid),
     paths.desired,
     paths.suspended,
     paths.config('mail'),

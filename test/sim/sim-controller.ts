@@ -11,7 +11,12 @@ import type { Oracle } from './oracle.ts';
 import type { Random } from './random.ts';
 
 /** Faults put into the controllers on purpose: the oracle must find each. */
-export type PlantedBug = 'no-epoch-check' | 'no-budget' | 'destroy-without-tombstone' | 'claim-twice';
+export type PlantedBug =
+  | 'no-epoch-check'
+  | 'no-budget'
+  | 'destroy-without-tombstone'
+  | 'claim-twice'
+  | 'no-verification';
 
 export interface SimControllerOptions {
   id: string;
@@ -127,6 +132,7 @@ export class SimController {
         if (name === 'onState') {
           return (listener: (state: string) => void) => target.onState((state) => hold(() => listener(state)));
         }
+        if (name === 'get' && this.#options.bug === 'no-verification') return readsNoFault(target);
         if (name === 'get' || name === 'exists') return this.#reader(target, name, hold);
         const value = Reflect.get(target, name, target) as unknown;
         return typeof value === 'function' ? value.bind(target) : value;
@@ -181,6 +187,15 @@ export class SimController {
       close: async () => {},
     };
   }
+}
+
+/** Reads every machine's self-test as if it had passed. */
+function readsNoFault(client: RegistryClient): RegistryClient['get'] {
+  return async (path, options) => {
+    const found = await client.get(path, options);
+    if (!path.endsWith('/agent')) return found;
+    return { ...found, data: Buffer.from(found.data.toString().replace('"faults","value":1', '"faults","value":0')) };
+  };
 }
 
 function emptyBudget(op: MultiOp): MultiOp {

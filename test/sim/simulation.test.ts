@@ -25,6 +25,7 @@ const bugs: [PlantedBug, string][] = [
   ['no-budget', 'P2'],
   ['destroy-without-tombstone', 'P1'],
   ['claim-twice', 'P5'],
+  ['no-verification', 'P5'],
 ];
 
 for (const [bug, promise] of bugs) {

@@ -12,7 +12,7 @@ import { ownName, unless } from '../process/files.ts';
 import { overlayFile, shapeLabel } from './command-line.ts';
 import { bootOverlays, cloneOverlays, type Overlay } from './disks.ts';
 import type { Model } from './model.ts';
-import { endVm, type StartedVm, saveVm, startVm, untilConsoleSays } from './vm.ts';
+import { endVm, requireQemu, type StartedVm, saveVm, startVm, untilConsoleSays } from './vm.ts';
 import { livingDraft, tidyVms } from './vm-folders.ts';
 
 export interface Template {
@@ -87,11 +87,12 @@ async function make(model: Model, draft: string, clock: Clock, signal?: AbortSig
     const overlays = await bootOverlays(image.dir, image, shape);
     const start = { kind: 'template', memoryFile: join(draft, 'memory') } as const;
     vm = await startVm({ folder: draft, files: image, shape, start, overlays });
+    await requireQemu(vm.identity, shape.qemu, clock);
     const waiting = { folder: draft, identity: vm.identity };
     await untilConsoleSays(waiting, waitingWord, { timeoutMs: bootTimeoutMs, clock, signal });
     const bootMs = Math.round(clock.monotonic() - from);
     await clock.sleep(settleMs, signal);
-    await saveVm(vm.identity, join(draft, 'state'), shape.qemu, clock);
+    await saveVm(vm.identity, join(draft, 'state'), clock);
     const sizes = await sizesOf(draft, overlays);
     const record = { image: image.record.id, shape: shapeLabel(shape), sizes, bootMs };
     await writeFile(join(draft, 'template.json'), JSON.stringify(record));

@@ -124,9 +124,8 @@ export async function restoreVm(vm: ProcessIdentity, stateFile: string, qemu: st
 }
 
 /** Writes a running template's state, its memory file apart, and ends it. Errors: as `restoreVm`. */
-export async function saveVm(vm: ProcessIdentity, stateFile: string, qemu: string, clock: Clock): Promise<void> {
+export async function saveVm(vm: ProcessIdentity, stateFile: string, clock: Clock): Promise<void> {
   await withQmp(controlPath(vm), async (qmp) => {
-    requireVersion(qmp, qemu);
     await qmp.execute('stop');
     await shareMemory(qmp);
     await qmp.execute('migrate', { uri: `exec:cat > ${quoted(stateFile)}` });
@@ -134,6 +133,13 @@ export async function saveVm(vm: ProcessIdentity, stateFile: string, qemu: strin
     await qmp.execute('quit');
   });
   await untilGone(vm, clock);
+}
+
+/** Before anything is saved by it. Errors: QEMU_CHANGED, PROVIDER_UNAVAILABLE, QMP_UNREACHABLE. */
+export async function requireQemu(vm: ProcessIdentity, expected: string, clock: Clock): Promise<void> {
+  const qmp = await reach(vm, clock);
+  qmp.close();
+  requireVersion(qmp, expected);
 }
 
 /** A state fits the QEMU that saved it. Errors: QEMU_CHANGED, whose details tell the version that runs. */

@@ -1,15 +1,17 @@
 /** `mcp controller run`, `mcp gateway run`, `mcp agent run` and the local supervisor: the long-lived processes. */
 import { isIP } from 'node:net';
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { runGateway } from '../../../proxy-daemon/main.ts';
 import { registryAccess } from '../../../registrar/access.ts';
 import { runMachineAgent, runStandaloneAgent } from '../../../registrar/agent/main.ts';
+import { appendEvent } from '../../../registrar/recipes/event-log.ts';
+import { release } from '../../../registrar/recipes/releases.ts';
 import type { ConnectRegistry } from '../../../registrar/registry-client.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
 import { connectZooKeeper } from '../../../registrar/zookeeper/client.ts';
 import { McpError } from '../../../specs/errors.ts';
-import { readFigures } from '../../control/read-figures.ts';
 import { runController } from '../../control/controller.ts';
+import { readFigures } from '../../control/read-figures.ts';
 import { machineProvider } from '../../local/provider.ts';
 import { ownerOptions } from '../../local/secret.ts';
 import { statePaths } from '../../local/state.ts';
@@ -20,6 +22,7 @@ import type { Context } from '../context.ts';
 import { daemonLog } from '../daemon-log.ts';
 import { wholeNumber } from '../numbers.ts';
 import { action, type Register } from './run.ts';
+import { addTraffic } from './traffic.ts';
 
 interface Named {
   id: string;
@@ -61,22 +64,69 @@ async function controller(context: Context, id: string): Promise<undefined> {
 }
 
 export const registerGateway: Register = (program, interrupted) => {
-  program
-    .command('gateway')
-    .description('the gateway of this environment')
+  const command = program.command('gateway').description('the gateway of this environment');
+  command
     .command('run')
     .description('make routes and document from the registrations; nginx goes on when this ends')
     .option('--id <name>', 'name in the registry', 'gateway-1')
-    .action(action<Named>(interrupted, (context, { id }) => gateway(context, id)));
+    .addOption(
+      new Option('--mode <mode>', 'how nginx is fed (default: as the environment declares)').choices([
+        'auto',
+        'dynamic',
+        'plain',
+      ]),
+    )
+    .option('--zone <name>', 'zone it is in: instances there are preferred')
+    .option('--http2-port <n>', 'port for HTTP/2 without TLS, for gRPC', wholeNumber(1, 65_535))
+    .option('--tables <MiB>', 'room in nginx for the routes', wholeNumber(1, 4096), 64)
+    .action(action<GatewayWords>(interrupted, gateway));
+  addTraffic(command, interrupted);
+  command
+    .command('release')
+    .description('let go of instances that vanished from the registry and that gateways hold because they still answer')
+    .option('--service <name>', 'only of this service')
+    .option('--reason <text>', 'why, for everyone who wonders', '')
+    .action(action<{ service?: string; reason: string }>(interrupted, releaseHeld));
 };
 
-async function gateway(context: Context, id: string): Promise<undefined> {
+interface GatewayWords extends Named {
+  mode?: 'auto' | 'dynamic' | 'plain';
+  zone?: string;
+  http2Port?: number;
+  tables: number;
+}
+
+/** Tells all gateways, and logs who did it and why (P16). */
+async function releaseHeld(
+  context: Context,
+  { service, reason }: { service?: string; reason: string },
+): Promise<undefined> {
+  const at = systemClock.now();
+  const asOf = await context.withRegistry(async (client) => {
+    const told = await release(client, { service: service ?? null, reason, by: context.actor, at });
+    const message = `instances of ${service ?? 'all services'} that are missing are held no longer`;
+    const of = service === undefined ? {} : { service };
+    await appendEvent(client, { at, actor: context.actor, kind: 'gateway.released', ...of, message, reason });
+    return told;
+  });
+  if (context.json) context.printJson({ service: service ?? null, asOf, reason });
+  else context.print(`Released: what is missing of ${service ?? 'all services'} gets no requests any more.`);
+  return undefined;
+}
+
+async function gateway(context: Context, words: GatewayWords): Promise<undefined> {
+  const { id, mode, zone, http2Port, tables } = words;
   const state = context.local();
   await runGateway({
     id,
     connect: connector(context, state.sessionTimeoutMs),
+    connectForeign: (hosts) => foreignConnector(context, hosts, state.sessionTimeoutMs),
     dir: statePaths(context.stateDir).gateway,
     listen: state.gateway,
+    mode,
+    zone,
+    ...(http2Port === undefined ? {} : { http2: { address: state.gateway.address, port: http2Port } }),
+    tableBytes: tables * 1024 * 1024,
     allowLoopback: context.reading().allowLoopback,
     clock: systemClock,
     log: daemonLog(id),
@@ -93,6 +143,7 @@ interface AgentOptions {
   address: string;
   health?: string;
   document?: string;
+  zone?: string;
   drainTimeout: number;
 }
 
@@ -111,6 +162,7 @@ export const registerAgent: Register = (program, interrupted) => {
     .option('--address <ip>', 'its IP address', ipAddress, '127.0.0.1')
     .option('--health <path>', 'GET this path for its health (default: connect to the port)')
     .option('--document <path>', 'path of its OpenAPI document')
+    .option('--zone <name>', 'zone it is in: gateways there prefer it')
     .option('--drain-timeout <ms>', 'longest wait for requests in flight when ended', wholeNumber(0, 3_600_000), 30_000)
     .action(action<AgentOptions>(interrupted, agent));
 };
@@ -140,6 +192,7 @@ async function agent(context: Context, options: AgentOptions): Promise<undefined
       address: options.address,
       healthPath: options.health,
       document: options.document,
+      zone: options.zone,
       drainTimeoutMs: options.drainTimeout,
       clock: systemClock,
       log: daemonLog(`agent ${service}@${version}`),
@@ -174,4 +227,11 @@ function connector(context: Context, sessionTimeoutMs: number): ConnectRegistry 
   const registry = context.registry();
   const auth = context.auth();
   return (options) => connectZooKeeper(registry, { sessionTimeoutMs, ...ownerOptions(auth), signal: options?.signal });
+}
+
+/** At ZooKeeper's own root. Our credentials are for our own ensemble alone. */
+function foreignConnector(context: Context, hosts: string | null, sessionTimeoutMs: number): ConnectRegistry {
+  const auth = hosts === null ? context.auth() : undefined;
+  const servers = hosts ?? context.registry().replace(/\/.*$/, '');
+  return (options) => connectZooKeeper(servers, { sessionTimeoutMs, auth, signal: options?.signal });
 }

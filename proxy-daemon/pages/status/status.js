@@ -36,9 +36,12 @@ function alerts(trouble) {
     );
   }
   if (report.problem) found.push(alertOf('Not served as it should be.', report.problem, 'bad'));
+  if (report.alarm) found.push(alertOf('Amiss.', report.alarm));
   if (!report.registry.connected)
     found.push(alertOf('The registry can not be read.', `${report.registry.reason} The last good routes stay.`));
   else if (report.holding) found.push(alertOf('Holding.', report.holding));
+  for (const { path, problem } of report.foreign ?? [])
+    if (problem) found.push(alertOf(`${path} can not be read.`, `${problem} What was read before stays.`));
   return found;
 }
 
@@ -113,8 +116,8 @@ function routeCard(route) {
   const rows = route.instances.map((one) => [
     one.version,
     code(one.address.includes(':') ? `[${one.address}]:${one.port}` : `${one.address}:${one.port}`),
-    code(one.machine),
-    badge(stateTexts[one.state] ?? one.state, stateKinds[one.state] ?? ''),
+    one.dialect ? element('span', {}, code(one.machine), ' ', badge(one.dialect)) : code(one.machine),
+    badge(one.says || (stateTexts[one.state] ?? one.state), stateKinds[one.state] ?? ''),
     one.weight > 0 ? percent(one.weight / total) : '–',
   ]);
   if (rows.length > 0) card.append(table(['version', 'address', 'machine', 'state', 'share#'], rows));
@@ -197,7 +200,7 @@ function draw(trouble) {
     : 'no environment declared';
   show(
     'subtitle',
-    `${report.url} · ${report.mode} mode · ${declared} · daemon started ${ago(report.startedAt)} · written ${ago(report.at)}`,
+    `${report.url} · ${report.mode} mode (${report.modeReason}) · ${declared} · daemon started ${ago(report.startedAt)} · written ${ago(report.at)}`,
   );
   show('tiles', ...tiles());
   show('routes', ...routes());

@@ -47,6 +47,27 @@ export function testMembership(test: TestFn, open: OpenRegistry): void {
     t.is(cache.current(), null);
   });
 
+  test('a membership cache whose root may lack is empty until somebody makes it, and again when it goes', async (t) => {
+    const { client } = await formatted(t, open);
+    const stop = new AbortController();
+    const cache = new MembershipCache({ client, clock: systemClock, root: '/others/pay', depth: 1, mayLack: true });
+    await cache.start(stop.signal);
+    const holds = (...paths: string[]) =>
+      eventually(
+        `holds ${paths}`,
+        () => [...(cache.current()?.nodes.keys() ?? ['none'])].sort().join() === paths.join(),
+      );
+    await holds();
+    for (let round = 0; round < 2; round += 1) {
+      for (const path of ['/others', '/others/pay', '/others/pay/a']) await client.create(path);
+      await holds('/others/pay', '/others/pay/a');
+      for (const path of ['/others/pay/a', '/others/pay', '/others']) await client.delete(path);
+      await holds();
+    }
+    stop.abort();
+    t.is(cache.current(), null);
+  });
+
   test('a membership cache keeps no more levels than asked for, and forgets whole branches', async (t) => {
     const { client } = await formatted(t, open);
     for (const path of ['/services/dns', '/services/dns/1', '/services/dns/1/m']) await client.create(path);

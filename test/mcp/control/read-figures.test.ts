@@ -5,7 +5,15 @@ import { startBackend } from '../../helpers/http-backend.ts';
 function traffic(requests: number, since = 1) {
   const latencyMs = { bounds: [10], counts: [requests - 1, 1], sum: 5 };
   const one = { service: 'dns', version: '1.2.0', requests, errors5xx: 1, retries: 0, latencyMs };
-  return JSON.stringify({ gateway: 'g', at: 2, since, versions: [one, { ...one, service: 'web' }] });
+  return JSON.stringify({
+    gateway: 'g',
+    at: 2,
+    since,
+    versions: [one, { ...one, service: 'web' }],
+    inFlight: [],
+    down: [],
+    uncounted: 0,
+  });
 }
 
 test('figures of all gateways are added up; where one does not answer or does not count there are none', async (t) => {
@@ -22,5 +30,6 @@ test('figures of all gateways are added up; where one does not answer or does no
   t.deepEqual(both?.get('dns'), [
     { version: '1.2.0', requests: 15, errors: 2, latency: { bounds: [10], counts: [13, 2] } },
   ]);
-  for (const gateways of [[one, plain], [one, odd], [one, { url: 'http://127.0.0.1:1' }], []]) t.is(await read(...gateways), null);
+  for (const gateways of [[one, plain], [one, odd], [one, { url: 'http://127.0.0.1:1' }], []])
+    t.is(await read(...gateways), null);
 });

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { renderStatus } from '../../../mcp/cli/render-status.ts';
 import { isConverged, statusView } from '../../../mcp/view/status-view.ts';
 import {
   claimed,
@@ -93,4 +94,43 @@ test('it has not converged while a gateway has not acknowledged the last change,
   t.true(converged({}));
   t.false(converged({ served: { generation: 3, asOf: 9 } }));
   t.false(converged({ holding: 'the registry is empty' }));
+});
+
+test('instances of other registries stand with their service, marked, and take no part in whether all is as declared', (t) => {
+  const own = environment(service('dns', [v1]));
+  const word = {
+    version: 'curator',
+    dialect: 'curator' as const,
+    path: 'curator:/s',
+    instances: 1,
+    routed: 0,
+    out: [],
+    problem: '',
+  };
+  const foreign = [
+    { service: 'dns', ...word },
+    { service: 'pay', route: '/money', ...word },
+  ];
+  const status = statusView(registryPart(own, { gateways: [gateway({ foreign })] }), {
+    leader: 'c',
+    waiting: [],
+    alarms: [],
+  });
+  const { path: _, ...shown } = word;
+  t.deepEqual(
+    status.services.map(({ name, route, foreign: others }) => [name, route, others]),
+    [
+      ['dns', '/dns', [shown]],
+      ['pay', '/money', [shown]],
+    ],
+  );
+  t.deepEqual(status.services[1]?.versions, []);
+  t.false(isConverged(status), 'dns lacks its own');
+  const alone = statusView(registryPart(environment(), { gateways: [gateway({ foreign })] }), {
+    leader: 'c',
+    waiting: [],
+    alarms: [],
+  });
+  t.true(isConverged(alone));
+  t.true(renderStatus(status, false).includes('1 by curator'));
 });

@@ -97,3 +97,77 @@ test('a stale document is the last link that can break', (t) => {
   t.is(broken({}, { documents: [{ version: '1.0.0', stale: true, problem: 'timeout' }] }).broken, 'document');
   t.is(broken({}, { documents: null }).broken, 'document');
 });
+
+const pay = { service: 'pay', path: '/s/pay', route: '/money', version: 'curator', document: '/doc' };
+const beside = { service: 'dns', path: '/s/dns', version: 'old' };
+const registries = [{ dialect: 'curator' as const, graceMs: 0, services: [pay, beside] }];
+const own = environment(service('dns', [v1]));
+const withOthers = { ...own, gateway: { ...own.gateway, registries } };
+const word = {
+  version: 'curator',
+  dialect: 'curator' as const,
+  path: 'curator:/s/pay',
+  instances: 2,
+  routed: 1,
+  out: ['b: enabled: false'],
+  problem: '',
+};
+const foreign = [
+  { service: 'pay', route: '/money', ...word },
+  { service: 'dns', ...word, version: 'old', path: 'curator:/s/dns' },
+];
+
+test('a service that only other software registers is walked without controller and machines', (t) => {
+  const walk = (said: Partial<ReturnType<typeof gateway>>) =>
+    whyService('pay', {
+      registry: registryPart(withOthers, { gateways: [gateway(said)] }),
+      controller,
+      documents: [{ version: 'curator', stale: false, problem: '' }],
+    });
+  const good = walk({ foreign });
+  t.is(good.broken, null);
+  t.deepEqual(
+    good.links.map(({ link }) => link),
+    ['declaration', 'registrations', 'routes', 'document'],
+  );
+  t.deepEqual(good.links[0]?.evidence, [
+    'generation 4 by operator:ann takes curator registrations of /s/pay as curator at /money',
+  ]);
+  t.deepEqual(good.links[1]?.evidence, [
+    'curator: 1 of 2 registered by curator get requests (curator:/s/pay)',
+    'curator: no requests for b: enabled: false',
+  ]);
+  t.is(walk({}).broken, 'registrations', 'no gateway knows of it');
+  t.is(walk({ foreign: foreign.map((one) => ({ ...one, routed: 0 })) }).broken, 'registrations');
+  const unread = walk({ foreign: foreign.map((one) => ({ ...one, problem: 'no answer' })) });
+  t.regex(unread.links[1]?.evidence.join() ?? '', /can't be read: no answer/);
+  t.is(unread.broken, 'registrations');
+  const bad = walk({
+    foreign,
+    rejected: [
+      { path: 'curator:/s/pay/x', reason: 'port' },
+      { path: 'curator:/s/payroll/x', reason: 'no' },
+    ],
+  });
+  t.deepEqual(bad.links[1]?.evidence.slice(-1), ['left out curator:/s/pay/x: gateway gateway-1: port']);
+  t.is(bad.links[1]?.try, 'look at what is registered below /s/pay, and at its registrants');
+});
+
+test('foreign instances beside a declared service are told with its registrations, and count for nothing there', (t) => {
+  const view = whyService('dns', {
+    registry: registryPart(withOthers, {
+      gateways: [gateway({ foreign, rejected: [{ path: 'curator:/s/dns/x', reason: 'port' }] })],
+    }),
+    controller,
+    documents: null,
+  });
+  const evidence = view.links.find(({ link }) => link === 'registrations')?.evidence ?? [];
+  t.true(evidence.includes('old: 1 of 2 registered by curator get requests (curator:/s/dns)'));
+  t.true(evidence.includes('left out curator:/s/dns/x: gateway gateway-1: port'));
+  t.is(view.broken, 'machines', 'a machine that is missing is missing all the same');
+});
+
+test('a name that no one knows is compared with the names of others too', (t) => {
+  const view = whyService('pya', { registry: registryPart(withOthers), controller, documents: null });
+  t.regex(view.links[0]?.evidence[0] ?? '', /did you mean "pay"/);
+});

@@ -79,5 +79,28 @@ test('the docs page shows all services, and "Try it out" calls them through the 
   t.deepEqual(elsewhere.requests, []);
   t.deepEqual(problems, []);
   t.true(await operation.isVisible(), 'a style in a description hides nothing');
-  if (process.env.SCREENSHOT) await writeFile(process.env.SCREENSHOT, await page.screenshot());
+  if (process.env.SCREENSHOT) await writeFile(process.env.SCREENSHOT, await page.screenshot({ fullPage: true }));
+
+  const services = await page.locator('#services tbody tr').allInnerTexts();
+  t.deepEqual(
+    services.map((text) => text.split(/\s/)[0]),
+    ['certificates', 'dns', 'domains', 'rogue'],
+  );
+  await page.locator('#services a', { hasText: 'certificates' }).click();
+  await page.waitForURL('**/docs/certificates/');
+  await page.waitForSelector('.opblock-tag-section');
+  t.is(await page.locator('#title').textContent(), 'certificates');
+  const own = await page.$$eval('.opblock-summary-path', (paths) =>
+    paths.map((path) => path.getAttribute('data-path')),
+  );
+  t.true(own.length > 0 && own.every((path) => path?.startsWith('/certificates/')));
+  const differences = await page.locator('#differences tbody tr').allInnerTexts();
+  t.true(
+    differences.some((text) =>
+      /^POST \/certificates\/issued\/\{id\}\/renewal\s+1\.1\.0\s+1\.0\.0: not there/.test(text),
+    ),
+    differences.join('\n'),
+  );
+  t.deepEqual(problems, []);
+  if (process.env.SCREENSHOT) await page.screenshot({ path: process.env.SCREENSHOT.replace('.png', '-service.png') });
 });

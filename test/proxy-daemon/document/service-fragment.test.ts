@@ -1,5 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
+import { differences } from '../../../proxy-daemon/document/compare-operations.ts';
 import { type JsonObject, objectAt } from '../../../proxy-daemon/document/json.ts';
 import { rewriteOpenApi3 } from '../../../proxy-daemon/document/normalise.ts';
 import { compareVersions, planServices } from '../../../proxy-daemon/document/plan-services.ts';
@@ -216,7 +217,15 @@ test('of two live versions the first is shown, what only the other has is added,
   t.deepEqual(old['x-mcp-versions'], [
     { version: '1.0.0', state: 'shown' },
     { version: '1.1.0', state: 'same' },
-    { version: '0.9.0', state: 'differs', differs: ['responses/default'] },
+    {
+      version: '0.9.0',
+      state: 'differs',
+      differs: ['responses/default'],
+      details: [
+        'responses/default: application/json type: "object" -> "string"',
+        'responses/default: application/json properties: gone',
+      ],
+    },
   ]);
   t.regex(String(old.description), /Version 0\.9\.0 differs in responses\/default; shown is 1\.0\.0/);
   const records = objectAt(fragment.paths['/dns/zones/{zone}/records'] ?? {}, 'get');
@@ -224,6 +233,41 @@ test('of two live versions the first is shown, what only the other has is added,
   t.is(records.operationId, 'Dns.1.1.0_readzoneszonerecords');
   t.true(JSON.stringify(records).includes('Dns.1.1.0_Error'));
   t.deepEqual(Object.keys(fragment.components.schemas ?? {}), ['Dns_Error', 'Dns.1.1.0_Error']);
+});
+
+test('a difference is said at every place where it is met, down to the field, also in schemas that contain themselves', (t) => {
+  const tree = (value: JsonObject): JsonObject => ({
+    type: 'object',
+    required: ['value'],
+    properties: { value, parent: { $ref: '#/components/schemas/Tree' } },
+  });
+  const answer = {
+    description: 'ok',
+    content: { 'application/json': { schema: { $ref: '#/components/schemas/Tree' } } },
+  };
+  const documentWith = (value: JsonObject, parameters: JsonObject[]): JsonObject => ({
+    ...smallDocument([]),
+    paths: { '/trees': { get: { parameters, responses: { '200': answer, '404': answer } } } },
+    components: { schemas: { Tree: tree(value) } },
+  });
+  const limit = { name: 'limit', in: 'query', schema: { type: 'integer', maximum: 10 } };
+  const [a, b] = [
+    documentWith({ type: 'string' }, [limit]),
+    documentWith({ type: 'integer' }, [{ ...limit, required: true }]),
+  ].map((document) => rewriteOpenApi3(document)) as [JsonObject, JsonObject];
+  const at = (document: JsonObject) => {
+    const item = objectAt(objectAt(document, 'paths'), '/trees');
+    return { document, item, operation: objectAt(item, 'get') };
+  };
+  const changed = ['200', '404'].map((status) => ({
+    part: `responses/${status}`,
+    details: ['application/json value type: "string" -> "integer"'],
+  }));
+  t.deepEqual(differences(at(a), at(b)), [
+    { part: 'parameters/query/limit', details: ['required: added'] },
+    ...changed,
+  ]);
+  t.deepEqual(differences(at(a), at(a)), []);
 });
 
 test('operations of two versions under one path keep their own parameters', (t) => {

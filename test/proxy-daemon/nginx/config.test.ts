@@ -11,6 +11,7 @@ import { makeRoutes } from '../../../proxy-daemon/routes/make-routes.ts';
 import type { LiveRegistration, RouteTable } from '../../../proxy-daemon/routes/route-table.ts';
 import { emptyRouteTable } from '../../../proxy-daemon/routes/route-table.ts';
 import type { Environment } from '../../../specs/nouns.ts';
+import { nastyWorld } from '../../helpers/nasty.ts';
 import { sampleEnvironment, sampleRegistration, sampleService, sampleVersion } from '../../helpers/sample-world.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
 
@@ -133,66 +134,10 @@ test('nginx accepts tables without routes, with a thousand, and with the longest
 test('whatever the registry and the environment say, no directive appears that the template does not have', async (t) => {
   const dir = await tempDir(t);
   const allowed = directivesOf(configOf(dir, tableOf(dns([80, 20]), someInstances)));
-  const nasty = fc.oneof(
-    fc.string({ unit: 'binary', maxLength: 60 }),
-    fc.constantFrom(
-      'x;',
-      '} server {',
-      'a"b',
-      "a'b",
-      '$uri',
-      '$' + '{a}',
-      '#',
-      '~^/',
-      '\\',
-      'a\nb',
-      '..',
-      '::1',
-      '127.0.0.1; deny all',
-      '/a/b',
-      '/',
-    ),
-    fc.stringMatching(/^[a-z0-9-]{1,10}$/),
-    fc.stringMatching(/^\/[a-z0-9._~/-]{0,20}$/),
-    fc.ipV4(),
-    fc.ipV6(),
-  );
-  const registration = fc
-    .record({
-      service: nasty,
-      version: nasty,
-      machine: nasty,
-      address: nasty,
-      port: fc.oneof(fc.nat(70_000), fc.double()),
-    })
-    .map((fields): LiveRegistration => {
-      const path = `/services/${fields.service}/${fields.version}/${fields.machine}`;
-      return { path, mzxid: 1, record: { schema: 1, state: 'up', at: 0, ...fields } };
-    });
-  const service = fc
-    .record({
-      name: nasty,
-      route: nasty,
-      version: nasty,
-      weight: fc.option(fc.double({ min: 0, max: 100, noNaN: true })),
-    })
-    .map(({ name, route, version, weight }) =>
-      sampleService(name, [sampleVersion(version, 1, weight ?? undefined)], { route }),
-    );
-  const world = fc.record({
-    services: fc.array(service, { maxLength: 4 }),
-    registrations: fc.array(registration, { maxLength: 8 }),
-  });
   let checked = 0;
   fc.assert(
-    fc.property(world, ({ services, registrations }) => {
-      const aimed = registrations.map((one, index) => {
-        const name = services[index]?.name;
-        return name === undefined
-          ? one
-          : { ...one, record: { ...one.record, service: name, address: '10.0.0.1', port: 80 } };
-      });
-      const text = configOf(dir, tableOf(sampleEnvironment(services), aimed));
+    fc.property(nastyWorld, ({ desired, registrations }) => {
+      const text = configOf(dir, tableOf(desired, registrations));
       for (const name of directivesOf(text)) t.true(allowed.has(name), name);
       checked += 1;
       if (checked % 10 === 0) t.is(nginxProblem(dir, text), '');

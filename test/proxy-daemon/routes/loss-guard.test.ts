@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { makeRoutes } from '../../../proxy-daemon/routes/make-routes.ts';
 import type { LiveRegistration, RouteTable } from '../../../proxy-daemon/routes/route-table.ts';
 import { emptyRouteTable } from '../../../proxy-daemon/routes/route-table.ts';
+import type { ReleasesRecord } from '../../../registrar/records.ts';
 import type { Environment } from '../../../specs/nouns.ts';
 import { sampleEnvironment, sampleRegistration, sampleService, sampleVersion } from '../../helpers/sample-world.ts';
 
@@ -13,11 +14,20 @@ const wantNone = sampleEnvironment([sampleService('dns', [sampleVersion('1', 0)]
 
 /** Runs makeRoutes over readings of the registry, one after the other. */
 function follow(
-  ...readings: { see: LiveRegistration[]; want?: Environment | null; at?: number; dead?: string[] }[]
+  ...readings: {
+    see: LiveRegistration[];
+    want?: Environment | null;
+    at?: number;
+    dead?: string[];
+    asOf?: number;
+    releases?: ReleasesRecord['releases'];
+  }[]
 ): RouteTable {
   let table = emptyRouteTable;
-  for (const { see, want = wantFour, at = 0, dead = [] } of readings) {
+  for (const { see, want = wantFour, at = 0, dead = [], asOf = 0, releases = [] } of readings) {
     table = makeRoutes({
+      asOf,
+      releases,
       desired: want,
       registrations: see,
       previous: table,
@@ -59,6 +69,19 @@ test('losses that trickle in add up: those believed before come back when it tur
 test('a single loss is forgotten after a while and no longer counts towards a mass loss', (t) => {
   const table = follow({ see: four }, { see: four.slice(1), at: 1 }, { see: four.slice(1), at: 40_000 });
   t.is(table.known.length, 3);
+});
+
+test('an operator lets go of what is missing, of one service or of all, and of nothing that is lost later', (t) => {
+  const release = (service: string | null, asOf: number) => [{ service, asOf, by: 'operator:ann', reason: '', at: 0 }];
+  const see = four.slice(0, 1);
+  const held = { see, asOf: 20 };
+  t.is(routed(follow({ see: four, asOf: 10 }, held)).length, 4);
+  for (const service of ['dns', null]) {
+    const table = follow({ see: four, asOf: 10 }, held, { see, asOf: 30, releases: release(service, 25) });
+    t.deepEqual([routed(table), table.holding], [['machine-0001'], '']);
+  }
+  t.is(routed(follow({ see: four, asOf: 10 }, held, { see, asOf: 30, releases: release('mail', 25) })).length, 4);
+  t.is(routed(follow({ see: four, asOf: 10 }, { see, asOf: 40, releases: release(null, 25) })).length, 4);
 });
 
 test('held instances that do not answer a probe are dropped, the others stay', (t) => {

@@ -54,6 +54,37 @@ test('an assignment is fetched, started, checked and registered under the machin
   t.like(await world.phase('serving'), { service: 'demo', version: '1.0.0', starts: 1, reason: '' });
 });
 
+test('an agent says why a gateway leaves its registration out, as long as it does and as it is about this registration', async (t) => {
+  const { world, registry } = await makeWorld(t);
+  world.startAgent();
+  await world.assign();
+  await world.registered('up');
+  const gateway = await registry.connect();
+  const word = {
+    machine: world.uuid,
+    path: `/services/demo/1.0.0/${world.uuid}`,
+    reason: 'port',
+    gateway: 'g1',
+    at: 0,
+  };
+  const path = paths.quarantine(world.uuid);
+  await gateway.create(path, JSON.stringify(word), { mode: 'ephemeral' });
+  const reasonIs = (reason: string) =>
+    eventually(`reason ${reason}`, async () => (await world.phase('serving')).reason === reason);
+  await reasonIs('left out by g1: port');
+  await gateway.set(path, JSON.stringify({ ...word, path: '/services/other/1/x' }));
+  await reasonIs('');
+  await gateway.set(path, JSON.stringify(word));
+  await reasonIs('left out by g1: port');
+  await gateway.set(path, 'nonsense');
+  await reasonIs('');
+  await gateway.set(path, JSON.stringify(word));
+  await reasonIs('left out by g1: port');
+  await gateway.close();
+  await reasonIs('');
+  t.pass();
+});
+
 test('the service sees its own environment and configuration, and nothing of the agent’s', async (t) => {
   process.env.AGENT_SECRET = 'not for services';
   const { world } = await makeWorld(t);

@@ -1,9 +1,10 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { addressKind } from '../../../registrar/dialects/address.ts';
-import { checkAgainstLedger, parseRegistration } from '../../../registrar/dialects/native.ts';
+import { addressKind, canonicalAddress } from '../../../registrar/dialects/address.ts';
+import { ledgerProblem, parseRegistration } from '../../../registrar/dialects/native.ts';
 import type { RegistrationRecord } from '../../../registrar/records.ts';
 import type { Stat } from '../../../registrar/registry-client.ts';
+import { nodeStat } from '../../helpers/stat.ts';
 
 const path = '/services/dns/1.2.0/m-1';
 const good: RegistrationRecord = {
@@ -19,26 +20,9 @@ const good: RegistrationRecord = {
   at: 1_700_000_000_000,
 };
 
-function stat(over: Partial<Stat> = {}): Stat {
-  return {
-    czxid: 1,
-    mzxid: 1,
-    pzxid: 1,
-    ctime: 0,
-    mtime: 0,
-    version: 0,
-    cversion: 0,
-    aversion: 0,
-    ephemeralOwner: '0x1',
-    dataLength: 0,
-    numChildren: 0,
-    ...over,
-  };
-}
-
 function parse(content: unknown, at = path, options = { allowLoopback: false }, over: Partial<Stat> = {}) {
   const text = typeof content === 'string' ? content : JSON.stringify(content);
-  return parseRegistration(at, Buffer.from(text), stat(over), options);
+  return parseRegistration(at, Buffer.from(text), nodeStat(over), options);
 }
 
 test('a good registration is read as it was written', (t) => {
@@ -104,7 +88,7 @@ test('a persistent node is left out', (t) => {
 });
 
 test('bytes that are not UTF-8 are left out', (t) => {
-  const result = parseRegistration(path, Buffer.from([0x7b, 0xff, 0x7d]), stat(), { allowLoopback: false });
+  const result = parseRegistration(path, Buffer.from([0x7b, 0xff, 0x7d]), nodeStat(), { allowLoopback: false });
   t.regex(result.ok ? '' : result.reason, /not JSON/);
 });
 
@@ -127,9 +111,38 @@ test('loopback addresses are good where the environment is local, link-local one
   t.false(parse({ ...good, address: '169.254.1.1' }, path, { allowLoopback: true }).ok);
 });
 
-test('another machine’s address is told by the ledger', (t) => {
-  t.is(checkAgainstLedger(good, '10.0.0.3'), null);
-  t.regex(checkAgainstLedger(good, '10.0.0.4') ?? '', /machine m-1/);
+test('another machine’s address, or another service than it was claimed for, is told by the ledger', (t) => {
+  const claim = { service: 'dns', version: '1.2.0', digest: '', operation: '', at: 0 };
+  t.is(ledgerProblem(good, undefined), null);
+  t.is(ledgerProblem(good, { address: '10.0.0.3', claim }), null);
+  t.regex(ledgerProblem(good, { address: '10.0.0.4' }) ?? '', /address .* machine m-1/);
+  t.regex(ledgerProblem(good, { claim: { ...claim, service: 'mail' } }) ?? '', /m-1 is claimed for mail@1.2.0/);
+  t.regex(ledgerProblem(good, { claim: { ...claim, version: '2' } }) ?? '', /m-1 is claimed for dns@2/);
+});
+
+test('an address has one way to be written, which means the same', (t) => {
+  const pairs = {
+    'FD00::3': 'fd00::3',
+    'd42:129:c7:2:e6:86af:7::': 'd42:129:c7:2:e6:86af:7:0',
+    '0:0:1::1': '0:0:1::1',
+    '::ffff:1.2.3.4': '::ffff:102:304',
+  };
+  for (const [given, written] of Object.entries({
+    ...pairs,
+    '::': '::',
+    '1::': '1::',
+    '::1': '::1',
+    '10.0.0.1': '10.0.0.1',
+    x: 'x',
+  }))
+    t.is(canonicalAddress(given), written);
+  fc.assert(
+    fc.property(fc.ipV6(), (text) => {
+      const written = canonicalAddress(text);
+      const { hostname } = new URL(`http://[${text}]/`);
+      return `[${written}]` === hostname && canonicalAddress(written) === written;
+    }),
+  );
 });
 
 test('addresses are told apart', (t) => {
@@ -195,7 +208,7 @@ test('whatever a node holds, parsing never throws and lets only allow-listed cha
   let accepted = 0;
   fc.assert(
     fc.property(fc.oneof(fc.constant(path), fc.string()), content, fc.boolean(), (where, data, allowLoopback) => {
-      const result = parseRegistration(where, data, stat(), { allowLoopback });
+      const result = parseRegistration(where, data, nodeStat(), { allowLoopback });
       if (!result.ok) return;
       accepted += 1;
       for (const value of Object.values(result.record)) if (!allowed.test(String(value))) return false;

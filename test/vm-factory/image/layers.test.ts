@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { zstdDecompressSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
@@ -124,7 +124,7 @@ test('where the disk is full a bake says so and leaves the whole steps only', as
   const dir = await tempDir(t);
   const mayMount = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'];
   const script = `mount -t tmpfs -o size=24m small "$1" && exec "$2" --disable-warning=ExperimentalWarning "$3" "$1"`;
-  const helper = join(import.meta.dirname, '../../helpers/bake-on-full-disk.ts');
+  const helper = fileURLToPath(new URL('../../helpers/bake-on-full-disk.ts', import.meta.url));
   const words = ['--mount', ...mayMount, '/bin/sh', '-c', script, 'sh', dir, process.execPath, helper];
   const { stdout } = await execute('unshare', words);
   const { code, message, hint, retryable, whole, half } = JSON.parse(stdout);

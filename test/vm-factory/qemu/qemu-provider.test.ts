@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync, readlinkSync } from 'node:fs';
-import { mkdir, readdir, readlink, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readlink, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
+import { readStartTime } from '../../../registrar/process-identity.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
 import { smallFlavor } from '../../../specs/flavor.ts';
 import { minimalImage } from '../../../vm-factory/image/bake-minimal.ts';
@@ -128,15 +129,26 @@ else {
     await until('it joined after all', async () => (await patient.find(asked.operation))?.state === 'running');
   });
 
-  test.serial('a machine without a template boots, and joins as well', async (t) => {
-    t.timeout(400_000);
-    const { open } = await qemuBench(t);
-    const asked = request();
-    // No template was made for this shape.
-    const provider = open();
-    await provider.create({ ...asked, flavor: { memoryBytes: 257 * 1024 ** 2, cpus: 1 } });
-    await until('it runs', async () => (await provider.find(asked.operation))?.state === 'running', 120_000);
-    t.pass();
+  test.serial('what nothing tells of is ended, and what is in use is not, without anybody asking', async (t) => {
+    const { dir, open } = await qemuBench(t);
+    const maker = open({ stock: 1 });
+    await maker.prepare(minimalImage);
+    const [kept, lost] = [await maker.create(request()), await maker.create(request())];
+    await until('the stock is full', () => pidsBelow(dir).length === 3);
+    await maker.close();
+    const stray = mainPid(dir, lost.uuid);
+    // As a crash in the middle of a destroy leaves it, or a person who cleans up.
+    await rm(join(dir, 'machines', lost.uuid), { recursive: true });
+    // And what a maker that died left in the making.
+    const abandoned = join(dir, 'stock', 'abandoned');
+    await mkdir(abandoned);
+    await symlink('1:1', join(abandoned, 'maker'));
+    const keeper = open();
+    t.teardown(keeper.events(() => {}));
+    await until('the stray is gone', () => readStartTime(stray) === null, 60_000);
+    t.false((await readdir(join(dir, 'stock'))).includes('abandoned'));
+    t.not(readStartTime(mainPid(dir, kept.uuid)), null);
+    await until('only what is in use is left', () => pidsBelow(dir).length === 2);
   });
 
   test.serial('a hung machine is destroyed like any other', async (t) => {

@@ -1,0 +1,57 @@
+/** `mcp gateway traffic`: what the gateways counted, by service version. */
+import type { Command } from 'commander';
+import type { TrafficReport, VersionFigures } from '../../../proxy-daemon/version-figures.ts';
+import { McpError } from '../../../specs/errors.ts';
+import { askTraffic } from '../../control/ask-gateway.ts';
+import { readStatus } from '../../control/read-status.ts';
+import type { Context } from '../context.ts';
+import { table } from '../output.ts';
+import { action } from './run.ts';
+
+/** Adds it below `mcp gateway`. */
+export function addTraffic(gateway: Command, interrupted: Parameters<typeof action>[0]): void {
+  gateway
+    .command('traffic')
+    .description('show requests, errors and latency by version, since nginx started')
+    .action(action(interrupted, traffic));
+}
+
+async function traffic(context: Context): Promise<undefined> {
+  const { gateways } = await context.withRegistry((client) => readStatus(client, context.reading()));
+  const asked = await Promise.all(gateways.map((gateway) => askTraffic(gateway, context.signal)));
+  const reports = asked.filter((report) => report !== null);
+  if (reports.length === 0) {
+    throw new McpError('GATEWAY_SILENT', 'no gateway answers', { retryable: true, hint: 'Look at mcp status.' });
+  }
+  if (context.json) context.printJson(reports);
+  else context.print(reports.map((report) => render(report, context.color)).join('\n\n'));
+  return undefined;
+}
+
+function render(report: TrafficReport, color: boolean): string {
+  if (report.since === 0) return `${report.gateway}: counts nothing (plain mode, or it has just started)`;
+  const rows = report.versions.map((one) => [
+    one.service,
+    one.version,
+    String(one.requests),
+    String(one.errors5xx),
+    String(one.retries),
+    atMost(one, 0.5),
+    atMost(one, 0.99),
+  ]);
+  const heads = ['SERVICE', 'VERSION', 'REQUESTS', '5XX', 'RETRIES', 'P50', 'P99'];
+  const since = new Date(report.since).toISOString().slice(0, 19);
+  return `${report.gateway}  since ${since}Z\n${table([heads, ...rows], color)}`;
+}
+
+/** The upper bound of the bucket that a share of the requests is within. */
+function atMost({ latencyMs: { bounds, counts } }: VersionFigures, share: number): string {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  if (total === 0) return '-';
+  let reached = 0;
+  const bucket = counts.findIndex((count) => {
+    reached += count;
+    return reached >= total * share;
+  });
+  return bounds[bucket] === undefined ? `> ${bounds.at(-1)} ms` : `<= ${bounds[bucket]} ms`;
+}

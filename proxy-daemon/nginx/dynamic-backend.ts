@@ -1,0 +1,258 @@
+/**
+ * Dynamic mode: nginx runs one configuration, and a generation is what its shared dicts hold. Publishing sends what changed
+ * over the admin socket; the first request after it, in whichever worker, is routed by it.
+ */
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import type { Clock } from '../../registrar/clock.ts';
+import { McpError } from '../../specs/errors.ts';
+import type { MergedDocument } from '../document-source.ts';
+import { replaceFile } from '../files.ts';
+import type { GatewayBackend, Publication, PublicationTimes, TableUse } from '../gateway-backend.ts';
+import type { RouteTable } from '../routes/route-table.ts';
+import type { TrafficReport } from '../version-figures.ts';
+import { askAdmin, numberOf } from './admin-client.ts';
+import { adminSocketPath, makeAdminDirectory } from './admin-socket.ts';
+import { configurationInPlace, dynamicHeader } from './configuration-in-place.ts';
+import { makeDynamicConfig } from './dynamic-config.ts';
+import { emit } from './emit.ts';
+import { diskError } from './generation-files.ts';
+import { luaModules } from './lua-module.ts';
+import { configRejected, NginxProcess } from './nginx-process.ts';
+import { type GatewayPaths, gatewayPaths } from './paths.ts';
+import { canServePacked } from './run-nginx.ts';
+import { servedDocument, writeDocument } from './served-document.ts';
+import { installLua, installStaticFiles } from './static-files.ts';
+import { depthsOf, listedPrefixes, SentTables, type TableChanges } from './table-changes.ts';
+import { messageText, type TableMessage } from './table-message.ts';
+import { TableStore } from './table-store.ts';
+import { TrafficCounts } from './traffic-counts.ts';
+import { workerUser } from './worker-user.ts';
+
+export interface DynamicBackendOptions {
+  /** Absolute. Made if missing. */
+  dir: string;
+  listen: { address: string; port: number };
+  clock: Clock;
+  workers: number;
+  /** Where HTTP/2 without TLS is spoken, for gRPC; null: nowhere. */
+  http2: { address: string; port: number } | null;
+  /** The zone this gateway is in, to prefer instances there; null: none. */
+  zone: string | null;
+  /** Room for the route tables, bytes. */
+  tableBytes: number;
+}
+
+/** Old workers after one of the rare reloads (another port, other limits) may finish requests for so long, ms. */
+const shutdownTimeoutMs = 300_000;
+
+export class DynamicBackend implements GatewayBackend {
+  readonly mode = 'dynamic';
+  readonly reloads = false;
+  readonly #clock: Clock;
+  readonly #paths: GatewayPaths;
+  readonly #nginx: NginxProcess;
+  readonly #store: TableStore;
+  readonly #socket: string;
+  readonly #config: string;
+  readonly #sent: SentTables;
+  readonly #counts: TrafficCounts;
+  #generation = 0;
+  /** Digest of the document in place. */
+  #document = '';
+  /** nginx has the configuration of this daemon, and the tables that it was sent. */
+  #isInPlace = false;
+  /** The last table that was looked at, and what differs in it. */
+  #looked: { table: RouteTable; changes: TableChanges } | null = null;
+  #diskProblem = '';
+
+  constructor(options: DynamicBackendOptions) {
+    const { dir, listen, http2, clock, workers, tableBytes } = options;
+    this.#clock = clock;
+    this.#paths = gatewayPaths(dir);
+    installStaticFiles(this.#paths);
+    const code = installLua(this.#paths);
+    this.#nginx = new NginxProcess({ paths: this.#paths, listen, clock });
+    this.#store = new TableStore(this.#paths);
+    this.#socket = adminSocketPath(dir);
+    this.#sent = new SentTables(options.zone);
+    this.#counts = new TrafficCounts(this.#socket, clock);
+    const user = workerUser(dir);
+    const settings = {
+      listen,
+      http2,
+      paths: this.#paths,
+      user,
+      workers,
+      shutdownTimeoutMs,
+      gzipStatic: canServePacked(),
+      tableBytes,
+    };
+    const config = emit(makeDynamicConfig({ ...settings, modules: luaModules(), adminSocket: this.#socket }));
+    this.#config = `${dynamicHeader}# code ${code}\n${config}`;
+  }
+
+  async start(): Promise<number> {
+    const place = configurationInPlace(this.#paths);
+    this.#generation = place.generation;
+    this.#document = servedDocument(this.#paths)?.digest ?? '';
+    if (place.mode === null || place.generation === 0) return 0;
+    if (place.mode === 'plain') {
+      if (this.#nginx.master() === null) await this.#nginx.start(place.generation);
+      return place.generation;
+    }
+    this.#sent.restore(this.#store.load().entries);
+    if (this.#nginx.master() === null || place.text !== this.#config) await this.#install();
+    await this.#adopt();
+    return this.#generation;
+  }
+
+  lastDocument(): MergedDocument | null {
+    return servedDocument(this.#paths);
+  }
+
+  serves({ table, document }: Publication): boolean {
+    if (!this.#isInPlace || this.#document !== document.digest) return false;
+    const { set, remove } = this.#changes(table);
+    return set.length === 0 && remove.length === 0;
+  }
+
+  async publish(generation: number, publication: Publication): Promise<PublicationTimes> {
+    const { table, document } = publication;
+    const started = this.#clock.monotonic();
+    const changes = this.#changes(table);
+    const common = {
+      generation,
+      depths: depthsOf(table),
+      listed: listedPrefixes(table),
+    };
+    const change = messageText({ ...common, base: this.#generation, ...changes });
+    const everything = (): TableMessage => ({ ...common, base: null, set: this.#sent.everything(changes), remove: [] });
+    if (this.#document !== document.digest) (await writeDocument(this.#paths, generation, document))();
+    let testMs = 0;
+    if (!this.#isInPlace) {
+      this.#save(everything());
+      testMs = await this.#install();
+    }
+    const told = this.#clock.monotonic();
+    await this.#send(change, everything);
+
+    this.#isInPlace = true;
+    this.#sent.commit(changes, (key, isRouted) => this.#counts.routed(key, isRouted, generation));
+    this.#looked = null;
+    this.#generation = generation;
+    this.#document = document.digest;
+    this.#journal(change, everything);
+    const switched = this.#clock.monotonic();
+    await this.observe();
+    return { ownMs: told - started - testMs, testMs, switchMs: switched - told };
+  }
+
+  oldestInFlight(): number {
+    return this.#counts.oldest(this.#generation);
+  }
+
+  leaving(): number {
+    return this.#nginx.leaving();
+  }
+
+  async revive(): Promise<boolean> {
+    if (this.#generation === 0 || this.#nginx.master() !== null) return false;
+    await this.#install();
+    await this.#adopt();
+    return true;
+  }
+
+  observe(): Promise<void> {
+    return this.#counts.look();
+  }
+
+  traffic(): Promise<Omit<TrafficReport, 'gateway'> | null> {
+    return this.#counts.traffic();
+  }
+
+  tables(): readonly TableUse[] {
+    return this.#counts.tables();
+  }
+
+  alarm(): string {
+    return [this.#diskProblem, this.#counts.alarm()].filter(Boolean).join('; ');
+  }
+
+  #changes(table: RouteTable): TableChanges {
+    if (this.#looked?.table !== table) {
+      this.#looked = { table, changes: this.#sent.changes(table, this.#clock.now()) };
+    }
+    return this.#looked.changes;
+  }
+
+  /** Writes, checks and loads the configuration: nginx starts, or reloads where it runs. Gives what the check took, ms. */
+  async #install(): Promise<number> {
+    const previous = configurationInPlace(this.#paths);
+    this.#write(this.#paths.candidate, this.#config);
+    makeAdminDirectory(this.#socket);
+    const test = await this.#nginx.test(this.#paths.candidate);
+    if (!test.ok) throw configRejected(test.output);
+    if (previous.mode !== 'dynamic' || this.#nginx.master() === null) {
+      // Left by the check, or by a nginx that was killed: it would keep the new one from listening.
+      rmSync(this.#socket, { force: true });
+      // Requests in workers of another mode, or of a master that was killed, are not in the counts of the new ones.
+      this.#counts.others(this.#nginx.everyWorker(), previous.generation);
+    }
+    renameSync(this.#paths.candidate, this.#paths.config);
+    try {
+      const old = this.#nginx.reload();
+      if (old) await this.#nginx.awaitReload(null, old);
+      else await this.#nginx.start(null);
+    } catch (error) {
+      // What nginx refused must not be what it starts with next time.
+      if (previous.mode === 'plain') replaceFile(this.#paths.config, previous.text);
+      throw error;
+    }
+    return test.ms;
+  }
+
+  /** Learns what nginx really has: only where that is what was sent last the next generation is a change to it. */
+  async #adopt(): Promise<void> {
+    const state = await askAdmin(this.#socket, 'GET', '/state');
+    this.#isInPlace = numberOf(state, 'generation') === this.#generation;
+    await this.#counts.adopt(this.#sent.liveKeys(), this.#generation);
+  }
+
+  /** The change, or everything where nginx has another generation than the one that it changes. */
+  async #send(change: string, everything: () => TableMessage): Promise<void> {
+    let answer = await askAdmin(this.#socket, 'POST', '/publish', change);
+    if (answer.status === 409) answer = await askAdmin(this.#socket, 'POST', '/publish', messageText(everything()));
+    if (answer.status === 200) return;
+    const why = answer.lines.map((words) => words.join(' ')).join(' ');
+    throw new McpError('GATEWAY_TABLES_FULL', `the routes do not fit into nginx's tables: ${why}`, {
+      hint: 'The last good ones stay. Give the gateway larger tables (--tables), or see who registers so much.',
+    });
+  }
+
+  #save(everything: TableMessage): void {
+    try {
+      this.#store.replace(everything);
+    } catch (error) {
+      throw diskError(error);
+    }
+  }
+
+  /** What is served is served, also where the disk is full; but then a restart of nginx would bring back older routes. */
+  #journal(change: string, everything: () => TableMessage): void {
+    try {
+      if (this.#diskProblem !== '' || this.#store.isJournalLong()) this.#store.replace(everything());
+      else this.#store.append(change);
+      this.#diskProblem = '';
+    } catch (error) {
+      this.#diskProblem = `the routes can't be kept on disk: ${error instanceof Error ? error.message : error}`;
+    }
+  }
+
+  #write(path: string, text: string): void {
+    try {
+      writeFileSync(path, text, { mode: 0o644 });
+    } catch (error) {
+      throw diskError(error);
+    }
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * The nginx configuration of dynamic mode: the same whatever is registered. Services are data in shared dicts, which the
+ * Lua code in lua/ reads at each request and the daemon writes over a unix socket. Pure.
+ */
+import { endpointOf } from '../routes/route-table.ts';
+import { block, type Directive, directive, nginxText } from './emit.ts';
+import { basics, mainParts, type NginxSettings, proxyDefaults, requestMaps, workerConnections } from './http-parts.ts';
+import { header } from './location-parts.ts';
+import { type ModeLocations, serverLocations } from './server-locations.ts';
+
+export interface DynamicSettings extends NginxSettings {
+  /** What the Lua module is loaded by. */
+  modules: Directive[];
+  adminSocket: string;
+  /** Where HTTP/2 without TLS is spoken, for gRPC; null: nowhere. */
+  http2: { address: string; port: number } | null;
+  /** Room for the route tables, bytes. 10,000 services with 10 instances each take some 20 MB. */
+  tableBytes: number;
+}
+
+/** Room for counters by version: 10,000 versions with all of their counters take some 20 MB. */
+const figureBytes = 32 * 1024 * 1024;
+/** One counter of requests in flight: a key of up to 110 bytes in nginx's slab memory. */
+const inFlightBytes = 256;
+
+export function makeDynamicConfig(settings: DynamicSettings): Directive[] {
+  const { paths, modules } = settings;
+  return [
+    ...modules,
+    ...mainParts(settings),
+    block(
+      'http',
+      [],
+      [
+        ...basics(paths.temp),
+        ...proxyDefaults(),
+        ...requestMaps(),
+        ...luaParts(settings),
+        upstream(httpUpstream, settings),
+        upstream(grpcUpstream, settings),
+        block('server', [], gatewayServer(settings)),
+        block('server', [], adminServer(settings)),
+      ],
+    ),
+  ];
+}
+
+function luaParts({ paths, workers, tableBytes }: DynamicSettings): Directive[] {
+  const dict = (name: string, bytes: number) => directive('lua_shared_dict', name, Math.ceil(bytes));
+  return [
+    dict('mcp_routes', tableBytes),
+    dict('mcp_figures', figureBytes),
+    // Twice the workers, since old ones live on for a while after a reload; it must never be full.
+    dict('mcp_in_flight', (2 * workers + 1) * workerConnections * inFlightBytes),
+    dict('mcp_down', 1024 * 1024),
+    dict('mcp_workers', 64 * 1024),
+    directive('lua_package_path', `${paths.lua}/?.lua;;`),
+    directive('init_by_lua_file', phase(paths.lua, 'init')),
+    directive('init_worker_by_lua_file', phase(paths.lua, 'init-worker')),
+  ];
+}
+
+function phase(lua: string, name: string): string {
+  return `${lua}/phases/${name}.lua`;
+}
+
+/** Two, since nginx keeps connections by upstream, whatever is spoken on them. */
+const httpUpstream = 'mcp_http';
+const grpcUpstream = 'mcp_grpc';
+
+function upstream(name: string, { paths }: DynamicSettings): Directive {
+  return block(
+    'upstream',
+    [name],
+    [
+      // nginx wants one; the balancer chooses another for each try.
+      directive('server', '0.0.0.1:1'),
+      directive('balancer_by_lua_file', phase(paths.lua, 'balancer')),
+      directive('keepalive', 512),
+      // Shorter than the 5 s after which a Node server closes an idle connection: whoever waits longer gets resets.
+      directive('keepalive_timeout', '4s'),
+      directive('keepalive_requests', 100_000),
+    ],
+  );
+}
+
+function gatewayServer(settings: DynamicSettings): Directive[] {
+  const { listen, http2, paths } = settings;
+  return [
+    directive('listen', endpointOf(listen)),
+    // Without TLS a port speaks either HTTP/1 or HTTP/2 (until nginx 1.25.1).
+    ...(http2 === null ? [] : [directive('listen', endpointOf(http2), 'http2')]),
+    directive('server_name', '_'),
+    ...['generation', 'ticket', 'service', 'prefix', 'rest'].map((name) =>
+      directive('set', nginxText`$mcp_${name}`, ''),
+    ),
+    // Of the server, so that it holds wherever a request ends.
+    directive('log_by_lua_file', phase(paths.lua, 'log')),
+    ...serverLocations(paths, settings.gzipStatic, dynamicLocations(settings)),
+  ];
+}
+
+function dynamicLocations({ paths }: DynamicSettings): ModeLocations {
+  const variable = (name: string) => directive('set_by_lua_file', nginxText`$mcp_${name}`, phase(paths.lua, name));
+  return {
+    prelude: [variable('generation')],
+    generation: nginxText`$mcp_generation`,
+    notFound: [directive('content_by_lua_file', phase(paths.lua, 'not-found'))],
+    proxied: [
+      block('location', ['/'], [directive('rewrite_by_lua_file', phase(paths.lua, 'rewrite')), ...toInstance()]),
+      // Services that declare all of their operations idempotent: also a POST that was sent is tried again elsewhere.
+      block(
+        'location',
+        ['@any-method'],
+        [directive('proxy_next_upstream', 'error', 'timeout', 'non_idempotent'), ...toInstance()],
+      ),
+      // WebSockets and event streams: what an instance sends is passed on at once.
+      block('location', ['@stream'], [directive('proxy_buffering', 'off'), ...toInstance()]),
+      block('location', ['@grpc'], toGrpcInstance()),
+    ],
+  };
+}
+
+/** Alone in its location, so that what a backend answers is not marked as the gateway's own. */
+const requestId = header('X-Request-Id', nginxText`$mcp_request_id`);
+
+function toInstance(): Directive[] {
+  return [requestId, directive('proxy_pass', nginxText`http://${httpUpstream}$mcp_rest`)];
+}
+
+function toGrpcInstance(): Directive[] {
+  return [
+    requestId,
+    directive('grpc_set_header', 'X-Request-Id', nginxText`$mcp_request_id`),
+    directive('grpc_set_header', 'X-Forwarded-For', nginxText`$proxy_add_x_forwarded_for`),
+    directive('grpc_connect_timeout', '2s'),
+    directive('grpc_next_upstream', 'error', 'timeout'),
+    directive('grpc_pass', `grpc://${grpcUpstream}`),
+  ];
+}
+
+function adminServer({ adminSocket, paths }: DynamicSettings): Directive[] {
+  return [
+    directive('listen', `unix:${adminSocket}`),
+    directive('client_max_body_size', '1g'),
+    directive('client_body_buffer_size', '1m'),
+    directive('default_type', 'text/plain'),
+    block('location', ['/'], [directive('content_by_lua_file', phase(paths.lua, 'admin'))]),
+  ];
+}

@@ -1,0 +1,39 @@
+-- Once for each try of a request.
+local balancer = require 'ngx.balancer'
+local pick = require 'mcp.pick'
+local requests = require 'mcp.requests'
+
+-- Connect, send, read, in seconds: a WebSocket may be silent for long.
+local lasting_timeouts = { 2, 3600, 3600 }
+
+local request = requests.current()
+if not request then
+  return ngx.exit(500)
+end
+if request.counted then
+  if not pick.failed(request) then
+    return ngx.exit(502)
+  end
+elseif not request.began then
+  request.began = ngx.now()
+  if request.entry.retries > 0 then
+    balancer.set_more_tries(request.entry.retries)
+  end
+end
+
+local peer = pick.pick(request)
+if not peer then
+  return ngx.exit(503)
+end
+request.peer = peer
+request.counted = true
+
+local timeouts = request.entry.timeouts or request.lasting and lasting_timeouts
+if timeouts then
+  balancer.set_timeouts(timeouts[1], timeouts[2], timeouts[3])
+end
+local ok, err = balancer.set_current_peer(peer.host, peer.port)
+if not ok then
+  ngx.log(ngx.ERR, 'instance ', peer.endpoint, ': ', err)
+  return ngx.exit(500)
+end

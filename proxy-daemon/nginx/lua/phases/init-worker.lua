@@ -1,0 +1,20 @@
+-- Once in each worker.
+local in_flight = require 'mcp.in-flight'
+local routes = require 'mcp.routes'
+local streams = require 'mcp.streams'
+
+math.randomseed(ngx.worker.pid() + ngx.now() * 1000)
+in_flight.init()
+
+-- Only for what no request would do: ending connections that last, and forgetting routes that are gone.
+local swept = 0
+ngx.timer.every(0.25, function(premature)
+  if premature then
+    return
+  end
+  streams.close_overdue(ngx.now() * 1000)
+  swept = swept + 1
+  if swept % 240 == 0 then
+    routes.sweep()
+  end
+end)

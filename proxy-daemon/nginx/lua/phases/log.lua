@@ -1,0 +1,27 @@
+-- The end of every request, however it ended.
+local figures = require 'mcp.figures'
+local health = require 'mcp.health'
+local in_flight = require 'mcp.in-flight'
+local requests = require 'mcp.requests'
+
+if ngx.var.mcp_ticket == '' then
+  return
+end
+local request = requests.take()
+local peer = request and request.peer
+if not peer then
+  return
+end
+if request.counted then
+  in_flight.finish(peer)
+end
+local status = ngx.status
+if status == 502 or status == 504 then
+  -- Without a header time the instance gave no answer: nginx made this one.
+  local header_time = ngx.var.upstream_header_time
+  if request.counted and (not header_time or header_time:sub(-1) == '-') then
+    health.failed(peer, request.entry.down_seconds)
+  end
+end
+local ms = not request.lasting and (ngx.now() - request.began) * 1000 or nil
+figures.count(request.entry.service, peer.version, status, ms)

@@ -1,0 +1,135 @@
+/** What nginx has been sent, and what has to be sent for another route table: only entries that changed. */
+import type { Route, RouteInstance, RouteTable } from '../routes/route-table.ts';
+import { entryInstances, instanceKey, serviceEntry } from '../routes/service-entry.ts';
+
+export interface TableChanges {
+  set: [prefix: string, entry: string][];
+  remove: string[];
+}
+
+interface Sent {
+  /** Null: of a daemon before this one. */
+  route: Route | null;
+  entry: string;
+}
+
+/** Prefixes told in a 404 answer. */
+const mostListed = 100;
+
+export class SentTables {
+  /** By prefix. */
+  readonly #sent = new Map<string, Sent>();
+  /** Since when each instance is known, by its key; an empty path: from a daemon before this one. */
+  readonly #since = new Map<string, { path: string; at: number }>();
+  readonly #zone: string | null;
+  /** Routes whose entry is as it was sent, though made anew. */
+  #equal: Route[] = [];
+  /** Those whose entry differs, by prefix. */
+  readonly #differing = new Map<string, Route>();
+
+  constructor(zone: string | null) {
+    this.#zone = zone;
+  }
+
+  /** Takes up what a daemon before this one has sent. */
+  restore(entries: ReadonlyMap<string, string>): void {
+    for (const [prefix, entry] of entries) {
+      this.#sent.set(prefix, { route: null, entry });
+      for (const [key, at] of entryInstances(entry)) this.#since.set(key, { path: '', at });
+    }
+  }
+
+  /** What differs in `table`. `now`: ms since the Unix epoch. */
+  changes(table: RouteTable, now: number): TableChanges {
+    const set: [string, string][] = [];
+    let kept = 0;
+    this.#equal = [];
+    this.#differing.clear();
+    // Where nothing is known yet nothing is new: all have been there for who knows how long.
+    const firstSeen = this.#sent.size === 0 ? 0 : now;
+    for (const route of table.routes) {
+      const sent = this.#sent.get(route.prefix);
+      if (sent) kept += 1;
+      if (sent?.route === route) continue;
+      const since = (instance: RouteInstance) => this.#sinceOf(route.service, instance, firstSeen);
+      const entry = serviceEntry(route, { zone: this.#zone, since });
+      if (entry === null) kept -= sent ? 1 : 0;
+      else if (entry === sent?.entry) this.#equal.push(route);
+      else {
+        this.#differing.set(route.prefix, route);
+        set.push([route.prefix, entry]);
+      }
+    }
+    return { set, remove: kept === this.#sent.size ? [] : this.#gone(table) };
+  }
+
+  /** These changes are in force: calls back with the key of each instance that gets requests now, or gets none any more. */
+  commit(changes: TableChanges, tell: (key: string, isRouted: boolean) => void): void {
+    for (const route of this.#equal) {
+      const sent = this.#sent.get(route.prefix);
+      if (sent) sent.route = route;
+    }
+    for (const prefix of changes.remove) {
+      this.#compare(prefix, '', tell);
+      this.#sent.delete(prefix);
+    }
+    for (const [prefix, entry] of changes.set) {
+      this.#compare(prefix, entry, tell);
+      this.#sent.set(prefix, { route: this.#differing.get(prefix) ?? null, entry });
+    }
+  }
+
+  /** All entries as they are to be with `changes`. */
+  everything(changes: TableChanges): [prefix: string, entry: string][] {
+    const all = new Map([...this.#sent].map(([prefix, { entry }]) => [prefix, entry]));
+    for (const prefix of changes.remove) all.delete(prefix);
+    for (const [prefix, entry] of changes.set) all.set(prefix, entry);
+    return [...all];
+  }
+
+  /** Keys of all instances that get requests. */
+  liveKeys(): Set<string> {
+    return new Set([...this.#sent.values()].flatMap(({ entry }) => [...entryInstances(entry).keys()]));
+  }
+
+  #sinceOf(service: string, instance: RouteInstance, now: number): number {
+    const key = instanceKey(service, instance);
+    const known = this.#since.get(key);
+    if (known && (known.path === instance.path || known.path === '')) {
+      known.path = instance.path;
+      return known.at;
+    }
+    this.#since.set(key, { path: instance.path, at: now });
+    return now;
+  }
+
+  #gone(table: RouteTable): string[] {
+    const present = new Set(table.routes.map(({ prefix }) => prefix));
+    return [...this.#sent.keys()].filter((prefix) => !present.has(prefix));
+  }
+
+  #compare(prefix: string, entry: string, tell: (key: string, isRouted: boolean) => void): void {
+    const before = entryInstances(this.#sent.get(prefix)?.entry ?? '');
+    const after = entryInstances(entry);
+    for (const key of before.keys()) {
+      if (after.has(key)) continue;
+      this.#since.delete(key);
+      tell(key, false);
+    }
+    for (const key of after.keys()) if (!before.has(key)) tell(key, true);
+  }
+}
+
+/** Numbers of path segments that the prefixes have. */
+export function depthsOf(table: RouteTable): number[] {
+  const depths = new Set(table.routes.map(({ prefix }) => (prefix === '/' ? 0 : prefix.split('/').length - 1)));
+  return [...depths];
+}
+
+/** The prefixes that a 404 answer tells. */
+export function listedPrefixes(table: RouteTable): string[] {
+  return table.routes
+    .map(({ prefix }) => prefix)
+    .sort()
+    .slice(0, mostListed);
+}

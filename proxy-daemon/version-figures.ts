@@ -1,0 +1,67 @@
+/** What the gateway has counted, by service version: for /status, for analysis of rollouts and A/B. Plain JSON. */
+
+/** Counters since `since`; they only grow. A later `since` means that nginx started anew and all of them with it. */
+export interface VersionFigures {
+  service: string;
+  version: string;
+  requests: number;
+  /** Answers of 500 and above, the gateway's own for this version among them. */
+  errors5xx: number;
+  /** Further tries on another instance, counted at the version whose instance failed. */
+  retries: number;
+  latencyMs: LatencyFigures;
+}
+
+/** Times from choosing an instance to the end of the answer. Without WebSockets and event streams. */
+interface LatencyFigures {
+  /** Upper bounds, ms; the last bucket has none. */
+  bounds: number[];
+  /** Requests in each bucket, one more than there are bounds. Not cumulative. */
+  counts: number[];
+  sum: number;
+}
+
+export interface TrafficReport {
+  gateway: string;
+  /** When this was read, and since when it is counted: ms since the Unix epoch. */
+  at: number;
+  since: number;
+  versions: VersionFigures[];
+  /** Instances with requests in flight, WebSockets among them. */
+  inFlight: { service: string; endpoint: string; requests: number }[];
+  /** Endpoints passed over for some seconds because requests failed there. */
+  down: string[];
+  /** Counts that found no room. */
+  uncounted: number;
+}
+
+const latencyBounds = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000];
+
+/** From lines `count <service> <version> <kind> <value>` (see nginx/lua/mcp/figures.lua). Unknown ones are passed over. */
+export function readFigures(lines: readonly string[][]): VersionFigures[] {
+  const found = new Map<string, VersionFigures>();
+  for (const [word, service, version, kind, text] of lines) {
+    if (word !== 'count' || !service || !version || !kind) continue;
+    const key = `${service} ${version}`;
+    const figures = found.get(key) ?? emptyFigures(service, version);
+    found.set(key, figures);
+    addCount(figures, kind, Number(text));
+  }
+  return [...found.values()].sort((a, b) => (`${a.service} ${a.version}` < `${b.service} ${b.version}` ? -1 : 1));
+}
+
+function emptyFigures(service: string, version: string): VersionFigures {
+  const latencyMs = { bounds: latencyBounds, counts: latencyBounds.map(() => 0).concat(0), sum: 0 };
+  return { service, version, requests: 0, errors5xx: 0, retries: 0, latencyMs };
+}
+
+function addCount(figures: VersionFigures, kind: string, value: number): void {
+  if (kind === 'n') figures.requests = value;
+  else if (kind === 'e') figures.errors5xx = value;
+  else if (kind === 'r') figures.retries = value;
+  else if (kind === 's') figures.latencyMs.sum = value;
+  else if (kind.startsWith('b')) {
+    const bound = kind === 'b' ? latencyBounds.length : latencyBounds.indexOf(Number(kind.slice(1)));
+    if (bound >= 0) figures.latencyMs.counts[bound] = value;
+  }
+}

@@ -1,0 +1,280 @@
+/**
+ * `npm run bench -- document`: one changed document among 1,000 of 22 KB. Ours is everything from the request for the changed
+ * document to all files in place: fetched, checked, converted, joined, as JSON and as YAML, each also packed, as a whole and for
+ * its service. The peer is one `merge` of openapi-merge on documents read already, and its JSON as text. Beside it: how long the
+ * event loop of the process that does ours was held up meanwhile.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { isErrorResult, type MergeInput, merge } from 'openapi-merge';
+import { createDocumentStore } from '../../proxy-daemon/document/document-store.ts';
+import type { JsonObject } from '../../proxy-daemon/document/json.ts';
+import type { DocumentSource, DocumentTarget } from '../../proxy-daemon/document-source.ts';
+import { systemClock } from '../../registrar/system-clock.ts';
+import type { BenchResult, BenchRow } from './main.ts';
+
+const services = 1_000;
+const bytesEach = 22_000;
+const rounds = 5;
+const targetRatio = 50;
+const targetDelayMs = 20;
+const info = { title: 'All', description: '' };
+
+/** A document of some 22 KB: 24 operations with parameters and bodies, on a dozen schemas that refer to each other. */
+function documentOf(service: string, revision: number): JsonObject {
+  const names = Array.from({ length: 12 }, (_, index) => `Thing${index}`);
+  const ref = (name: string | undefined) => ({ $ref: `#/components/schemas/${name}` });
+  const json = (schema: JsonObject) => ({ 'application/json': { schema } });
+  const failed = { description: 'Failed', content: json(ref('Error')) };
+  const operation = (name: string, index: number, more: JsonObject): JsonObject => ({
+    operationId: `operation${index}`,
+    summary: `Works on one ${name}`,
+    description: `Revision ${revision} of ${service}. `.padEnd(
+      240,
+      'Some words that tell people what this operation does. ',
+    ),
+    tags: [index % 2 === 0 ? 'even' : 'odd'],
+    parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string', maxLength: 40 } }],
+    responses: { '200': { description: 'Done', content: json(ref(name)) }, '404': failed, '500': failed },
+    ...more,
+  });
+  const paths = names.map((name, index): [string, JsonObject] => [
+    `/${name.toLowerCase()}/{id}`,
+    {
+      get: operation(name, index * 2, {}),
+      put: operation(name, index * 2 + 1, { requestBody: { required: true, content: json(ref(name)) } }),
+    },
+  ]);
+  const schemas = names.map((name, index): [string, JsonObject] => [
+    name,
+    {
+      type: 'object',
+      required: ['id'],
+      properties: {
+        id: { type: 'string' },
+        count: { type: 'integer', minimum: 0, description: 'How many there are' },
+        next: ref(names[(index + 1) % names.length]),
+        all: { type: 'array', items: ref(names[(index + 5) % names.length]) },
+      },
+    },
+  ]);
+  return {
+    openapi: '3.0.3',
+    info: { title: service, version: `${revision}` },
+    paths: Object.fromEntries(paths),
+    components: {
+      schemas: {
+        ...Object.fromEntries(schemas),
+        Error: { type: 'object', properties: { code: { type: 'string' }, message: { type: 'string' } } },
+      },
+    },
+  };
+}
+
+export async function run(): Promise<BenchResult> {
+  const revisions = new Map<string, number>();
+  const read = (service: string) => JSON.stringify(documentOf(service, revisions.get(service) ?? 0));
+  const size = read('service-500').length;
+  if (Math.abs(size - bytesEach) > 2_000) throw new Error(`the documents are of ${size} bytes`);
+  const server = createServer((request, response) => {
+    const [, service = ''] = (request.url ?? '').split('/');
+    response.end(read(service));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const dir = await mkdtemp(join(tmpdir(), 'mcp-bench-document-'));
+  const store = createDocumentStore({ clock: systemClock, stateDir: join(dir, 'state'), refreshMs: 3_600_000 });
+  try {
+    return await measure(store, (server.address() as AddressInfo).port, join(dir, 'www'), revisions);
+  } finally {
+    await store.close();
+    server.closeAllConnections();
+    server.close();
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+async function measure(
+  store: DocumentSource,
+  port: number,
+  www: string,
+  revisions: Map<string, number>,
+): Promise<BenchResult> {
+  const names = Array.from({ length: services }, (_, index) => `service-${index}`);
+  const update = () =>
+    store.update(
+      names.map((name) => targetOf(name, port, revisions.get(name) ?? 0)),
+      info,
+    );
+  let generation = 0;
+  let served = '';
+  const publish = async () => {
+    generation += 1;
+    const merged = join(www, `generation-${generation}`);
+    await store.current().write({ merged, served, services: join(www, 'services') }, generation);
+    if (served !== '') await rm(served, { recursive: true, force: true });
+    served = merged;
+  };
+
+  const loading = watchLoop();
+  update();
+  const began = performance.now();
+  const isRead = () => store.current().sources.filter(({ state }) => state === 'fresh').length === services;
+  await until(store, isRead);
+  await publish();
+  const loadMs = performance.now() - began;
+  const loadDelay = loading.end();
+
+  // Processor time of all threads: what it costs, whoever else is busy.
+  const cpu = () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1000;
+  };
+  const changeMs: number[] = [];
+  const changeCpu: number[] = [];
+  const mergeCpu: number[] = [];
+  const joinMs: number[] = [];
+  const mergeMs: number[] = [];
+  let delays: LoopDelay = { waitedMs: 0, ownMs: 0 };
+  for (let round = 0; round < rounds; round += 1) {
+    const name = names[(round * 137) % services] ?? '';
+    const loop = watchLoop();
+    const started = performance.now();
+    const cpuBefore = cpu();
+    revisions.set(name, round + 1);
+    const digest = digestOf(store, name);
+    update();
+    await until(store, () => digestOf(store, name) !== digest);
+    const joined = performance.now();
+    await publish();
+    changeMs.push(performance.now() - started);
+    joinMs.push(performance.now() - joined);
+    const cpuAfter = cpu();
+    changeCpu.push(cpuAfter - cpuBefore);
+    const delay = loop.end();
+    delays = { waitedMs: Math.max(delays.waitedMs, delay.waitedMs), ownMs: Math.max(delays.ownMs, delay.ownMs) };
+    const { ms, cpuMs } = mergeAll(names, revisions, cpu);
+    mergeMs.push(ms);
+    mergeCpu.push(cpuMs);
+  }
+
+  const [ours, peer] = [median(changeCpu), median(mergeCpu)];
+  const one = { unit: 'ms', peer: null, peerName: '', ratio: null, target: '', holds: null };
+  const rows: BenchRow[] = [
+    {
+      metric: `processor time of one changed document of ${services}`,
+      unit: 'ms',
+      ours,
+      peer,
+      peerName: 'openapi-merge, JSON only',
+      ratio: peer / ours,
+      target: `at least ${targetRatio} times cheaper`,
+      holds: peer / ours >= targetRatio,
+    },
+    {
+      ...one,
+      metric: 'the change, until all files are in place',
+      ours: median(changeMs),
+      peer: median(mergeMs),
+      peerName: 'openapi-merge, JSON only',
+    },
+    { ...one, metric: 'of this: joining and writing the whole in all forms', ours: median(joinMs) },
+    { ...one, metric: `all ${services} read for the first time`, ours: loadMs },
+    loopRow('longest wait of the event loop while one changes', delays.waitedMs),
+    loopRow('the same, time on the processor alone', delays.ownMs),
+    loopRow(`longest wait of the event loop while ${services} are read`, loadDelay.waitedMs),
+    loopRow('the same, time on the processor alone', loadDelay.ownMs),
+  ];
+  return { name: 'document', rows };
+}
+
+function loopRow(metric: string, ours: number): BenchRow {
+  const target = `under ${targetDelayMs} ms`;
+  return {
+    metric,
+    unit: 'ms',
+    ours,
+    peer: null,
+    peerName: '',
+    ratio: ours / targetDelayMs,
+    target,
+    holds: ours < targetDelayMs,
+  };
+}
+
+function targetOf(service: string, port: number, revision: number): DocumentTarget {
+  const path = `/${service}/openapi.json?${revision}`;
+  return { service, version: '1', address: '127.0.0.1', port, path, route: `/${service}` };
+}
+
+function digestOf(store: DocumentSource, name: string): string | undefined {
+  return store.current().sources.find(({ service }) => service === name)?.digest;
+}
+
+function mergeAll(
+  names: readonly string[],
+  revisions: ReadonlyMap<string, number>,
+  cpu: () => number,
+): { ms: number; cpuMs: number } {
+  const inputs = names.map((name) => ({
+    oas: documentOf(name, revisions.get(name) ?? 0),
+    pathModification: { prepend: `/${name}` },
+    dispute: { prefix: name, alwaysApply: true },
+  })) as unknown as MergeInput;
+  const started = performance.now();
+  const cpuBefore = cpu();
+  const merged = merge(inputs);
+  if (isErrorResult(merged)) throw new Error(merged.message);
+  const text = JSON.stringify(merged.output);
+  const took = { ms: performance.now() - started, cpuMs: cpu() - cpuBefore };
+  if (text.length < services * bytesEach * 0.8)
+    throw new Error(`openapi-merge left something out: ${text.length} bytes`);
+  return took;
+}
+
+async function until(store: DocumentSource, holds: () => boolean): Promise<void> {
+  const changed = Promise.withResolvers<void>();
+  const look = () => {
+    if (holds()) changed.resolve();
+  };
+  const stop = store.onChange(look);
+  look();
+  await changed.promise;
+  stop();
+}
+
+interface LoopDelay {
+  /** The longest time that nothing else could run, ms. */
+  waitedMs: number;
+  /** The longest time between two looks that this thread itself was on the processor, ms. */
+  ownMs: number;
+}
+
+/** Watches this thread's event loop, by Node's own monitor, and by the time that it spent on the processor: others may take it. */
+function watchLoop(): { end(): LoopDelay } {
+  const resolution = 1;
+  const monitor = monitorEventLoopDelay({ resolution });
+  monitor.enable();
+  let own = 0;
+  let before = process.threadCpuUsage();
+  const timer = setInterval(() => {
+    const spent = process.threadCpuUsage(before);
+    own = Math.max(own, (spent.user + spent.system) / 1000);
+    before = process.threadCpuUsage();
+  }, resolution);
+  return {
+    end() {
+      clearInterval(timer);
+      monitor.disable();
+      return { waitedMs: monitor.max / 1e6, ownMs: own };
+    },
+  };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}

@@ -1,0 +1,4 @@
+import test from 'ava';
+import { gatewayBackendConformance } from './gateway-backend.ts';
+
+gatewayBackendConformance(test, 'dynamic');
