@@ -8,10 +8,11 @@ import type { Logger } from 'pino';
 import type { Clock } from '../registrar/clock.ts';
 import type { ForeignWord, GatewayRecord } from '../registrar/records.ts';
 import type { ConnectRegistry } from '../registrar/registry-client.ts';
-import { isMcpError, McpError } from '../specs/errors.ts';
+import { isMcpError } from '../specs/errors.ts';
 import { Acknowledger } from './acknowledger.ts';
 import type { BackendChoice, GatewayMode, ModeChoice } from './backend-choice.ts';
-import type { DocumentSource, MergedDocument } from './document-source.ts';
+import { DocumentGrace } from './document-grace.ts';
+import type { DocumentSource } from './document-source.ts';
 import { ForeignRegistries } from './foreign/foreign-registries.ts';
 import type { GatewayBackend, Publication } from './gateway-backend.ts';
 import { drainedMark, type Marks, pruned, servedMark, withMark } from './gateway-marks.ts';
@@ -19,7 +20,7 @@ import { loadLastGood, saveLastGood } from './last-good.ts';
 import { allLeftOut } from './left-out.ts';
 import { LossProbe } from './loss-probe.ts';
 import { type GatewayPaths, gatewayPaths } from './nginx/paths.ts';
-import { documentInfo, documentTargets, drainTimeout, routedInstances } from './publication-parts.ts';
+import { documentInfo, documentTargets, drainTimeout, routedInstances, undeclared } from './publication-parts.ts';
 import { QuarantineWriter } from './quarantine-writer.ts';
 import { RegistryReader, type RegistryReading } from './registry-reader.ts';
 import { RegistrationIndex } from './routes/registration-index.ts';
@@ -61,8 +62,6 @@ const manyLeaving = 16;
 const tidyRest = 20;
 /** After a publication that failed, ms. */
 const retryMs = 5000;
-/** The longest that a restarted gateway waits for documents to be read again, ms. */
-const documentGraceMs = 5000;
 
 /** Runs until `signal` aborts. Rejects only where no retry can help (wrong registry credentials). */
 export async function runGatewayDaemon(options: GatewayOptions): Promise<void> {
@@ -103,9 +102,7 @@ class GatewayDaemon {
   #tidied: RouteTable | null = null;
   #saved: RouteTable | null = null;
   #tidyDue = 0;
-  /** Served when this daemon started; null where none was, or it has been superseded. */
-  #lastDocument: MergedDocument | null = null;
-  #lastDocumentUntil: number | null = null;
+  #grace = new DocumentGrace(null);
   #publications: PublicationReport[] = [];
   #revivals = 0;
   readonly #startedAt: number;
@@ -161,7 +158,7 @@ class GatewayDaemon {
     const { log } = this.#options;
     try {
       this.#generation = await this.#backend.start();
-      if (this.#generation > 0) this.#lastDocument = this.#backend.lastDocument();
+      if (this.#generation > 0) this.#grace = new DocumentGrace(this.#backend.lastDocument());
       if (this.#generation > 0) log.info({ generation: this.#generation }, 'serving the last good configuration');
     } catch (error) {
       this.#fail(error);
@@ -223,7 +220,7 @@ class GatewayDaemon {
 
   /** Looks once: makes the routes, and publishes them if they differ and the reload interval allows it. */
   async #step(): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, documents, signal } = this.#options;
     const reading = this.#reading;
     const begun = this.#eventAt ?? clock.monotonic();
     const hasWork = this.#eventAt !== null || this.#behind || !this.#maker.isSettled();
@@ -240,7 +237,7 @@ class GatewayDaemon {
     this.#words = this.#foreign.words(this.#table);
     const publication: Publication = {
       table: this.#table,
-      document: this.#document(),
+      document: this.#grace.of(documents.current(), clock, signal, () => this.#look()),
       drainTimeoutMs: drainTimeout(environment),
     };
     const isServed = this.#backend.serves(publication);
@@ -255,25 +252,6 @@ class GatewayDaemon {
       this.#marks = withMark(this.#marks, this.#generation, reading.asOf);
     }
     await published;
-  }
-
-  /**
-   * The document to publish. After a restart that is the one already served, until each instance's has been read again: a
-   * gateway that starts must not show an emptier document than the one before it did.
-   */
-  #document(): MergedDocument {
-    const { documents, clock, signal } = this.#options;
-    const current = documents.current();
-    if (this.#lastDocument === null) return current;
-    if (this.#lastDocumentUntil === null) {
-      this.#lastDocumentUntil = clock.monotonic() + documentGraceMs;
-      const look = () => this.#look();
-      void clock.sleep(documentGraceMs, signal).then(look, () => {});
-    }
-    const isRead = current.sources.length > 0 && current.sources.every(({ state }) => state !== 'missing');
-    if (!isRead && clock.monotonic() < this.#lastDocumentUntil) return this.#lastDocument;
-    this.#lastDocument = null;
-    return current;
   }
 
   /** True while the reload interval has not passed; when it has, what is to be served is worked out anew. */
@@ -410,11 +388,4 @@ class GatewayDaemon {
       revivals: this.#revivals,
     });
   }
-}
-
-/** Nobody takes a whole environment back: where it is gone the registry was wiped, and nothing of it is believed (P9). */
-function undeclared(): McpError {
-  return new McpError('GATEWAY_UNDECLARED', 'the registry declares nothing any more: it may have been wiped', {
-    hint: 'The last good configuration stays until an environment is declared.',
-  });
 }

@@ -1,4 +1,5 @@
 /** What a generation needs beside its routes, from the routes and the environment. Pure. */
+import { McpError } from '../specs/errors.ts';
 import type { Environment } from '../specs/nouns.ts';
 import type { DocumentInfo, DocumentTarget } from './document-source.ts';
 import type { Route, RouteTable } from './routes/route-table.ts';
@@ -44,4 +45,11 @@ export function documentInfo(environment: Environment | null): DocumentInfo {
 export function drainTimeout(environment: Environment | null): number {
   const services = environment?.services ?? [];
   return services.length === 0 ? defaultDrainMs : Math.max(...services.map(({ drainTimeoutMs }) => drainTimeoutMs));
+}
+
+/** Nobody takes a whole environment back: where it is gone the registry was wiped, and nothing of it is believed (P9). */
+export function undeclared(): McpError {
+  return new McpError('GATEWAY_UNDECLARED', 'the registry declares nothing any more: it may have been wiped', {
+    hint: 'The last good configuration stays until an environment is declared.',
+  });
 }

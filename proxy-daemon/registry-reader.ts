@@ -50,17 +50,6 @@ export interface RegistryReaderOptions {
 const registrationDepth = 3;
 const rereadDelayMs = 1000;
 
-interface Watched {
-  path: string;
-  mode: 'persistent' | 'persistent-recursive';
-}
-
-/** What is declared, and the rollouts over it: weights are flipped there by one write, and every gateway follows. */
-const wanted: readonly Watched[] = [
-  { path: paths.desired, mode: 'persistent' },
-  { path: paths.rollouts, mode: 'persistent-recursive' },
-];
-
 export class RegistryReader {
   readonly #options: RegistryReaderOptions;
   /** A node object stands for one version of one znode, so each is judged once. */
@@ -74,8 +63,8 @@ export class RegistryReader {
   readonly #rejected = new Map<string, Rejected>();
   /** Undefined until read once. */
   #desired: DesiredRecord | null | undefined;
-  #declared: DesiredRecord | null = null;
   #releases: ReleasesRecord['releases'] = [];
+  #declared: DesiredRecord | null = null;
   /** What is wrong, by what it concerns; empty where nothing is. */
   readonly #troubles = { session: '', desired: '' };
 
@@ -119,13 +108,8 @@ export class RegistryReader {
       await Promise.all([
         cache.start(signal),
         ledger.start(signal),
-        this.#follow(client, wanted, () => this.#readDesired(client, signal), signal),
-        this.#follow(
-          client,
-          [{ path: paths.released, mode: 'persistent' }],
-          () => this.#readReleases(client, signal),
-          signal,
-        ),
+        this.#follow(client, [paths.desired, paths.rollouts], () => this.#readDesired(client, signal), signal),
+        this.#follow(client, [paths.released], () => this.#readReleases(client, signal), signal),
       ]);
       this.#trouble('session', '');
       await work;
@@ -137,12 +121,15 @@ export class RegistryReader {
   /** Resolves after the first reading; then reads again after each change until the signal aborts. */
   async #follow(
     client: RegistryClient,
-    watched: readonly Watched[],
+    watched: string[],
     read: () => Promise<void>,
     signal: AbortSignal,
   ): Promise<void> {
     let changed = Promise.withResolvers<void>();
-    for (const { path, mode } of watched) await client.addWatch(path, mode, () => changed.resolve(), { signal });
+    for (const path of watched) {
+      // A weight is flipped below the rollouts: one write, and every gateway follows.
+      await client.addWatch(path, 'persistent-recursive', () => changed.resolve(), { signal });
+    }
     await read();
     const again = async () => {
       while (!signal.aborted) {
@@ -183,14 +170,6 @@ export class RegistryReader {
     }
   }
 
-  /** The object that is known where it is the same declaration: what is made from its services need not be made anew. */
-  #sameOr(record: DesiredRecord): DesiredRecord {
-    const known = this.#declared;
-    const same = known?.generation === record.generation && known.digest === record.digest;
-    if (!same) this.#declared = record;
-    return same ? known : record;
-  }
-
   /** Retries until read; what is damaged releases nothing. */
   async #readReleases(client: RegistryClient, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
@@ -203,6 +182,14 @@ export class RegistryReader {
         await this.#options.clock.sleep(rereadDelayMs, signal).catch(() => {});
       }
     }
+  }
+
+  /** The object that is known where it is the same declaration: what is made from its services need not be made anew. */
+  #sameOr(record: DesiredRecord): DesiredRecord {
+    const known = this.#declared;
+    const same = known?.generation === record.generation && known.digest === record.digest;
+    if (!same) this.#declared = record;
+    return same ? known : record;
   }
 
   #trouble(what: 'session' | 'desired', reason: string): void {

@@ -37,11 +37,11 @@ export const paths = {
   budget: (service: string) => `/budget/${service}`,
   events: '/events',
   rollouts: '/rollouts',
-  /** Made by the first rollout of the service; stays. */
-  rollout: (service: string) => `/rollouts/${service}`,
   /** Told by gateways to the machines whose registration they leave out. */
   quarantines: '/quarantine',
   quarantine: (uuid: string) => `/quarantine/${uuid}`,
+  /** Made by the first rollout of the service; stays. */
+  rollout: (service: string) => `/rollouts/${service}`,
 } as const;
 
 /** Persistent nodes that `formatRegistry` makes. */

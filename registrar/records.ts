@@ -1,15 +1,6 @@
 /** What the registry's nodes hold: one JSON document a node. Times are ms since the Unix epoch. */
 import type { Artifact, ConfigValue, Environment, Flavor, ForeignDialect, Version } from '../specs/nouns.ts';
 
-export type {
-  PastRollout,
-  RolloutEntry,
-  RolloutHold,
-  RolloutPhase,
-  RolloutRecord,
-  VersionFigures,
-} from './rollout-records.ts';
-
 /** /cluster */
 export interface ClusterRecord {
   id: string;

@@ -1,4 +1,4 @@
-/** /rollouts/<service>: what a rollout's node holds. Times are ms since the Unix epoch. */
+/** What /rollouts/<service> holds. Times are ms since the Unix epoch. */
 import type { RolloutSettings, Version } from '../specs/nouns.ts';
 
 /**

@@ -50,6 +50,27 @@ export interface Version {
   digest: string;
 }
 
+/** How the gateway talks to a service's instances; what is left out is as the gateway does by default. All durations in ms. */
+export interface ProxySpec {
+  /** `grpc`: HTTP/2 to the instances. */
+  protocol?: 'http' | 'grpc';
+  connectTimeoutMs?: number;
+  /** Between two writes to an instance. */
+  sendTimeoutMs?: number;
+  /** Between two reads from it. */
+  readTimeoutMs?: number;
+  /** Other instances tried after the first failed. */
+  retries?: number;
+  /** Further tries in percent of all requests; a few a second are always allowed. */
+  retryBudget?: number;
+  /** True: a POST that was sent may be tried again elsewhere. */
+  retryNonIdempotent?: boolean;
+  /** An instance at which requests fail is passed over for so long. */
+  markDownMs?: number;
+  /** A new instance gets its full share after so long. */
+  slowStartMs?: number;
+}
+
 /** A number of instances, or a share of them such as `25%`. */
 export type Share = number | string;
 
@@ -94,27 +115,6 @@ export interface AnalysisSettings {
   patienceMs: number;
 }
 
-/** How the gateway talks to a service's instances; what is left out is as the gateway does by default. All durations in ms. */
-export interface ProxySpec {
-  /** `grpc`: HTTP/2 to the instances. */
-  protocol?: 'http' | 'grpc';
-  connectTimeoutMs?: number;
-  /** Between two writes to an instance. */
-  sendTimeoutMs?: number;
-  /** Between two reads from it. */
-  readTimeoutMs?: number;
-  /** Other instances tried after the first failed. */
-  retries?: number;
-  /** Further tries in percent of all requests; a few a second are always allowed. */
-  retryBudget?: number;
-  /** True: a POST that was sent may be tried again elsewhere. */
-  retryNonIdempotent?: boolean;
-  /** An instance at which requests fail is passed over for so long. */
-  markDownMs?: number;
-  /** A new instance gets its full share after so long. */
-  slowStartMs?: number;
-}
-
 export interface Service {
   /** [a-z0-9-]{1,40} */
   name: string;
@@ -133,9 +133,9 @@ export interface Service {
   drainTimeoutMs: number;
   /** ms between SIGTERM and SIGKILL. */
   stopTimeoutMs: number;
+  proxy?: ProxySpec;
   /** What is declared of it; the rest is `defaultRollout`'s. */
   rollout?: Partial<RolloutSettings>;
-  proxy?: ProxySpec;
   /** Reference of the image that its machines are cloned from (image-reference.ts); absent: the pool's. */
   image?: string;
   versions: Version[];

@@ -166,8 +166,8 @@ function declareService(name: string, service: ServiceShape, tree: YamlTree): De
       : { onConfigChange: 'signal' as const, configSignal: onChange }),
     drainTimeoutMs: ms(service['drain-timeout'], 30_000),
     stopTimeoutMs: ms(service['stop-timeout'], 5000),
-    ...(service.rollout === undefined ? {} : { rollout: declareRollout(service.rollout) }),
     ...(service.proxy === undefined ? {} : { proxy: declareProxy(service.proxy) }),
+    ...(service.rollout === undefined ? {} : { rollout: declareRollout(service.rollout) }),
     ...(service.image === undefined ? {} : { image: service.image }),
     versions: Object.entries(service.versions).map(([version, declared]) =>
       declareVersion(version, declared, service, tree.valueAt(['services', name, 'versions', version, 'artifact'])),

@@ -1,5 +1,5 @@
 /** Rollouts as people read them: a tree of phases and instances, a table of all, and one line for each step. */
-import type { RolloutEntry } from '../../registrar/records.ts';
+import type { RolloutEntry } from '../../registrar/rollout-records.ts';
 import { namesOf } from '../rollout/sides.ts';
 import type { RolloutView } from '../view/rollout-view.ts';
 import { ago, paint, type Style, table } from './output.ts';

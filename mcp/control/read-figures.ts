@@ -1,6 +1,7 @@
 /** What the gateways counted of the versions that a rollout compares. */
 import type { VersionFigures as Counted } from '../../proxy-daemon/version-figures.ts';
-import type { GatewayRecord, VersionFigures } from '../../registrar/records.ts';
+import type { GatewayRecord } from '../../registrar/records.ts';
+import type { VersionFigures } from '../../registrar/rollout-records.ts';
 import { askTraffic } from './ask-gateway.ts';
 
 /** A sweep waits for it. */

@@ -5,8 +5,9 @@ import { effectiveDesired } from '../../registrar/recipes/effective-environment.
 import { appendEvent } from '../../registrar/recipes/event-log.ts';
 import { readRollouts, withRollouts } from '../../registrar/recipes/rollout-documents.ts';
 import type { Versioned } from '../../registrar/recipes/versioned-document.ts';
-import type { DesiredRecord, RolloutRecord } from '../../registrar/records.ts';
+import type { DesiredRecord } from '../../registrar/records.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
+import type { RolloutRecord } from '../../registrar/rollout-records.ts';
 import { canonicalJson } from '../../specs/canonical-json.ts';
 import {
   allowanceFor,

@@ -3,8 +3,8 @@
 import { paths } from '../../registrar/layout.ts';
 import { readRollout } from '../../registrar/recipes/rollout-documents.ts';
 import { retryConflicts } from '../../registrar/recipes/versioned-document.ts';
-import type { RolloutRecord } from '../../registrar/records.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
+import type { RolloutRecord } from '../../registrar/rollout-records.ts';
 import type { Cause } from '../rollout/transitions.ts';
 import { type Author, noRollout, rolloutEvent, rolloutOp } from './change-version.ts';
 

@@ -1,5 +1,5 @@
 /** A plan in the making, and all that its stages look at. */
-import type { VersionFigures } from '../../registrar/records.ts';
+import type { VersionFigures } from '../../registrar/rollout-records.ts';
 import type { Budgets } from './budget.ts';
 import type { ServiceCount } from './count-instances.ts';
 import type { ServiceLevel } from './mass-failure.ts';

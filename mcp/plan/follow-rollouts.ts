@@ -2,7 +2,7 @@
  * Takes the rollouts of the snapshot one step on. What a step wants counts from the next look at the registry on, when it is
  * written there: this plan still goes by what is.
  */
-import type { RolloutRecord } from '../../registrar/records.ts';
+import type { RolloutRecord } from '../../registrar/rollout-records.ts';
 import { nextRollout } from '../rollout/next-rollout.ts';
 import type { RolloutInput, RolloutInstance } from '../rollout/rollout-input.ts';
 import { stageKey } from '../rollout/rollout-input.ts';

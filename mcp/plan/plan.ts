@@ -1,5 +1,6 @@
 /** The plan is a value: it can be printed (`mcp plan`), checked by an independent checker, simulated, executed. */
-import type { BudgetRecord, RolloutEntry, RolloutRecord } from '../../registrar/records.ts';
+import type { BudgetRecord } from '../../registrar/records.ts';
+import type { RolloutEntry, RolloutRecord } from '../../registrar/rollout-records.ts';
 import type { Flavor, Service } from '../../specs/nouns.ts';
 
 export type Action =

@@ -1,5 +1,5 @@
 /** What the gateways' figures say of a rollout so far. Pure. */
-import type { RolloutRecord, VersionFigures } from '../../registrar/records.ts';
+import type { RolloutRecord, VersionFigures } from '../../registrar/rollout-records.ts';
 import type { Version } from '../../specs/nouns.ts';
 import { judgeFigures, sinceThen } from './judge-figures.ts';
 import type { RolloutInput } from './rollout-input.ts';

@@ -4,7 +4,7 @@
  * Newcombe, "Interval estimation for the difference between independent proportions", Statistics in Medicine 17 (1998),
  * method 10, made of two of Wilson's intervals; it holds for small samples and for shares near 0, where errors are. Pure.
  */
-import type { VersionFigures } from '../../registrar/records.ts';
+import type { VersionFigures } from '../../registrar/rollout-records.ts';
 import type { AnalysisSettings } from '../../specs/nouns.ts';
 
 export interface Verdict {

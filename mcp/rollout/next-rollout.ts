@@ -4,7 +4,7 @@
  * goes on (P12). Counts and weights of the moment are in the record: planner and gateways follow them and know no phases. Pure.
  */
 
-import type { RolloutRecord } from '../../registrar/records.ts';
+import type { RolloutRecord } from '../../registrar/rollout-records.ts';
 import { canonicalJson } from '../../specs/canonical-json.ts';
 import type { Service } from '../../specs/nouns.ts';
 import { shareOf } from '../../specs/rollout-settings.ts';

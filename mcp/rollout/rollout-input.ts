@@ -1,5 +1,5 @@
 /** What a rollout is judged by, as a value. */
-import type { RolloutRecord, VersionFigures } from '../../registrar/records.ts';
+import type { RolloutRecord, VersionFigures } from '../../registrar/rollout-records.ts';
 import type { Service, Version } from '../../specs/nouns.ts';
 import { sameRun, shareCounts } from './sides.ts';
 

@@ -1,5 +1,5 @@
 /** The two sides of a rollout, and how counts and weights are shared out among the versions of one. Pure. */
-import type { RolloutRecord } from '../../registrar/records.ts';
+import type { RolloutRecord } from '../../registrar/rollout-records.ts';
 import type { Version } from '../../specs/nouns.ts';
 
 type Wanted = RolloutRecord['wanted'][number];

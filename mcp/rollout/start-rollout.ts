@@ -1,5 +1,5 @@
 /** How a rollout begins: what it goes from and to, and why it may not. Pure. */
-import type { PastRollout, RolloutRecord } from '../../registrar/records.ts';
+import type { PastRollout, RolloutRecord } from '../../registrar/rollout-records.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { RolloutSettings, Service, Version } from '../../specs/nouns.ts';
 import { declareSide } from './redeclare.ts';

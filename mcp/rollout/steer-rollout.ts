@@ -1,5 +1,5 @@
 /** What operators may say to a rollout that is under way. Pure. */
-import type { RolloutRecord } from '../../registrar/records.ts';
+import type { RolloutRecord } from '../../registrar/rollout-records.ts';
 import { McpError } from '../../specs/errors.ts';
 import { isActive, isForward } from './rollout-input.ts';
 import { namesOf } from './sides.ts';

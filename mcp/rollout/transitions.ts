@@ -1,5 +1,5 @@
 /** The ways from one phase of a rollout to the next. Pure. */
-import type { RolloutHold, RolloutPhase, RolloutRecord } from '../../registrar/records.ts';
+import type { RolloutHold, RolloutPhase, RolloutRecord } from '../../registrar/rollout-records.ts';
 import type { Service } from '../../specs/nouns.ts';
 import { declareSide } from './redeclare.ts';
 import type { RolloutInput } from './rollout-input.ts';

@@ -1,5 +1,6 @@
 /** Where undo goes: to what really ran before what runs now, and never to what only was declared. Pure. */
-import type { DesiredRecord, RolloutRecord } from '../../registrar/records.ts';
+import type { DesiredRecord } from '../../registrar/records.ts';
+import type { RolloutRecord } from '../../registrar/rollout-records.ts';
 import type { Service, Version } from '../../specs/nouns.ts';
 import { sameSide } from './sides.ts';
 

@@ -1,6 +1,6 @@
 /** How many of each version are wanted right now, and how the traffic is shared: what a rollout tells planner and gateways. Pure. */
 import { effectiveService } from '../../registrar/recipes/effective-environment.ts';
-import type { RolloutRecord } from '../../registrar/records.ts';
+import type { RolloutRecord } from '../../registrar/rollout-records.ts';
 import type { RolloutSettings, Service } from '../../specs/nouns.ts';
 import { shareOf } from '../../specs/rollout-settings.ts';
 import { countOf, leaving, type RolloutInput } from './rollout-input.ts';

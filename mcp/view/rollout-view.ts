@@ -1,5 +1,5 @@
 /** A rollout as a value that people and programs read. Pure. */
-import type { RolloutEntry, RolloutHold, RolloutPhase, RolloutRecord } from '../../registrar/records.ts';
+import type { RolloutEntry, RolloutHold, RolloutPhase, RolloutRecord } from '../../registrar/rollout-records.ts';
 import type { Waiting } from '../plan/plan.ts';
 import { sameRun } from '../rollout/sides.ts';
 import { instanceViews, type RegistryPart } from './status-view.ts';

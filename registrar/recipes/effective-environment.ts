@@ -3,7 +3,8 @@
  * declared ones. The one place where the two meet: controllers plan and gateways route by what this gives. Pure.
  */
 import type { Environment, Service, Version } from '../../specs/nouns.ts';
-import type { DesiredRecord, RolloutRecord } from '../records.ts';
+import type { DesiredRecord } from '../records.ts';
+import type { RolloutRecord } from '../rollout-records.ts';
 
 /** As read, by service. */
 export type Rollouts = Readonly<Record<string, { record: RolloutRecord }>>;

@@ -1,8 +1,8 @@
 /** The rollouts in the registry, and the declaration that they belong to. */
 import { isMcpError } from '../../specs/errors.ts';
 import { paths } from '../layout.ts';
-import type { RolloutRecord } from '../records.ts';
 import type { CallOptions, RegistryClient } from '../registry-client.ts';
+import type { RolloutRecord } from '../rollout-records.ts';
 import { codecs } from '../store/codecs.ts';
 import { required } from './format-registry.ts';
 import { mapBounded } from './map-bounded.ts';

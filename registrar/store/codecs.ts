@@ -182,6 +182,10 @@ export const codecs = {
     foreign: z.array(foreignWord).optional(),
     at: time,
   }),
+  quarantine: shaped<QuarantineRecord>({ machine: text, path: text, reason: text, gateway: text, at: time }),
+  releases: shaped<ReleasesRecord>({
+    releases: z.array(z.object({ service: text.nullable(), asOf: z.number(), by: text, reason: text, at: time })),
+  }),
   budget: shaped<BudgetRecord>({
     destroyed: z.array(time),
     generation: count,
@@ -189,10 +193,6 @@ export const codecs = {
     rollout: z.object({ operation: text, used: count }).optional(),
   }),
   rollout: rolloutSchema,
-  quarantine: shaped<QuarantineRecord>({ machine: text, path: text, reason: text, gateway: text, at: time }),
-  releases: shaped<ReleasesRecord>({
-    releases: z.array(z.object({ service: text.nullable(), asOf: z.number(), by: text, reason: text, at: time })),
-  }),
   status: shaped<StatusRecord>({
     epoch: count,
     leader: text,

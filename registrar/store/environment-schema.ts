@@ -47,6 +47,18 @@ export const versionSchema = shaped<Version>({
   digest: text,
 });
 
+export const proxySchema = shaped<ProxySpec>({
+  protocol: z.enum(['http', 'grpc']).optional(),
+  connectTimeoutMs: count.optional(),
+  sendTimeoutMs: count.optional(),
+  readTimeoutMs: count.optional(),
+  retries: count.optional(),
+  retryBudget: z.number().min(0).optional(),
+  retryNonIdempotent: z.boolean().optional(),
+  markDownMs: count.optional(),
+  slowStartMs: count.optional(),
+});
+
 const share = z.union([count, text]);
 const rolloutShape = z.object({
   surge: share,
@@ -69,17 +81,6 @@ const rolloutShape = z.object({
   }).nullable(),
 } satisfies Shape<RolloutSettings>);
 export const rolloutSettingsSchema: z.ZodType<RolloutSettings> = rolloutShape;
-export const proxySchema = shaped<ProxySpec>({
-  protocol: z.enum(['http', 'grpc']).optional(),
-  connectTimeoutMs: count.optional(),
-  sendTimeoutMs: count.optional(),
-  readTimeoutMs: count.optional(),
-  retries: count.optional(),
-  retryBudget: z.number().min(0).optional(),
-  retryNonIdempotent: z.boolean().optional(),
-  markDownMs: count.optional(),
-  slowStartMs: count.optional(),
-});
 
 const serviceSchema = shaped<Service>({
   name: text,
@@ -91,8 +92,8 @@ const serviceSchema = shaped<Service>({
   configSignal: configSignal.optional(),
   drainTimeoutMs: count,
   stopTimeoutMs: count,
-  rollout: rolloutShape.partial().optional() as z.ZodType<Partial<RolloutSettings> | undefined>,
   proxy: proxySchema.optional(),
+  rollout: rolloutShape.partial().optional() as z.ZodType<Partial<RolloutSettings> | undefined>,
   image: text.optional(),
   versions: z.array(versionSchema),
 });

@@ -10,9 +10,9 @@ import type {
   MachineRecord,
   PoolRecord,
   RegistrationRecord,
-  RolloutRecord,
   SuspendedRecord,
 } from '../records.ts';
+import type { RolloutRecord } from '../rollout-records.ts';
 
 export interface ObservedMachine extends Versioned<MachineRecord> {
   assignment: Versioned<AssignmentRecord> | null;

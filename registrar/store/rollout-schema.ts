@@ -1,6 +1,6 @@
 /** The structure of /rollouts/<service>. */
 import { z } from 'zod';
-import type { PastRollout, RolloutEntry, RolloutHold, RolloutRecord, VersionFigures } from '../records.ts';
+import type { PastRollout, RolloutEntry, RolloutHold, RolloutRecord, VersionFigures } from '../rollout-records.ts';
 import { rolloutSettingsSchema, versionSchema } from './environment-schema.ts';
 import { count, shaped, text, time } from './shape.ts';
 

@@ -292,10 +292,10 @@ test('whatever is registered in whatever dialect: no directive beyond the templa
       batch.push(tree.at(-1)?.block ?? []);
       if (batch.length === 50) checkBatch();
     }),
-    { numRuns: 400 },
+    { numRuns: 250 },
   );
   if (batch.length > 0) checkBatch();
-  t.true(routed > 250, `only ${routed} instances got through: the fuzzer has lost its aim`);
+  t.true(routed > 120, `only ${routed} instances got through: the fuzzer has lost its aim`);
 });
 
 /** The user that nginx's workers would be, who can read no secret of ours; our own where we are not root. */

@@ -11,9 +11,9 @@ import type {
   DesiredRecord,
   MachineRecord,
   RegistrationRecord,
-  RolloutRecord,
   SuspendedRecord,
 } from '../../registrar/records.ts';
+import type { RolloutRecord } from '../../registrar/rollout-records.ts';
 import type { FakeRegistry } from '../../registrar/zookeeper/fake.ts';
 import type { FakeProvider } from '../../vm-factory/fake/fake-provider.ts';
 

@@ -4,7 +4,8 @@
  * must become as declared. After FoundationDB's simulation and TigerBeetle's VOPR.
  */
 import { formatRegistry } from '../../registrar/recipes/format-registry.ts';
-import type { DesiredRecord, MachineRecord, RolloutRecord } from '../../registrar/records.ts';
+import type { DesiredRecord, MachineRecord } from '../../registrar/records.ts';
+import type { RolloutRecord } from '../../registrar/rollout-records.ts';
 import { FakeRegistry } from '../../registrar/zookeeper/fake.ts';
 import type { Environment } from '../../specs/nouns.ts';
 import { FakeProvider } from '../../vm-factory/fake/fake-provider.ts';

@@ -1,6 +1,6 @@
 /** `mcp rollouts`, `promote` and `abort`: rollouts as they are, and what to say to one under way. */
 import type { Command } from 'commander';
-import type { RolloutRecord } from '../../../registrar/records.ts';
+import type { RolloutRecord } from '../../../registrar/rollout-records.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
 import { readWorld } from '../../control/read-status.ts';
 import { abort, found, noRollout } from '../../declare/change-version.ts';

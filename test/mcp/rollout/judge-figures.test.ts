@@ -1,6 +1,6 @@
 import test from 'ava';
 import { judgeFigures, sinceThen, wilson } from '../../../mcp/rollout/judge-figures.ts';
-import type { VersionFigures } from '../../../registrar/records.ts';
+import type { VersionFigures } from '../../../registrar/rollout-records.ts';
 import { SmallService } from './small-service.ts';
 
 const settings = { minRequests: 50, errorTolerance: 0.01, slowTolerance: 0.1, patienceMs: 30_000 };

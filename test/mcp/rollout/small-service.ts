@@ -3,7 +3,7 @@ import { nextRollout } from '../../../mcp/rollout/next-rollout.ts';
 import { isActive, type RolloutInstance, stageKey } from '../../../mcp/rollout/rollout-input.ts';
 import { startRollout } from '../../../mcp/rollout/start-rollout.ts';
 import { effectiveEnvironment } from '../../../registrar/recipes/effective-environment.ts';
-import type { RolloutRecord, VersionFigures } from '../../../registrar/records.ts';
+import type { RolloutRecord, VersionFigures } from '../../../registrar/rollout-records.ts';
 import type { RolloutSettings, Service, Version } from '../../../specs/nouns.ts';
 import { defaultRollout } from '../../../specs/rollout-settings.ts';
 import { service, version } from '../plan/world-builder.ts';
