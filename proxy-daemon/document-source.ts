@@ -18,10 +18,12 @@ export interface DocumentTarget {
   weight?: number;
 }
 
-/** What the document says about itself; from the environment's `gateway` part. */
+/** What the document says about itself, and how large its parts may be; from the environment's `gateway` part. */
 export interface DocumentInfo {
   title: string;
   description: string;
+  /** A service's document of more bytes than this is not read. Absent: the source's own bound. */
+  maxBytes?: number;
 }
 
 /** Where one service version's part of the document comes from, for /status and `mcp why`. */

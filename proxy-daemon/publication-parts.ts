@@ -38,7 +38,8 @@ export function routedInstances(route: Route): number {
 
 /** What the document says of itself. */
 export function documentInfo(environment: Environment | null): DocumentInfo {
-  return environment?.gateway ?? { title: 'APIs', description: '' };
+  const { title = 'APIs', description = '', largestDocumentBytes: maxBytes } = environment?.gateway ?? {};
+  return maxBytes === undefined ? { title, description } : { title, description, maxBytes };
 }
 
 /** How long old workers may finish requests: the longest that any service asks for, ms. */

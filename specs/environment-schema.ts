@@ -285,6 +285,9 @@ export const environmentSchema = map({
       .optional()
       .describe("The merged document's title. Default: the environment's name."),
     description: text('must be text').optional().describe("The merged document's description."),
+    'largest-document': size(1024, 64 * mebibyte)
+      .optional()
+      .describe("A service's document larger than this is not read. Default: 2MiB."),
     registries: registriesSchema({
       ...{ map, choice, duration, httpPath, name, route, weight },
       versionName: versionName.meta(asWritten),

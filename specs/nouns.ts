@@ -217,6 +217,8 @@ export interface GatewaySpec {
   /** Shown in the merged document. */
   title: string;
   description: string;
+  /** A service's document larger than this is not read. Absent: 2 MiB. */
+  largestDocumentBytes?: number;
   registries?: ForeignRegistry[];
   /** `auto`: dynamic where nginx can run Lua, else plain. */
   mode?: 'auto' | 'dynamic' | 'plain';

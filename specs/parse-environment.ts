@@ -81,6 +81,8 @@ function checkShape(value: unknown) {
 
 function declare(shape: EnvironmentShape, tree: YamlTree): DeclaredEnvironment {
   const registries = declareRegistries(shape);
+  const largest = shape.gateway?.['largest-document'];
+  const largestDocumentBytes = largest === undefined ? undefined : parseSize(largest);
   return {
     name: shape.environment,
     pool: declarePool(shape.pool ?? {}),
@@ -89,6 +91,7 @@ function declare(shape: EnvironmentShape, tree: YamlTree): DeclaredEnvironment {
       description: shape.gateway?.description ?? '',
       ...(registries && { registries }),
       ...(shape.gateway?.mode === undefined ? {} : { mode: shape.gateway.mode }),
+      ...(largestDocumentBytes === undefined ? {} : { largestDocumentBytes }),
     },
     images: Object.entries(shape.images ?? {}).map(([name, image]) => declareImage(name, image, tree)),
     services: Object.entries(shape.services).map(([name, service]) => declareService(name, service, tree)),

@@ -81,7 +81,7 @@ function comparer(documentA: JsonObject, documentB: JsonObject): Compare {
   };
   const sameField = (a: Json | undefined, b: Json | undefined, kind: Kind, key: string): boolean => {
     const shape = shapeOf(kind, key);
-    if (shape === undefined) return key === 'required' || key === 'enum' ? sameSet(a, b) : plainEqual(a, b);
+    if (shape === undefined) return sets.has(key) ? sameSet(a, b) : plainEqual(a, b);
     const [form, child] = shape;
     if (form === 'map' || form === 'patterned') {
       if (!isObject(a) || !isObject(b)) return plainEqual(a, b);
@@ -168,8 +168,9 @@ class Details {
     at: readonly string[],
   ): void {
     if (shape === undefined) {
-      const same = key === 'required' || key === 'enum' ? sameSet(a, b) : plainEqual(a, b);
-      if (!same) this.#say([...at, key], a, b);
+      const isSet = sets.has(key) && Array.isArray(a) && Array.isArray(b);
+      if (isSet) this.#saySet([...at, key], a, b);
+      else if (!plainEqual(a, b)) this.#say([...at, key], a, b);
       return;
     }
     const [form, child] = shape;
@@ -191,12 +192,23 @@ class Details {
     return whole;
   }
 
+  #saySet(at: readonly string[], a: Json[], b: Json[]): void {
+    const without = (list: Json[], others: Json[]) =>
+      list.filter((item) => !others.some((other) => plainEqual(item, other)));
+    const gone = without(a, b).map((item) => `without ${short(item)}`);
+    const added = without(b, a).map((item) => `also ${short(item)}`);
+    if (gone.length + added.length === 0 || this.#found.length >= mostDetails) return;
+    this.#found.push(`${at.join(' ')}: ${[...gone, ...added].join(', ')}`);
+  }
+
   #say(at: readonly string[], a: Json | undefined, b: Json | undefined): void {
     if (this.#found.length < mostDetails)
       this.#found.push(`${at.join(' ')}${at.length === 0 ? '' : ': '}${change(a, b)}`);
   }
 }
 
+/** Lists whose order says nothing. */
+const sets = new Set(['required', 'enum']);
 const structure = new Set(['content', 'schema', 'properties', 'headers']);
 
 function change(a: Json | undefined, b: Json | undefined): string {

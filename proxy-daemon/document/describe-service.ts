@@ -5,7 +5,17 @@ import type { FragmentCache, WrittenService } from './fragment-cache.ts';
 import type { Head, SourceNote } from './merge.ts';
 import type { LeftOut } from './namespace.ts';
 import type { PlannedService } from './plan-services.ts';
-import type { PublishedService, ServiceEntry } from './publish-document.ts';
+import type { PublishedService } from './publish-document.ts';
+
+/** One service for the page that lists them: `services.json`. */
+interface ServiceEntry {
+  service: string;
+  route: string;
+  title: string;
+  operations: number;
+  versions: { version: string; stale: boolean; readAt: string; problem?: string; notes?: readonly string[] }[];
+  leftOut: Head['leftOut'];
+}
 
 export interface DescribedService {
   states: DocumentSourceState[];

@@ -58,15 +58,18 @@ export class DocumentReader {
   readonly #closing = new AbortController();
   readonly #loop: Promise<void>;
   #wake = new AbortController();
+  #maxBytes: number;
 
   constructor(options: ReaderOptions) {
     this.#options = options;
+    this.#maxBytes = options.limits.maxBytes;
     this.#files = new DocumentFiles(options.stateDir);
     this.#loop = this.#run();
   }
 
-  /** Tells all live versions. Those that are gone are forgotten (their files stay for a while). */
-  update(planned: readonly PlannedVersion[]): void {
+  /** Tells all live versions. Those that are gone are forgotten (their files stay for a while). `maxBytes`: instead of the limits' own. */
+  update(planned: readonly PlannedVersion[], maxBytes = this.#options.limits.maxBytes): void {
+    this.#maxBytes = maxBytes;
     const keys = new Set(planned.map(keyOf));
     for (const key of this.#entries.keys()) if (!keys.has(key)) this.#entries.delete(key);
     for (const version of planned) this.#plan(version);
@@ -153,7 +156,7 @@ export class DocumentReader {
     if (this.#closing.signal.aborted || !place) return;
     entry.dueAt = clock.monotonic();
     try {
-      const fetched = await fetchDocument(place, limits, this.#closing.signal);
+      const fetched = await fetchDocument(place, { ...limits, maxBytes: this.#maxBytes }, this.#closing.signal);
       const now = clock.now();
       if (entry.good?.digest === fetched.digest) {
         entry.good.confirmedAt = now;

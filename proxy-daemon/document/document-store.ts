@@ -89,7 +89,10 @@ class DocumentStore implements DocumentSource {
       state: 'missing',
       problem: reason,
     }));
-    this.#reader.update(this.#plan.services.flatMap(({ versions }) => versions));
+    this.#reader.update(
+      this.#plan.services.flatMap(({ versions }) => versions),
+      info.maxBytes,
+    );
     this.#touch();
   }
 
@@ -136,7 +139,8 @@ class DocumentStore implements DocumentSource {
     );
     const states = [...this.#clashing, ...described.flatMap((one) => one.states)];
     const head: Head = {
-      ...this.#info,
+      title: this.#info.title,
+      description: this.#info.description,
       sources: described.flatMap(({ notes }) => notes),
       leftOut: [...clashing, ...described.flatMap(({ leftOut }) => leftOut)],
     };

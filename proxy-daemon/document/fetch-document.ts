@@ -12,7 +12,7 @@ export interface FetchLimits {
   maxBytes: number;
 }
 
-export const defaultLimits: FetchLimits = { timeoutMs: 5_000, maxBytes: 2_000_000 };
+export const defaultLimits: FetchLimits = { timeoutMs: 5_000, maxBytes: 2 * 1024 * 1024 };
 
 export interface Fetched {
   bytes: Uint8Array;

@@ -22,6 +22,8 @@ const object: Check = (value) => (isObject(value) ? value : undefined);
 const list: Check = (value) => (Array.isArray(value) ? value : undefined);
 const text: Check = (value) =>
   typeof value === 'string' ? value : typeof value === 'number' || typeof value === 'boolean' ? `${value}` : undefined;
+/** Nothing else can be meant: what is not a text refers to nothing. */
+const reference: Check = (value) => (typeof value === 'string' ? value : undefined);
 const flag: Check = (value) =>
   typeof value === 'boolean' ? value : value === 'true' ? true : value === 'false' ? false : undefined;
 const number: Check = (value) => {
@@ -155,7 +157,7 @@ export const rulesOf: Partial<Record<Kind, Rules>> = {
     ),
   },
   pathItem: {
-    fields: { $ref: text, summary: text, description: text, servers, parameters: objects, ...operationMap },
+    fields: { $ref: reference, summary: text, description: text, servers, parameters: objects, ...operationMap },
   },
   operation: {
     finish: (node, say) => {
@@ -261,7 +263,7 @@ export const rulesOf: Partial<Record<Kind, Rules>> = {
   schema: {
     open: true,
     fields: {
-      $ref: text,
+      $ref: reference,
       $comment: text,
       title: text,
       description: text,

@@ -112,6 +112,7 @@ function componentRef(
   at: string,
 ): string {
   const tokens = follow(document, targetTokens(document, names, ref, at), ref);
+  if (tokens.length === 0) throw dangling(ref, `the document itself is no ${kind}`);
   refuseLoop(document, names, tokens, kind, ref);
   const [root, section, ...rest] = tokens;
   if (root === 'components' && rest.length > 0 && componentSections.some((known) => known === section))

@@ -8,16 +8,6 @@ import { type PackedFragment, unpackFragment } from './pack-fragment.ts';
 import { modifiedAt, writePieces } from './write-document.ts';
 import { writeYaml } from './write-yaml.ts';
 
-/** One service for the page that lists them: `services.json`. */
-export interface ServiceEntry {
-  service: string;
-  route: string;
-  title: string;
-  operations: number;
-  versions: { version: string; stale: boolean; readAt: string; problem?: string; notes?: readonly string[] }[];
-  leftOut: Head['leftOut'];
-}
-
 /** Values as JSON: handing a thousand of them to a thread would hold up the event loop, handing over texts does not. */
 export interface PublishedService {
   /** Of all that follows: an equal one needs no writing. */
@@ -25,7 +15,7 @@ export interface PublishedService {
   service: string;
   /** A Head. */
   head: string;
-  /** A ServiceEntry. */
+  /** One service for the page that lists them: an item of services.json. */
   entry: string;
   written: PackedFragment;
 }

@@ -17,7 +17,7 @@ export function repairFields(document: JsonObject, say: (note: string) => void):
 /** Only what the validator of the whole document takes no look at, in a document that it takes for valid. */
 export function repairUnseen(document: JsonObject, say: (note: string) => void): JsonObject {
   return transform(document, 'document', (node, kind, at) =>
-    kind === 'schema' ? repairNode(node, kind, at, say) : node,
+    kind === 'schema' || kind === 'operation' ? repairNode(node, kind, at, say) : node,
   );
 }
 

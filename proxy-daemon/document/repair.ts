@@ -1,5 +1,6 @@
 import { isMcpError, McpError } from '../../specs/errors.ts';
 import type { JsonObject } from './json.ts';
+import { localiseRefs } from './local-refs.ts';
 import {
   convertSwagger2,
   normaliseDocument,
@@ -8,9 +9,11 @@ import {
   validateDocument,
 } from './normalise.ts';
 import { broken, repairFields, repairUnseen } from './repair-fields.ts';
+import { withSoundNames } from './sound-names.ts';
 
 /** So many notes are kept of one document; the others are counted. */
 const mostNotes = 50;
+const longestNote = 300;
 
 export interface Repaired {
   document: JsonObject;
@@ -32,14 +35,14 @@ const repairable = ['DOCUMENT_INVALID', 'DOCUMENT_DANGLING_REF'];
  */
 export async function repairAndNormalise(document: JsonObject): Promise<Repaired> {
   const notes = new Set<string>();
-  const say = (note: string) => notes.add(note.slice(0, 300));
+  const say = (note: string) => notes.add(note.slice(0, longestNote));
   let normalised: JsonObject;
   try {
     normalised = await normaliseDocument(document);
   } catch (fault) {
     if (!isMcpError(fault, ...repairable)) throw fault;
     refuseUnknownVersion(document);
-    normalised = await repaired(document, fault, say);
+    normalised = await repaired(document, fault, notes);
   }
   const sound = repairUnseen(normalised, say);
   const all = [...notes];
@@ -47,14 +50,21 @@ export async function repairAndNormalise(document: JsonObject): Promise<Repaired
   return { document: sound, notes: more > 0 ? [...all.slice(0, mostNotes), `and ${more} more`] : all };
 }
 
-async function repaired(document: JsonObject, fault: McpError, say: (note: string) => void): Promise<JsonObject> {
+async function repaired(document: JsonObject, fault: McpError, notes: Set<string>): Promise<JsonObject> {
+  const say = (note: string) => notes.add(note.slice(0, longestNote));
+  const count = () => notes.size;
   try {
     const openapi3 = document.swagger === undefined ? document : await convertSwagger2(document);
-    const local = rewriteOpenApi3(openapi3, (problem, at) => {
+    const onBroken = (problem: McpError, at: string) => {
       say(`#${at} ${problem.message}: left out`);
       return broken;
-    });
-    const whole = repairFields(local, say);
+    };
+    let whole = repairFields(rewriteOpenApi3(withSoundNames(openapi3, say), onBroken), say);
+    // What was dropped may have been referred to, and so on.
+    for (let round = 0, before = 0; round < 10 && before < count(); round++) {
+      before = count();
+      whole = repairFields(localiseRefs(whole, onBroken), say);
+    }
     await validateDocument(whole);
     // What 3.0 forbids and 3.1 allows needs no repair: all is read as 3.1.
     say(fault.message);

@@ -22,7 +22,7 @@ import { type GatewayPaths, gatewayPaths } from './paths.ts';
 import { canServePacked } from './run-nginx.ts';
 import { servedDocument, writeDocument } from './served-document.ts';
 import { installLua, installStaticFiles } from './static-files.ts';
-import { depthsOf, listedPrefixes, SentTables, type TableChanges } from './table-changes.ts';
+import { SentTables, type TableChanges } from './table-changes.ts';
 import { messageText, type TableMessage } from './table-message.ts';
 import { TableStore } from './table-store.ts';
 import { TrafficCounts } from './traffic-counts.ts';
@@ -120,10 +120,11 @@ export class DynamicBackend implements GatewayBackend {
     const { table, document } = publication;
     const started = this.#clock.monotonic();
     const changes = this.#changes(table);
+    const summary = this.#sent.summary(changes);
     const common = {
       generation,
-      depths: depthsOf(table),
-      listed: listedPrefixes(table),
+      depths: [...summary.depths.keys()],
+      listed: summary.listed,
     };
     const change = messageText({ ...common, base: this.#generation, ...changes });
     const everything = (): TableMessage => ({ ...common, base: null, set: this.#sent.everything(changes), remove: [] });

@@ -1,10 +1,18 @@
 /** What nginx has been sent, and what has to be sent for another route table: only entries that changed. */
-import type { Route, RouteInstance, RouteTable } from '../routes/route-table.ts';
+import { byText, type Route, type RouteInstance, type RouteTable } from '../routes/route-table.ts';
 import { entryInstances, instanceKey, serviceEntry } from '../routes/service-entry.ts';
 
 export interface TableChanges {
   set: [prefix: string, entry: string][];
   remove: string[];
+}
+
+/** What follows from all prefixes together. */
+export interface TableSummary {
+  /** Routes by the number of path segments that their prefix has. */
+  depths: ReadonlyMap<number, number>;
+  /** The prefixes that a 404 answer tells. */
+  listed: readonly string[];
 }
 
 interface Sent {
@@ -21,6 +29,7 @@ export class SentTables {
   readonly #sent = new Map<string, Sent>();
   /** Since when each instance is known, by its key; an empty path: from a daemon before this one. */
   readonly #since = new Map<string, { path: string; at: number }>();
+  #summary: TableSummary = { depths: new Map(), listed: [] };
   readonly #zone: string | null;
   /** Routes whose entry is as it was sent, though made anew. */
   #equal: Route[] = [];
@@ -33,6 +42,7 @@ export class SentTables {
 
   /** Takes up what a daemon before this one has sent. */
   restore(entries: ReadonlyMap<string, string>): void {
+    this.#summary = this.summary({ set: [...entries], remove: [] });
     for (const [prefix, entry] of entries) {
       this.#sent.set(prefix, { route: null, entry });
       for (const [key, at] of entryInstances(entry)) this.#since.set(key, { path: '', at });
@@ -65,6 +75,7 @@ export class SentTables {
 
   /** These changes are in force: calls back with the key of each instance that gets requests now, or gets none any more. */
   commit(changes: TableChanges, tell: (key: string, isRouted: boolean) => void): void {
+    this.#summary = this.summary(changes);
     for (const route of this.#equal) {
       const sent = this.#sent.get(route.prefix);
       if (sent) sent.route = route;
@@ -77,6 +88,23 @@ export class SentTables {
       this.#compare(prefix, entry, tell);
       this.#sent.set(prefix, { route: this.#differing.get(prefix) ?? null, entry });
     }
+  }
+
+  /** What nginx is told beside the entries, as it is to be with `changes`. */
+  summary({ set, remove }: TableChanges): TableSummary {
+    const added = set.flatMap(([prefix]) => (this.#sent.has(prefix) ? [] : [prefix]));
+    if (added.length === 0 && remove.length === 0) return this.#summary;
+    const depths = new Map(this.#summary.depths);
+    const count = (prefix: string, by: number) => depths.set(depthOf(prefix), (depths.get(depthOf(prefix)) ?? 0) + by);
+    for (const prefix of added) count(prefix, 1);
+    for (const prefix of remove) count(prefix, -1);
+    for (const [depth, routes] of depths) if (routes === 0) depths.delete(depth);
+    const gone = new Set(remove);
+    // The first hundred stay the first hundred, unless one of them goes.
+    const isWhole = this.#summary.listed.length < mostListed || !this.#summary.listed.some((one) => gone.has(one));
+    const known = isWhole ? this.#summary.listed : [...this.#sent.keys()];
+    const listed = [...known.filter((prefix) => !gone.has(prefix)), ...added].sort(byText).slice(0, mostListed);
+    return { depths, listed };
   }
 
   /** All entries as they are to be with `changes`. */
@@ -120,16 +148,6 @@ export class SentTables {
   }
 }
 
-/** Numbers of path segments that the prefixes have. */
-export function depthsOf(table: RouteTable): number[] {
-  const depths = new Set(table.routes.map(({ prefix }) => (prefix === '/' ? 0 : prefix.split('/').length - 1)));
-  return [...depths];
-}
-
-/** The prefixes that a 404 answer tells. */
-export function listedPrefixes(table: RouteTable): string[] {
-  return table.routes
-    .map(({ prefix }) => prefix)
-    .sort()
-    .slice(0, mostListed);
+function depthOf(prefix: string): number {
+  return prefix === '/' ? 0 : prefix.split('/').length - 1;
 }

@@ -79,6 +79,10 @@ export class RouteMaker {
     const own = registrations.ofService(service);
     const isDeclared = this.#desired?.services.some(({ name }) => name === service) ?? false;
     const place = this.#places.get(service) ?? (isDeclared ? null : undeclaredPlace(service));
+    // A node for the service, and none below it yet.
+    const isAbout = ({ path }: Rejected) => path === `/services/${service}` || path.startsWith(`/services/${service}/`);
+    const isKnown = isDeclared || this.#places.has(service) || table.rejected.some(isAbout);
+    if (own.length === 0 && !isKnown) return table;
     if (place === null || (own.length === 0 && place.declaration === null)) return null;
     const holder = this.#prefixes.get(place.prefix);
     if (holder !== undefined && holder !== service) return null;

@@ -162,6 +162,7 @@ export const environmentSchema = shaped<Environment>({
   gateway: shaped<GatewaySpec>({
     title: text,
     description: text,
+    largestDocumentBytes: count.optional(),
     registries: z.array(foreignRegistrySchema).optional(),
     mode: z.enum(['auto', 'dynamic', 'plain']).optional(),
   }),

@@ -4,11 +4,13 @@
  * what is lost under steady changes and when an instance is killed.
  */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { findMaster, workersOf } from '../../proxy-daemon/nginx/nginx-workers.ts';
+import { gatewayPaths } from '../../proxy-daemon/nginx/paths.ts';
 import { runNginx } from '../../proxy-daemon/nginx/run-nginx.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
 import { startBackendProcess } from '../helpers/backend-process.ts';
@@ -126,6 +128,9 @@ async function bySize(zooKeeper: string, port: number): Promise<BenchRow[]> {
   }
 }
 
+/** In a session of its own, as a gateway's nginx is: on a busy machine Linux shares the processors out by session. */
+const asGateway = { detached: true, stdio: 'ignore' } as const;
+
 interface Proxy {
   port: number;
   stop(): Promise<void>;
@@ -151,7 +156,7 @@ async function startOwnNginx(http: string): Promise<{ stop(): Promise<void> }> {
   );
   const test = await runNginx(['-t', '-q', '-c', file], dir);
   if (!test.ok) throw new Error(test.output);
-  const child = spawn('/usr/sbin/nginx', ['-c', file], { cwd: dir, stdio: 'ignore' });
+  const child = spawn('/usr/sbin/nginx', ['-c', file], { cwd: dir, ...asGateway });
   return {
     async stop() {
       await end(child);
@@ -195,7 +200,7 @@ backend b
 ${servers}
 `,
   );
-  const child = spawn(haproxyProgram, ['-f', file, '-db'], { cwd: dir, stdio: 'ignore' });
+  const child = spawn(haproxyProgram, ['-f', file, '-db'], { cwd: dir, ...asGateway });
   return {
     port,
     async stop() {
@@ -222,9 +227,14 @@ async function dataPath(zooKeeper: string): Promise<BenchRow[]> {
     for (const name of names) {
       await eventually(name, async () => (await statusOf(`http://127.0.0.1:${ports[name]}`, '/dns/x')) === 200, 20_000);
     }
+    const cpu: Record<string, number[]> = { ours: [], plain: [] };
+    const gateways = { ours: gateway, plain };
     for (let round = 0; round <= dataRounds; round += 1) {
       for (const name of names) {
+        const measured = name === 'ours' || name === 'plain' ? gateways[name] : null;
+        const before = measured ? workersCpuUs(measured) : 0;
         const result = await rawLoad(ports[name], '/dns/x', dataSeconds);
+        if (measured) cpu[name]?.push((workersCpuUs(measured) - before) / (result.perSecond * dataSeconds));
         if (round > 0) found[name].push(result);
       }
     }
@@ -253,7 +263,20 @@ async function dataPath(zooKeeper: string): Promise<BenchRow[]> {
       ['fixed', 'a bare nginx, no headers'],
       ...(haproxy ? [['haproxy', 'HAProxy'] as const] : []),
     ] as const;
-    return peers.flatMap(([peer, name]) => [row(peer, name, 'perSecond'), row(peer, name, 'p99Ms')]);
+    const used = { ours: quantile(cpu.ours ?? [], 0.5), plain: quantile(cpu.plain ?? [], 0.5) };
+    return [
+      ...peers.flatMap(([peer, name]) => [row(peer, name, 'perSecond'), row(peer, name, 'p99Ms')]),
+      {
+        metric: "processor time of nginx's workers a request",
+        unit: 'us',
+        ours: used.ours,
+        peer: used.plain,
+        peerName: 'static nginx upstreams, same headers and errors',
+        ratio: used.ours / used.plain,
+        target: '',
+        holds: null,
+      },
+    ];
   } finally {
     await haproxy?.stop();
     await fixed.stop();
@@ -261,6 +284,21 @@ async function dataPath(zooKeeper: string): Promise<BenchRow[]> {
     await gateway.stop();
     await backends.stop();
   }
+}
+
+/** What the workers of a gateway's nginx have used so far, in us. */
+function workersCpuUs({ dir }: MeasuredGateway): number {
+  const master = findMaster(gatewayPaths(dir));
+  return (master === null ? [] : workersOf(master)).reduce((sum, { pid }) => {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const [user = 0, system = 0] = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .slice(11, 13)
+      .map(Number);
+    // In ticks of 10 ms.
+    return sum + (user + system) * 10_000;
+  }, 0);
 }
 
 /** Counts what fails: under steady changes, and when one of two instances is killed. */

@@ -103,7 +103,7 @@ const formats: Record<string, string> = {
 };
 
 /** A value that the schema allows, as far as types, enumerations, bounds and required properties go. */
-export function synthesise(document: JsonObject, schema: Json, depth = 0): Json {
+function synthesise(document: JsonObject, schema: Json, depth = 0): Json {
   if (!isObject(schema) || depth > 12) return 'value';
   const whole = resolve(document, schema);
   if (whole.const !== undefined) return whole.const;

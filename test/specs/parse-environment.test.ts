@@ -106,6 +106,12 @@ test('a change of configuration restarts, signals, or does nothing', (t) => {
   t.deepEqual(of('SIGUSR1'), ['signal', 'SIGUSR1']);
 });
 
+test("the gateway's bound on documents is a size", (t) => {
+  const text = withVersion('{ count: 1, command: [node], port: 8080 }');
+  const declared = parseText(`${text}\ngateway: { largest-document: 16MiB }\n`);
+  t.deepEqual(declared.gateway, { title: 'hosting', description: '', largestDocumentBytes: 16 * 1024 * 1024 });
+});
+
 test('routes may nest: the longest prefix wins at the gateway', (t) => {
   const body = 'versions: { 1.0.0: { count: 1, command: [x], port: 80 } }';
   const text = `environment: e\nservices:\n  a: { route: /a, ${body} }\n  b: { route: /a/b, ${body} }\n  c: { route: /docs2, ${body} }\n`;

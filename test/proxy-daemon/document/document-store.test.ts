@@ -214,6 +214,15 @@ test.serial('a gateway that starts while its services do not answer shows what w
   await until(second, () => /UNREACHABLE/.test(stateOf(second, 'dns')?.problem ?? ''));
 });
 
+test.serial('a document larger than the environment allows is not read, until it allows more', async (t) => {
+  const server = await startServer(t, smallDocument(['/a']));
+  const store = startStore(t, await stateDir(t), 100);
+  store.update([target('dns', server)], { ...info, maxBytes: 100 });
+  await until(store, () => /DOCUMENT_TOO_LARGE: more than 100 bytes/.test(stateOf(store, 'dns')?.problem ?? ''));
+  store.update([target('dns', server)], { ...info, maxBytes: 10_000 });
+  t.deepEqual(pathsOf(await until(store, () => stateOf(store, 'dns')?.state === 'fresh')), ['/dns/a']);
+});
+
 test.serial('another instance is asked when one does not answer', async (t) => {
   const down = await startServer(t, {});
   await down.close();

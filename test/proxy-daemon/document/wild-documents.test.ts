@@ -1,16 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Validator } from '@seriousme/openapi-schema-validator';
 import test, { type ExecutionContext } from 'ava';
 import { Agent } from 'undici';
 import { createDocumentStore } from '../../../proxy-daemon/document/document-store.ts';
-import { isObject, type Json, type JsonObject, objectAt } from '../../../proxy-daemon/document/json.ts';
+import { isObject, type JsonObject, objectAt } from '../../../proxy-daemon/document/json.ts';
 import { repairAndNormalise } from '../../../proxy-daemon/document/repair.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
 import { type GeneratedRequest, generateRequests } from '../../helpers/document-client.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { testGateway } from '../../helpers/gateway.ts';
+import { assertValidOpenApi } from '../../helpers/independent-validator.ts';
 import { assertSameMeaning } from '../../helpers/openapi-meaning.ts';
 import { statedOperations } from '../../helpers/stated-operations.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
@@ -96,7 +96,7 @@ test('documents from the wild become one valid document, by which alone every op
     return documents.current().digest === served && objectAt(body, 'paths') && body;
   });
 
-  await assertValid(t, merged);
+  await assertValidOpenApi(t, merged);
   const requests = generateRequests(merged);
   const byService = requestsByService(requests);
   const missing = backends.flatMap(({ service, document, wild }) => {
@@ -157,30 +157,6 @@ function requestsByService(requests: readonly GeneratedRequest[]): Map<string, G
     grouped.set(service, [...(grouped.get(service) ?? []), request]);
   }
   return grouped;
-}
-
-/** By a validator that shares nothing with ours. It follows whatever looks like a reference, also in data: that is taken out. */
-async function assertValid(t: ExecutionContext, document: JsonObject): Promise<void> {
-  const { valid, errors } = await new Validator().validate(withoutData(document) as Record<string, unknown>);
-  t.true(valid, JSON.stringify(errors)?.slice(0, 500));
-}
-
-const maps = new Set(['properties', 'patternProperties', '$defs', 'schemas', 'responses', 'headers', 'examples']);
-
-function withoutData(value: Json, inMap = false): Json {
-  if (Array.isArray(value)) return value.map((item) => withoutData(item));
-  if (!isObject(value)) return value;
-  const kept = Object.entries(value).filter(([key]) => inMap || !(key === 'example' || key.startsWith('x-')));
-  return Object.fromEntries(
-    kept.map(([key, item = null]) => {
-      // A property that happens to be named like a keyword.
-      if (inMap && (key === '$ref' || key === '$id')) return [`named ${key}`, item];
-      if (!inMap && ['default', 'const', 'value', 'enum'].includes(key))
-        return [key, Array.isArray(item) ? ['data'] : 'data'];
-      if (!inMap && key === 'examples' && Array.isArray(item)) return [key, []];
-      return [key, withoutData(item, !inMap && maps.has(key))];
-    }),
-  );
 }
 
 interface Seen {
