@@ -7,10 +7,12 @@ import type {
   Artifact,
   Environment,
   Flavor,
+  ForeignRegistry,
   HealthCheck,
   ImageSpec,
   ImageStep,
   PoolSpec,
+  ProxySpec,
   RolloutSettings,
   Service,
   VerifyLimits,
@@ -34,6 +36,8 @@ export function writeEnvironment(environment: Environment): string {
       map([
         ['title', gateway.title],
         ['description', gateway.description],
+        ['mode', gateway.mode],
+        ['registries', gateway.registries?.map(registryOf)],
       ]),
     ],
     ['images', images.length > 0 ? map(images.map((image) => [image.name, imageOf(image)])) : undefined],
@@ -120,8 +124,35 @@ function serviceOf(service: Service): Map<string, unknown> {
     ['on-config-change', onConfigChange === 'signal' ? configSignal : onConfigChange],
     ['drain-timeout', formatDuration(drainTimeoutMs)],
     ['stop-timeout', formatDuration(stopTimeoutMs)],
+    ['proxy', service.proxy && proxyOf(service.proxy)],
     ['rollout', rollout && rolloutOf(rollout)],
     ['versions', map(service.versions.map((version) => [version.version, versionOf(version)]))],
+  ]);
+}
+
+/** Paths are written from the root: a service's place below its registry is all that is known. */
+function registryOf({ dialect, connect, graceMs, services }: ForeignRegistry): Map<string, unknown> {
+  return map([
+    ['dialect', dialect],
+    ['path', '/'],
+    ['connect', connect],
+    ['grace', formatDuration(graceMs)],
+    ['services', map(services.map(({ service, path, ...rest }) => [service, { at: path.slice(1), ...rest }]))],
+  ]);
+}
+
+function proxyOf(proxy: ProxySpec): Map<string, unknown> {
+  const duration = (ms: number | undefined) => (ms === undefined ? undefined : formatDuration(ms));
+  return map([
+    ['protocol', proxy.protocol],
+    ['connect-timeout', duration(proxy.connectTimeoutMs)],
+    ['send-timeout', duration(proxy.sendTimeoutMs)],
+    ['read-timeout', duration(proxy.readTimeoutMs)],
+    ['retries', proxy.retries],
+    ['retry-budget', proxy.retryBudget],
+    ['retry-non-idempotent', proxy.retryNonIdempotent],
+    ['mark-down', duration(proxy.markDownMs)],
+    ['slow-start', duration(proxy.slowStartMs)],
   ]);
 }
 

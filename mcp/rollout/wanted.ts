@@ -41,8 +41,8 @@ export function wantedForward(
   const live = countOf(to, total, instances, ({ state }) => state === 'live');
   const weight = Math.min(total, live);
   return [
-    ...wantedOf(old, Math.max(needed, Math.min(keep, totalOf(old))), Math.max(0, total - base)),
-    ...wantedOf(to, goal, base >= total ? Math.max(1, weight) : weight),
+    ...wantedOf(old, Math.max(needed, Math.min(keep, totalOf(old))), share(Math.max(0, total - base), total)),
+    ...wantedOf(to, goal, share(base >= total ? Math.max(1, weight) : weight, total)),
   ];
 }
 
@@ -60,9 +60,14 @@ export function wantedBack(
   const back = countOf(from, total, instances, isLive);
   const stay = Math.min(countOf(gone, total, instances, isLive), Math.max(0, total - unavailable - back));
   return [
-    ...wantedOf(gone, stay, Math.min(stay, Math.max(0, total - back))),
-    ...wantedOf(from, Math.min(total, total + surge - stay), stay === 0 ? Math.max(1, back) : back),
+    ...wantedOf(gone, stay, share(Math.min(stay, Math.max(0, total - back)), total)),
+    ...wantedOf(from, Math.min(total, total + surge - stay), share(stay === 0 ? Math.max(1, back) : back, total)),
   ];
+}
+
+/** Instances as a weight: all of a service's are 100, as people write them. */
+function share(instances: number, total: number): number {
+  return total === 0 ? 0 : (100 * instances) / total;
 }
 
 /** Done: what is kept for undo, beside what is declared. */

@@ -27,6 +27,7 @@ export function effectiveDesired(desired: DesiredRecord, rollouts: Rollouts): De
 export function effectiveService(service: Service, rollout: RolloutRecord | undefined): Service {
   if (!rollout || rollout.wanted.length === 0) return service;
   const known = new Map([...rollout.from, ...rollout.to].map((version) => [version.version, version]));
+  const total = service.versions.reduce((sum, { count }) => sum + count, 0);
   const isDone = rollout.phase === 'done';
   const runs = new Set(service.versions.filter(({ count }) => count > 0).map(({ version }) => version));
   // What is declared to run again is not kept at weight 0 any more.
@@ -36,7 +37,9 @@ export function effectiveService(service: Service, rollout: RolloutRecord | unde
     const now = wanted.get(version.version);
     if (now) return { ...(known.get(version.version) ?? version), count: now.count, weight: now.weight };
     // Once it is done the declared counts hold again, and only what is kept for undo comes on top.
-    return isDone ? { ...version, weight: version.weight ?? version.count } : { ...version, count: 0, weight: 0 };
+    return isDone
+      ? { ...version, weight: version.weight ?? (total === 0 ? 0 : (100 * version.count) / total) }
+      : { ...version, count: 0, weight: 0 };
   });
   const names = new Set(service.versions.map(({ version }) => version));
   const others = kept.flatMap(({ version, count, weight }): Version[] => {

@@ -16,8 +16,8 @@ const calls = [
   { method: 'POST', path: '/dns/zones', body: '{"name":"example.net"}' },
 ] as const;
 
-function underLoad(t: ExecutionContext, env: TestEnvironment) {
-  const load = startLoad(env.url, [...calls], { clients: 4, pauseMs: 20 });
+function underLoad(t: ExecutionContext, env: TestEnvironment, targets: readonly (typeof calls)[number][] = calls) {
+  const load = startLoad(env.url, [...targets], { clients: 4, pauseMs: 20 });
   t.teardown(() => void load.stop());
   return load;
 }
@@ -105,7 +105,8 @@ test.serial(
   'versions that fail are taken back with the reason and the evidence; the old ones answer all the while',
   async (t) => {
     const env = environment();
-    const load = underLoad(t, env);
+    // A POST that a process takes into its death is lost; what may be asked again is.
+    const load = underLoad(t, env, [calls[0]]);
     const cases = [
       {
         version: '2.0.0',

@@ -28,9 +28,14 @@ test('so do values that look like something else, every kind of health, rollout 
   const text = `
 environment: odd
 pool: { size: { min: 0, max: 4, window: 90s }, max-age: 2h, verify: { memory: 64MiB, cpu: 250ms, artifact-stores: 1 }, image: small, flavor: { memory: 256MiB, cpus: 2, disk: 1GiB } }
+gateway:
+  mode: plain
+  registries:
+    - { dialect: curator, path: /old/services, grace: 3s, services: { pay: { at: payment-service, route: /pay, version: 2.1.0 } } }
 services:
   dns:
     priority: 3
+    proxy: { retries: 2, connect-timeout: 500ms, mark-down: 5s }
     config: { a: '8080', b: 8080, c: 'true', d: true, e: "x: y # z" }
     on-config-change: SIGHUP
     rollout:

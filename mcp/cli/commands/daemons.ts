@@ -11,6 +11,7 @@ import { systemClock } from '../../../registrar/system-clock.ts';
 import { connectZooKeeper } from '../../../registrar/zookeeper/client.ts';
 import { McpError } from '../../../specs/errors.ts';
 import { runController } from '../../control/controller.ts';
+import { readFigures } from '../../control/read-figures.ts';
 import { machineProvider } from '../../local/provider.ts';
 import { ownerOptions } from '../../local/secret.ts';
 import { statePaths } from '../../local/state.ts';
@@ -46,6 +47,7 @@ async function controller(context: Context, id: string): Promise<undefined> {
       id,
       clusterId: state.clusterId,
       policy: defaultPolicy,
+      readFigures,
       registry: context.registry(),
       access: registryAccess(context.auth()),
       connect: connector(context, state.sessionTimeoutMs),

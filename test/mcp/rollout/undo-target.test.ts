@@ -51,7 +51,7 @@ test('undo while the old ones are kept moves the weights in its first write', (t
     at: small.now,
   });
   const weights = Object.fromEntries(begun?.record.wanted.map(({ version: name, weight }) => [name, weight]) ?? []);
-  t.deepEqual(weights, { '1.0.0': 4, '2.0.0': 0 });
+  t.deepEqual(weights, { '1.0.0': 100, '2.0.0': 0 });
   t.throws(() => startRollout({ ...startOf(small), previous: { ...small.record, phase: 'rolling' } }), {
     code: 'REFUSED_ROLLOUT',
   });

@@ -1,0 +1,46 @@
+/** What the gateways counted of the versions that a rollout compares. */
+import type { VersionFigures as Counted } from '../../proxy-daemon/version-figures.ts';
+import type { GatewayRecord } from '../../registrar/records.ts';
+import type { VersionFigures } from '../../registrar/rollout-records.ts';
+import { askTraffic } from './ask-gateway.ts';
+
+/** A sweep waits for it. */
+const withinMs = 1000;
+
+/**
+ * The figures of all gateways together, by service; null where one of them does not answer or does not count: a part of them
+ * would look as if requests had gone away. Never rejects.
+ */
+export async function readFigures(
+  gateways: readonly Pick<GatewayRecord, 'url'>[],
+  services: readonly string[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, readonly VersionFigures[]> | null> {
+  const answers = await Promise.all(gateways.map((gateway) => ask(gateway, signal)));
+  const counted = answers.flatMap((answer) => answer ?? []);
+  if (answers.length === 0 || answers.some((answer) => answer === null)) return null;
+  return new Map(services.map((name) => [name, together(counted.filter(({ service }) => service === name))]));
+}
+
+async function ask(gateway: Pick<GatewayRecord, 'url'>, signal: AbortSignal): Promise<Counted[] | null> {
+  const within = AbortSignal.any([signal, AbortSignal.timeout(withinMs)]);
+  const traffic = await askTraffic(gateway, within).catch(() => null);
+  // 0: a gateway in plain mode, which counts nothing.
+  return traffic && traffic.since > 0 ? traffic.versions : null;
+}
+
+/** One entry a version; gateways of one release count with the same bounds. */
+function together(counted: readonly Counted[]): VersionFigures[] {
+  const found = new Map<string, VersionFigures>();
+  for (const { version, requests, errors5xx, latencyMs } of counted) {
+    const before = found.get(version);
+    const counts = latencyMs.counts.map((count, at) => count + (before?.latency.counts[at] ?? 0));
+    found.set(version, {
+      version,
+      requests: requests + (before?.requests ?? 0),
+      errors: errors5xx + (before?.errors ?? 0),
+      latency: { bounds: latencyMs.bounds, counts },
+    });
+  }
+  return [...found.values()];
+}
