@@ -135,7 +135,8 @@ test('every command has --help and --json', async (t) => {
     .filter((name) => name !== 'help');
   t.true(names.length > 14);
   for (const name of names) {
-    const words = ['controller', 'gateway', 'agent'].includes(name) ? [name, 'run'] : [name];
+    const ofGroup: Record<string, string> = { controller: 'run', gateway: 'run', agent: 'run', image: 'list' };
+    const words = [name, ...(ofGroup[name] ? [ofGroup[name]] : [])];
     const help = await runMcp([...words, '--help']);
     t.is(help.code, 0, name);
     t.regex(help.stdout, /--json/, name);

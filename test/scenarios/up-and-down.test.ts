@@ -64,7 +64,7 @@ test('Ctrl-C in the middle of a first up leaves nothing behind', async (t) => {
   for await (const chunk of child.stderr) {
     told += chunk;
     // Once: a second Ctrl-C means "at once, and leave it".
-    if (!interrupted && told.includes('Pack artifacts')) interrupted = child.kill('SIGINT');
+    if (!interrupted && told.includes('pack its artifacts')) interrupted = child.kill('SIGINT');
   }
   t.is(await ended, 130, told);
   t.false(existsSync(dir));
