@@ -53,8 +53,11 @@ test('two environments run side by side, up again changes nothing, down of one l
 test('Ctrl-C in the middle of a first up leaves nothing behind', async (t) => {
   t.timeout(120_000);
   const parent = await mkdtemp(join(tmpdir(), 'mcp-interrupted-'));
-  t.teardown(() => rm(parent, { recursive: true, force: true }));
   const dir = join(parent, 'state');
+  t.teardown(async () => {
+    await runMcp(['down', '--state', dir]);
+    await rm(parent, { recursive: true, force: true });
+  });
   const child = spawn(process.execPath, [cli, 'up', '--state', dir, '--port', '0'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
