@@ -2,14 +2,14 @@
 import type { OperationName, Severity } from '../../proxy-daemon/document/compat/finding.ts';
 import { operationWords } from '../../proxy-daemon/document/compat/operation-side.ts';
 import { type CompatibilityReport, type ReportedFinding, summaryOf } from '../view/compatibility-report.ts';
-import { ago, paint, type Style, table } from './output.ts';
+import { paint, type Style, table } from './output.ts';
 
 const styles: Record<Severity, Style> = { breaking: 'red', risky: 'yellow', safe: 'green' };
 
-/** Findings as a table, the worst first, with a line on the whole; safe ones only where asked for. `now` is ms since the epoch. */
+/** Findings as a table, the worst first, with a line on the whole; safe ones only where asked for. */
 export function renderCompatibility(
   report: CompatibilityReport,
-  { color, now, all = false }: { color: boolean; now: number; all?: boolean },
+  { color, all = false }: { color: boolean; all?: boolean },
 ): string {
   const shown = report.findings.filter(({ severity }) => all || severity !== 'safe');
   const rows = shown.map((found) => [
@@ -17,14 +17,11 @@ export function renderCompatibility(
     operationsOf(found),
     placeWords(deeper(found.where.live, found.where.next)),
     found.words,
-    callWords(found, now),
   ]);
   const head = `${report.service} ${report.live} -> ${report.next}: ${summaryOf(report)}`.trimStart();
   const left = report.leftOut > 0 ? [`and ${report.leftOut} more`] : [];
-  const counted = rows.some((row) => row[4] !== '');
-  const columns = ['', 'operation', 'where', 'what', 'called'];
-  const cut = (row: string[]) => (counted ? row : row.slice(0, 4));
-  const body = rows.length > 0 ? [table([columns, ...rows].map(cut), color)] : [];
+  const columns = ['', 'operation', 'where', 'what'];
+  const body = rows.length > 0 ? [table([columns, ...rows], color)] : [];
   return [paint(color, styles[report.verdict], head), ...body, ...left].join('\n');
 }
 
@@ -33,13 +30,6 @@ function operationsOf({ where, operationsLeftOut }: ReportedFinding): string {
   if (first === undefined) return '-';
   const more = others.length + operationsLeftOut;
   return `${operationWords(first as OperationName)}${more > 0 ? ` and ${more} more` : ''}`;
-}
-
-function callWords({ calls, severity }: ReportedFinding, now: number): string {
-  if (calls === null || severity === 'safe') return '';
-  if (calls.calls === 0) return 'not called';
-  const last = calls.lastCalledAt === null ? '' : `, last ${ago(now - calls.lastCalledAt)} ago`;
-  return `${calls.calls} times${last}`;
 }
 
 /** Where something came or went, only one of the documents has the place itself. */

@@ -1,4 +1,4 @@
-import type { Kind } from './grammar.ts';
+import { componentSections, type Kind, schemaKeywords } from './grammar.ts';
 import { isObject, type Json, type JsonObject } from './json.ts';
 
 /**
@@ -142,18 +142,7 @@ function withOneExample(node: JsonObject, say: (what: string) => void): JsonObje
 export const rulesOf: Partial<Record<Kind, Rules>> = {
   components: {
     fields: Object.fromEntries(
-      [
-        'schemas',
-        'responses',
-        'parameters',
-        'examples',
-        'requestBodies',
-        'headers',
-        'securitySchemes',
-        'links',
-        'callbacks',
-        'pathItems',
-      ].map((section) => [section, mapOf(section === 'schemas' ? schema : object)]),
+      componentSections.map((section) => [section, mapOf(section === 'schemas' ? schema : object)]),
     ),
   },
   pathItem: {
@@ -290,28 +279,9 @@ export const rulesOf: Partial<Record<Kind, Rules>> = {
         ].map((key) => [key, count]),
       ),
       ...Object.fromEntries(['uniqueItems', 'deprecated', 'readOnly', 'writeOnly'].map((key) => [key, flag])),
-      ...Object.fromEntries(['allOf', 'anyOf', 'oneOf', 'prefixItems'].map((key) => [key, schemas])),
-      ...Object.fromEntries(
-        [
-          'items',
-          'additionalProperties',
-          'unevaluatedItems',
-          'unevaluatedProperties',
-          'not',
-          'if',
-          'then',
-          'else',
-          'contains',
-          'propertyNames',
-          'contentSchema',
-        ].map((key) => [key, schema]),
-      ),
-      ...Object.fromEntries(
-        ['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas'].map((key) => [
-          key,
-          mapOf(schema),
-        ]),
-      ),
+      ...Object.fromEntries(schemaKeywords.lists.map((key) => [key, schemas])),
+      ...Object.fromEntries(schemaKeywords.ones.map((key) => [key, schema])),
+      ...Object.fromEntries(schemaKeywords.maps.map((key) => [key, mapOf(schema)])),
       dependentRequired: mapOf(texts),
       examples: list,
       discriminator: withText('propertyName'),

@@ -26,6 +26,25 @@ export type Kind =
 /** `patterned` is a map whose keys that begin with `x-` are extensions. */
 type Shape = readonly ['one' | 'list' | 'map' | 'patterned', Kind];
 
+/** Keywords of JSON Schema that hold schemas: by name, in a list, or one. */
+export const schemaKeywords = {
+  maps: ['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas'],
+  lists: ['allOf', 'anyOf', 'oneOf', 'prefixItems'],
+  ones: [
+    'items',
+    'additionalProperties',
+    'unevaluatedItems',
+    'unevaluatedProperties',
+    'not',
+    'if',
+    'then',
+    'else',
+    'contains',
+    'propertyNames',
+    'contentSchema',
+  ],
+} as const;
+
 /** The sections of `components`, with the kind that each holds. */
 export const componentKinds = {
   schemas: 'schema',
@@ -91,24 +110,9 @@ const fields: Record<Kind, ReadonlyMap<string, Shape>> = {
   callback: new Map(),
   securityScheme: new Map(),
   schema: new Map<string, Shape>([
-    ...['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas'].map((key): [string, Shape] => [
-      key,
-      ['map', 'schema'],
-    ]),
-    ...['allOf', 'anyOf', 'oneOf', 'prefixItems'].map((key): [string, Shape] => [key, ['list', 'schema']]),
-    ...[
-      'items',
-      'additionalProperties',
-      'unevaluatedItems',
-      'unevaluatedProperties',
-      'not',
-      'if',
-      'then',
-      'else',
-      'contains',
-      'propertyNames',
-      'contentSchema',
-    ].map((key): [string, Shape] => [key, ['one', 'schema']]),
+    ...schemaKeywords.maps.map((key): [string, Shape] => [key, ['map', 'schema']]),
+    ...schemaKeywords.lists.map((key): [string, Shape] => [key, ['list', 'schema']]),
+    ...schemaKeywords.ones.map((key): [string, Shape] => [key, ['one', 'schema']]),
   ]),
 };
 

@@ -1,4 +1,4 @@
-import type { ComponentSection } from './grammar.ts';
+import { componentSections } from './grammar.ts';
 import type { Json, JsonObject } from './json.ts';
 import type { Fragment, LeftOut } from './namespace.ts';
 
@@ -13,20 +13,7 @@ export const sections = [
   'x-tagGroups',
   'paths',
   'webhooks',
-  ...(
-    [
-      'schemas',
-      'responses',
-      'parameters',
-      'examples',
-      'requestBodies',
-      'headers',
-      'securitySchemes',
-      'links',
-      'callbacks',
-      'pathItems',
-    ] as const satisfies readonly ComponentSection[]
-  ).map((section) => `components/${section}` as const),
+  ...componentSections.map((section) => `components/${section}` as const),
 ] as const;
 export type Section = (typeof sections)[number];
 const lists: ReadonlySet<Section> = new Set(['tags', 'x-tagGroups']);

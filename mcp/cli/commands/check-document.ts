@@ -2,7 +2,6 @@
 import { readFile } from 'node:fs/promises';
 import { DocumentThread } from '../../../proxy-daemon/document/document-thread.ts';
 import { defaultLimits, fetchDocument } from '../../../proxy-daemon/document/fetch-document.ts';
-import { systemClock } from '../../../registrar/system-clock.ts';
 import { isMcpError, McpError } from '../../../specs/errors.ts';
 import { compatibilityReport } from '../../view/compatibility-report.ts';
 import type { Context } from '../context.ts';
@@ -33,9 +32,9 @@ async function checkDocument(context: Context, { all }: CheckOptions, before: st
   try {
     const [live, next] = await Promise.all([read(before, thread, context.signal), read(after, thread, context.signal)]);
     const { findings } = await thread.run({ kind: 'compare', route: '/', live, next });
-    const report = compatibilityReport(findings, { service: '', live: before, next: after, calls: null });
+    const report = compatibilityReport(findings, { service: '', live: before, next: after });
     if (context.json) context.printJson(report);
-    else context.print(renderCompatibility(report, { color: context.color, now: systemClock.now(), all }));
+    else context.print(renderCompatibility(report, { color: context.color, all }));
     return report.verdict === 'breaking' ? exitCodes.refused : undefined;
   } finally {
     await thread.close();
