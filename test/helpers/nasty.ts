@@ -3,23 +3,28 @@ import type { LiveRegistration } from '../../proxy-daemon/routes/route-table.ts'
 import type { Environment } from '../../specs/nouns.ts';
 import { sampleEnvironment, sampleService, sampleVersion } from './sample-world.ts';
 
-/** Text that would like to be a directive, a line or a field of its own, and text that is harmless. */
+/** What would like to be a directive, a line or a field of its own in nginx's configuration. */
+export const hostileWords = [
+  'x;',
+  '} server {',
+  'a"b',
+  "a'b",
+  '$uri',
+  '$' + '{a}',
+  '#',
+  '~^/',
+  '\\',
+  'a\nb',
+  '..',
+] as const;
+
+/** Hostile text, and text that is harmless. */
 const nasty = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 60 }),
   fc.constantFrom(
-    'x;',
-    '} server {',
-    'a"b',
-    "a'b",
-    '$uri',
-    '$' + '{a}',
-    '#',
-    '~^/',
-    '\\',
-    'a\nb',
+    ...hostileWords,
     'a\tb',
     'end\nset /x y',
-    '..',
     '::1',
     '127.0.0.1; deny all',
     '127.0.0.1,80,0;127.0.0.2',

@@ -18,6 +18,7 @@ import { emptyRouteTable, type LiveRegistration, type RouteTable } from '../../p
 import { parseRegistration } from '../../registrar/dialects/native.ts';
 import type { MembershipNode } from '../../registrar/recipes/membership-state.ts';
 import type { Environment, ForeignDialect, ForeignRegistry } from '../../specs/nouns.ts';
+import { hostileWords } from '../helpers/nasty.ts';
 import { sampleEnvironment, sampleService, sampleVersion } from '../helpers/sample-world.ts';
 import { nodeStat } from '../helpers/stat.ts';
 import { tempDir } from '../helpers/temp-dir.ts';
@@ -37,22 +38,7 @@ const environment: Environment = { ...plainEnvironment, gateway: { ...plainEnvir
 
 const nasty = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 40 }),
-  fc.constantFrom(
-    'x;',
-    '} server {',
-    'a"b',
-    "a'b",
-    '$uri',
-    '$' + '{a}',
-    '#',
-    '~^/',
-    '\\',
-    'a\nb',
-    '..',
-    '/../',
-    '\u0000',
-    '\u202e',
-  ),
+  fc.constantFrom(...hostileWords, '/../', '\u0000', '\u202e'),
   fc.constantFrom(
     '127.0.0.1; deny all',
     '10.0.0.1:80',

@@ -381,8 +381,8 @@ test('the first thing an agent tells is its self-test', async (t) => {
   t.true(selfTest && judgeSelfTest(selfTest).passed);
 });
 
-test('a wiped or foreign registry orders nothing: the service goes on', async (t) => {
-  const { world } = await makeWorld(t);
+/** An agent that looks often and waits little, with its service registered. */
+async function serving(world: AgentWorldForTest) {
   const agent = world.startAgent({ burialGraceMs: 50, resyncMs: 50 });
   let ended = false;
   agent.ended.finally(() => {
@@ -390,25 +390,23 @@ test('a wiped or foreign registry orders nothing: the service goes on', async (t
   });
   await world.assign({ drainTimeoutMs: 100 });
   await world.registered('up');
-  const pid = await world.ask('/pid');
+  return { pid: await world.ask('/pid'), hasEnded: () => ended };
+}
+
+test('a wiped or foreign registry orders nothing: the service goes on', async (t) => {
+  const { world } = await makeWorld(t);
+  const { pid, hasEnded } = await serving(world);
   await world.admin.set(paths.cluster, JSON.stringify({ id: 'other', format: 1, createdAt: 0 }));
   await world.unassign();
   await world.unregistered();
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   t.is(await world.ask('/pid'), pid);
-  t.false(ended);
+  t.false(hasEnded());
 });
 
 test('an assignment or a ledger that vanishes without an order stops nothing', async (t) => {
   const { world } = await makeWorld(t);
-  const agent = world.startAgent({ burialGraceMs: 50, resyncMs: 50 });
-  let ended = false;
-  agent.ended.finally(() => {
-    ended = true;
-  });
-  await world.assign({ drainTimeoutMs: 100 });
-  await world.registered('up');
-  const pid = await world.ask('/pid');
+  const { pid, hasEnded } = await serving(world);
   await world.loseAssignment();
   await new Promise((resolve) => setTimeout(resolve, 300));
   t.is((await world.registration())?.record.state, 'up');
@@ -416,7 +414,7 @@ test('an assignment or a ledger that vanishes without an order stops nothing', a
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   t.is(await world.ask('/pid'), pid);
   t.is((await world.registration())?.record.state, 'up');
-  t.false(ended);
+  t.false(hasEnded());
 });
 
 test('an agent with nothing to lose refuses a foreign registry', async (t) => {
