@@ -3,6 +3,8 @@
  * This is what a parsed environment file becomes and what /desired holds. Everything here is plain JSON.
  */
 
+import type { FrontDoorSpec } from './front-door.ts';
+
 /** A value of a service's configuration or environment. */
 export type ConfigValue = string | number | boolean;
 
@@ -213,7 +215,7 @@ export interface ForeignRegistry {
   services: ForeignService[];
 }
 
-export interface GatewaySpec {
+export interface GatewaySpec extends FrontDoorSpec {
   /** Shown in the merged document. */
   title: string;
   description: string;

@@ -6,17 +6,20 @@
  * location proxies. So a request costs the same with ten services as with ten thousand, and so does each line of nginx's
  * own location sorting, which is quadratic before nginx 1.25.3.
  */
+import { type FrontDoor, noDoor } from '../front-door/front-door.ts';
 import type { Route, RouteInstance, RouteTable } from '../routes/route-table.ts';
 import { endpointOf } from '../routes/route-table.ts';
 import type { Argument, Directive } from './emit.ts';
 import { block, directive, lasting } from './emit.ts';
 import { basics, mainParts, type NginxSettings, proxyDefaults, requestMaps } from './http-parts.ts';
+import { servers } from './listeners.ts';
+import { sendingOn } from './location-parts.ts';
 import type { GatewayPaths } from './paths.ts';
 import { hashSizes, routeMaps, upstreamName } from './route-maps.ts';
 import { plainLocations, serverLocations } from './server-locations.ts';
 
-export function makeNginxConfig(table: RouteTable, settings: NginxSettings): Directive[] {
-  return [...mainParts(settings), block('http', [], makeHttp(table, settings))];
+export function makeNginxConfig(table: RouteTable, settings: NginxSettings, door: FrontDoor = noDoor): Directive[] {
+  return [...mainParts(settings), block('http', [], makeHttp(table, settings, door))];
 }
 
 const fixedParts = lasting((paths: GatewayPaths) => [
@@ -25,8 +28,7 @@ const fixedParts = lasting((paths: GatewayPaths) => [
   directive('proxy_next_upstream_tries', 3),
   ...requestMaps(),
 ]);
-const locationsOf = lasting((paths: GatewayPaths) => serverLocations(paths, true, plainLocations(paths)));
-const locationsUnpacked = lasting((paths: GatewayPaths) => serverLocations(paths, false, plainLocations(paths)));
+const serversOf = new WeakMap<GatewayPaths, (door: FrontDoor) => readonly Directive[]>();
 const upstreamOf = lasting((route: Route) => [makeUpstream(route)]);
 
 /** A service without an instance that gets traffic has no upstream: nginx refuses an empty one. */
@@ -38,20 +40,31 @@ function isRouted({ weight }: RouteInstance): boolean {
   return weight > 0;
 }
 
-function makeHttp(table: RouteTable, settings: NginxSettings): Directive[] {
+function makeHttp(table: RouteTable, settings: NginxSettings, door: FrontDoor): Directive[] {
   const live = table.routes.filter(isLive);
-  const locations = settings.gzipStatic ? locationsOf : locationsUnpacked;
   return [
     ...hashSizes(table.routes.length),
     ...fixedParts(settings.paths),
     ...routeMaps(table.routes, isLive),
     ...live.flatMap(upstreamOf),
-    block(
-      'server',
-      [],
-      [directive('listen', endpointOf(settings.listen)), directive('server_name', '_'), ...locations(settings.paths)],
-    ),
+    ...plainServers(settings, door),
   ];
+}
+
+/** The same whatever is registered: made once for a door. */
+function plainServers(settings: NginxSettings, door: FrontDoor): readonly Directive[] {
+  const { paths, listen, gzipStatic } = settings;
+  const known = serversOf.get(paths);
+  if (known) return known(door);
+  const open = [directive('listen', endpointOf(listen))];
+  const make = lasting((of: FrontDoor) =>
+    servers({ address: listen.address, open, door: of }, (sendOnTo) => {
+      const mode = plainLocations(paths);
+      return serverLocations(paths, gzipStatic, sendOnTo === null ? mode : { ...mode, proxied: [sendingOn(sendOnTo)] });
+    }),
+  );
+  serversOf.set(paths, make);
+  return make(door);
 }
 
 /** A backend is passed over for `fail_timeout` after so many failures in it; a service's only backend never is. */

@@ -7,6 +7,7 @@ import type { Clock } from '../../registrar/clock.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { MergedDocument } from '../document-source.ts';
 import { replaceFile } from '../files.ts';
+import type { FrontDoor } from '../front-door/front-door.ts';
 import type { GatewayBackend, Publication, PublicationTimes, TableUse } from '../gateway-backend.ts';
 import type { RouteTable } from '../routes/route-table.ts';
 import type { TrafficReport } from '../version-figures.ts';
@@ -53,7 +54,9 @@ export class DynamicBackend implements GatewayBackend {
   readonly #nginx: NginxProcess;
   readonly #store: TableStore;
   readonly #socket: string;
-  readonly #config: string;
+  readonly #configOf: (door: FrontDoor) => string;
+  /** What nginx is to have; empty until there is a door. */
+  #config = '';
   readonly #sent: SentTables;
   readonly #counts: TrafficCounts;
   #generation = 0;
@@ -78,20 +81,22 @@ export class DynamicBackend implements GatewayBackend {
     this.#counts = new TrafficCounts(this.#socket, clock);
     const user = workerUser(dir);
     const settings = {
-      listen,
-      http2,
-      paths: this.#paths,
-      user,
-      workers,
-      shutdownTimeoutMs,
+      ...{ listen, http2, paths: this.#paths, user, workers, shutdownTimeoutMs, tableBytes },
       gzipStatic: canServePacked(),
-      tableBytes,
+      modules: luaModules(),
+      adminSocket: this.#socket,
     };
-    const config = emit(makeDynamicConfig({ ...settings, modules: luaModules(), adminSocket: this.#socket }));
-    this.#config = `${dynamicHeader}# code ${code}\n${config}`;
+    const texts = new WeakMap<FrontDoor, string>();
+    this.#configOf = (door) => {
+      const text =
+        texts.get(door) ?? `${dynamicHeader}# code ${code}\n${emit(makeDynamicConfig({ ...settings, door }))}`;
+      texts.set(door, text);
+      return text;
+    };
   }
 
-  async start(): Promise<number> {
+  async start(door: FrontDoor): Promise<number> {
+    this.#config = this.#configOf(door);
     const place = configurationInPlace(this.#paths);
     this.#generation = place.generation;
     this.#document = servedDocument(this.#paths)?.digest ?? '';
@@ -110,14 +115,14 @@ export class DynamicBackend implements GatewayBackend {
     return servedDocument(this.#paths);
   }
 
-  serves({ table, document }: Publication): boolean {
-    if (!this.#isInPlace || this.#document !== document.digest) return false;
+  serves({ table, document, door }: Publication): boolean {
+    if (!this.#isInPlace || this.#document !== document.digest || this.#configOf(door) !== this.#config) return false;
     const { set, remove } = this.#changes(table);
     return set.length === 0 && remove.length === 0;
   }
 
   async publish(generation: number, publication: Publication): Promise<PublicationTimes> {
-    const { table, document } = publication;
+    const { table, document, door } = publication;
     const started = this.#clock.monotonic();
     const changes = this.#changes(table);
     const summary = this.#sent.summary(changes);
@@ -130,9 +135,14 @@ export class DynamicBackend implements GatewayBackend {
     const everything = (): TableMessage => ({ ...common, base: null, set: this.#sent.everything(changes), remove: [] });
     if (this.#document !== document.digest) (await writeDocument(this.#paths, generation, document))();
     let testMs = 0;
-    if (!this.#isInPlace) {
-      this.#save(everything());
-      testMs = await this.#install();
+    const [config, before] = [this.#configOf(door), this.#config];
+    if (!this.#isInPlace || config !== before) {
+      if (!this.#isInPlace) this.#save(everything());
+      this.#config = config;
+      testMs = await this.#install().catch((error: unknown) => {
+        this.#config = before;
+        throw error;
+      });
     }
     const told = this.#clock.monotonic();
     await this.#send(change, everything);
@@ -206,7 +216,7 @@ export class DynamicBackend implements GatewayBackend {
       else await this.#nginx.start(null);
     } catch (error) {
       // What nginx refused must not be what it starts with next time.
-      if (previous.mode === 'plain') replaceFile(this.#paths.config, previous.text);
+      if (previous.mode !== null) replaceFile(this.#paths.config, previous.text);
       throw error;
     }
     return test.ms;

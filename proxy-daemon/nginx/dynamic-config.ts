@@ -2,10 +2,12 @@
  * The nginx configuration of dynamic mode: the same whatever is registered. Services are data in shared dicts, which the
  * Lua code in lua/ reads at each request and the daemon writes over a unix socket. Pure.
  */
+import type { FrontDoor } from '../front-door/front-door.ts';
 import { endpointOf } from '../routes/route-table.ts';
-import { block, type Directive, directive, nginxText } from './emit.ts';
+import { block, type Directive, directive, type NginxText, nginxText } from './emit.ts';
 import { basics, mainParts, type NginxSettings, proxyDefaults, requestMaps, workerConnections } from './http-parts.ts';
-import { header } from './location-parts.ts';
+import { servers } from './listeners.ts';
+import { header, sendingOn } from './location-parts.ts';
 import { type ModeLocations, serverLocations } from './server-locations.ts';
 
 export interface DynamicSettings extends NginxSettings {
@@ -16,6 +18,7 @@ export interface DynamicSettings extends NginxSettings {
   http2: { address: string; port: number } | null;
   /** Room for the route tables, bytes. 10,000 services with 10 instances each take some 20 MB. */
   tableBytes: number;
+  door: FrontDoor;
 }
 
 /** Room for counters by version: 10,000 versions with all of their counters take some 20 MB. */
@@ -38,7 +41,9 @@ export function makeDynamicConfig(settings: DynamicSettings): Directive[] {
         ...luaParts(settings),
         upstream(httpUpstream, settings),
         upstream(grpcUpstream, settings),
-        block('server', [], gatewayServer(settings)),
+        ...servers({ address: settings.listen.address, open: openPorts(settings), door: settings.door }, (sendOnTo) =>
+          gatewayServer(settings, sendOnTo),
+        ),
         block('server', [], adminServer(settings)),
       ],
     ),
@@ -84,19 +89,28 @@ function upstream(name: string, { paths }: DynamicSettings): Directive {
   );
 }
 
-function gatewayServer(settings: DynamicSettings): Directive[] {
-  const { listen, http2, paths } = settings;
+function openPorts({ listen, http2 }: DynamicSettings): Directive[] {
   return [
     directive('listen', endpointOf(listen)),
     // Without TLS a port speaks either HTTP/1 or HTTP/2 (until nginx 1.25.1).
     ...(http2 === null ? [] : [directive('listen', endpointOf(http2), 'http2')]),
-    directive('server_name', '_'),
+  ];
+}
+
+function gatewayServer(settings: DynamicSettings, sendOnTo: NginxText | null): Directive[] {
+  const { paths } = settings;
+  const mode = dynamicLocations(settings);
+  return [
     ...['generation', 'ticket', 'service', 'prefix', 'rest'].map((name) =>
       directive('set', nginxText`$mcp_${name}`, ''),
     ),
     // Of the server, so that it holds wherever a request ends.
     directive('log_by_lua_file', phase(paths.lua, 'log')),
-    ...serverLocations(paths, settings.gzipStatic, dynamicLocations(settings)),
+    ...serverLocations(
+      paths,
+      settings.gzipStatic,
+      sendOnTo === null ? mode : { ...mode, proxied: [sendingOn(sendOnTo)] },
+    ),
   ];
 }
 

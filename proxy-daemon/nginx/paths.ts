@@ -21,6 +21,9 @@ export interface GatewayPaths {
   generations: string;
   /** What the daemon remembers over a restart. */
   memory: string;
+  /** The front door served last, and the copies of its certificate and key. */
+  door: string;
+  tls: string;
   /** Dynamic mode: nginx's Lua code, and the route tables that it starts with. */
   lua: string;
   tables: string;
@@ -52,6 +55,8 @@ export function gatewayPaths(dir: string): GatewayPaths {
     documents: { all: documents, current: join(documents, 'current'), services: join(documents, 'services') },
     generations,
     memory: join(dir, 'last-good.json'),
+    door: join(dir, 'door.json'),
+    tls: join(dir, 'tls'),
     lua: join(dir, 'lua'),
     tables: join(dir, 'tables'),
     trafficJson: join(dir, 'www', 'status', 'traffic.json'),

@@ -17,6 +17,7 @@ import type {
   Version,
 } from '../../specs/nouns.ts';
 import { foreignDialects } from '../../specs/registries-schema.ts';
+import { tlsSchema } from './front-door-schema.ts';
 import { count, type Shape, shaped, text } from './shape.ts';
 
 export const configValues = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
@@ -165,6 +166,7 @@ export const environmentSchema = shaped<Environment>({
     largestDocumentBytes: count.optional(),
     registries: z.array(foreignRegistrySchema).optional(),
     mode: z.enum(['auto', 'dynamic', 'plain']).optional(),
+    tls: tlsSchema.optional(),
   }),
   images: z.array(imageSchema).optional(),
   services: z.array(serviceSchema),

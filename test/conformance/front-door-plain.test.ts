@@ -1,0 +1,4 @@
+import test from 'ava';
+import { frontDoorConformance } from './front-door.ts';
+
+frontDoorConformance(test, 'plain');
