@@ -377,7 +377,7 @@ class GatewayDaemon {
     const told = {
       ...{ id, url, pid: process.pid, mode: this.#choice.mode, modeReason: this.#choice.reason },
       ...{ holding, problem: this.#problem, rejected: this.#rejected, routes: this.#table.routes, words: this.#words },
-      alarm: [this.#backend.alarm(), this.#door.alarm()].filter(Boolean).join('; '),
+      alarm: [this.#backend.alarm(), this.#door.alarm(this.#choice.mode)].filter(Boolean).join('; '),
       tls: tlsWord(this.#door.kept(), listen.address),
       served: servedMark(this.#marks) ?? { generation: this.#generation, asOf: 0 },
       drained: drainedMark(this.#marks, oldest),

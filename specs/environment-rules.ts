@@ -21,7 +21,7 @@ export function brokenRules(
     ...brokenSizes(entries, options.allowEmpty),
     ...brokenRoutes([...placesOf(entries), ...foreignPlaces(gateway, services)]),
     ...brokenRegistries(gateway?.registries, services),
-    ...brokenFrontDoor({ gateway }),
+    ...brokenFrontDoor({ gateway, services }),
     ...entries.flatMap(([name, service]) => [
       ...(options.allowEmpty ? [] : emptyVersions(name, service)),
       ...brokenWeights(name, service),

@@ -3,7 +3,7 @@
  * text here and defaults not filled in: parse-environment.ts does both. No issue uses zod's own wording.
  */
 import { z } from 'zod';
-import { frontDoorKeys, frontDoorShape } from './front-door-schema.ts';
+import { frontDoorKeys, frontDoorShape, serviceDoorShape } from './front-door-schema.ts';
 import { image, imageName, isTextOfImage } from './image-schema.ts';
 import { registriesSchema } from './registries-schema.ts';
 import { rolloutShape } from './rollout-shape.ts';
@@ -237,6 +237,7 @@ const service = map({
     .describe('The longest wait for requests in flight before an instance is stopped. Default: 30s.'),
   'stop-timeout': duration(0, 600_000).optional().describe('From SIGTERM to SIGKILL. Default: 5s.'),
   proxy: proxy.optional(),
+  ...serviceDoorShape,
   image: imageName.optional().describe("What this service's machines are cloned from. Default: the pool's image."),
   ...shared,
   rollout: rolloutShape.optional().describe('How one version takes the place of another with `mcp upgrade`.'),

@@ -1,5 +1,5 @@
 /** An environment file's bytes to a declared environment: pure, whole or refused with every problem found. */
-import { declareFrontDoor } from './declare-front-door.ts';
+import { declareFrontDoor, declareServiceDoor } from './declare-front-door.ts';
 import { declareRegistries } from './declare-registries.ts';
 import type {
   DeclaredArtifact,
@@ -172,6 +172,7 @@ function declareService(name: string, service: ServiceShape, tree: YamlTree): De
     drainTimeoutMs: ms(service['drain-timeout'], 30_000),
     stopTimeoutMs: ms(service['stop-timeout'], 5000),
     ...(service.proxy === undefined ? {} : { proxy: declareProxy(service.proxy) }),
+    ...declareServiceDoor(service),
     ...(service.rollout === undefined ? {} : { rollout: declareRollout(service.rollout) }),
     ...(service.image === undefined ? {} : { image: service.image }),
     versions: Object.entries(service.versions).map(([version, declared]) =>

@@ -19,7 +19,7 @@ import type {
   Version,
 } from './nouns.ts';
 import { writeSize } from './size.ts';
-import { frontDoorOf } from './write-front-door.ts';
+import { frontDoorOf, serviceDoorOf } from './write-front-door.ts';
 
 type Entries = [string, unknown][];
 
@@ -128,6 +128,7 @@ function serviceOf(service: Service): Map<string, unknown> {
     ['drain-timeout', formatDuration(drainTimeoutMs)],
     ['stop-timeout', formatDuration(stopTimeoutMs)],
     ['proxy', service.proxy && proxyOf(service.proxy)],
+    ...serviceDoorOf(service),
     ['rollout', rollout && rolloutOf(rollout)],
     ['versions', map(service.versions.map((version) => [version.version, versionOf(version)]))],
   ]);

@@ -2,16 +2,21 @@
  * Keeps the front door that can be served: what is declared, with the files of this machine that it names. They are looked at
  * again and again; what is broken is refused with its reason, and what was served before stays (P9), also over a restart.
  */
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../registrar/clock.ts';
-import type { TlsSpec } from '../../specs/front-door.ts';
-import type { Environment } from '../../specs/nouns.ts';
+import { type TlsSpec, usualBodyBytes } from '../../specs/front-door.ts';
+import type { Environment, Service } from '../../specs/nouns.ts';
 import { replaceFile } from '../files.ts';
 import type { GatewayPaths } from '../nginx/paths.ts';
-import { type FrontDoor, frontDoorSchema, noDoor, type TlsDoor } from './front-door.ts';
+import { workerOf } from '../nginx/worker-user.ts';
+import { copyTo } from './copies.ts';
+import { type FrontDoor, frontDoorSchema, noDoor, type ServiceDoor, type TlsDoor } from './front-door.ts';
 import { readKeyPair, UnusableFile } from './key-pair.ts';
+import { makeServiceDoor } from './service-door.ts';
 import { isTaken } from './taken-port.ts';
+import { readUsers } from './users-file.ts';
 
 /** From one look at the files to the next, ms. */
 const lookMs = 1000;
@@ -65,7 +70,14 @@ export class DoorKeeper {
     this.#made = made;
     this.#problem = '';
     this.#retryAt = Number.POSITIVE_INFINITY;
-    return this.#want({ tls: this.#makeTls(environment.gateway.tls) });
+    const { gateway, services } = environment;
+    const tls = this.#makeTls(gateway.tls);
+    return this.#want({
+      tls,
+      bodyBytes: gateway.limits?.bodyBytes ?? usualBodyBytes,
+      securityHeaders: gateway.securityHeaders ?? tls !== null,
+      services: services.flatMap((service) => this.#makeService(service) ?? []),
+    });
   }
 
   /** This door is served now: it is what stays from now on. */
@@ -91,13 +103,18 @@ export class DoorKeeper {
   }
 
   /** What is amiss, for people; empty where nothing is. */
-  alarm(): string {
+  alarm(mode: 'plain' | 'dynamic'): string {
     const { tls } = this.#kept;
     const left = tls === null ? Number.POSITIVE_INFINITY : tls.notAfter - this.#clock.now();
     const days = Math.floor(left / dayMs);
     const expiry =
       left <= 0 ? 'the certificate has expired' : left < soonMs ? `the certificate expires in ${days} days` : '';
-    return [this.#problem, expiry].filter(Boolean).join('; ');
+    const shut = mode === 'dynamic' ? [] : this.#kept.services.filter(({ apiKeys }) => apiKeys !== null);
+    const unchecked =
+      shut.length === 0
+        ? ''
+        : `plain mode can't check API keys, so nobody gets in at ${shut.map(({ service }) => service).join(', ')}`;
+    return [this.#problem, unchecked, expiry].filter(Boolean).join('; ');
   }
 
   #want(door: FrontDoor): boolean {
@@ -115,7 +132,8 @@ export class DoorKeeper {
         throw new UnusableFile(`port ${spec.port} for HTTPS is taken by something else`);
       }
       const { names, notAfter } = pair;
-      const copy = (ending: string, content: Buffer) => this.#copy(`${pair.digest}.${ending}`, content);
+      const copy = (ending: string, content: Buffer) =>
+        copyTo(this.#paths.tls, `${pair.digest}.${ending}`, content, null);
       return {
         port: spec.port,
         certificate: copy('crt', pair.certificate),
@@ -126,48 +144,68 @@ export class DoorKeeper {
         notAfter,
       };
     } catch (error) {
-      const reason =
-        error instanceof UnusableFile ? error.message : "the gateway can't keep its certificate: is the disk full?";
-      this.#complain(`${reason}; ${before ? 'the one before stays' : 'HTTPS is not served'}`);
+      this.#complain(`${reasonOf(error)}; ${before ? 'the one before stays' : 'HTTPS is not served'}`);
+      return before;
+    }
+  }
+
+  #makeService(service: Service): ServiceDoor | null {
+    const made = makeServiceDoor(service, (path) => this.#copyUsers(service.name, path));
+    if (made && made.closed !== '') this.#complain(`${service.name} lets nobody in: ${made.closed}`);
+    return made;
+  }
+
+  /** Where the file can't be used, the users of before stay; null where there are none. */
+  #copyUsers(service: string, path: string): string | null {
+    try {
+      const users = readUsers(path);
+      const name = `${createHash('sha256').update(users).digest('hex')}.htpasswd`;
+      return copyTo(this.#paths.users, name, users, workerOf(this.#paths.dir));
+    } catch (error) {
+      const before = this.#kept.services.find((one) => one.service === service)?.usersFile ?? null;
+      this.#complain(`${reasonOf(error)}${before === null ? '' : `; the users before stay at ${service}`}`);
       return before;
     }
   }
 
   #complain(reason: string): void {
-    this.#problem = reason;
+    this.#problem = [this.#problem, reason].filter(Boolean).join('; ');
     this.#retryAt = this.#clock.monotonic() + retryMs;
   }
 
-  /** A copy that only nginx's master reads: what is served does not depend on what becomes of the original. */
-  #copy(name: string, content: Buffer): string {
-    const path = join(this.#paths.tls, name);
-    mkdirSync(this.#paths.tls, { recursive: true, mode: 0o700 });
-    chmodSync(this.#paths.tls, 0o700);
-    writeFileSync(path, content, { mode: 0o600 });
-    return path;
-  }
-
   #tidy(): void {
-    const { tls } = this.#kept;
-    const used = new Set([tls?.certificate, tls?.key, tls?.clientCa]);
-    for (const name of listed(this.#paths.tls)) {
-      const path = join(this.#paths.tls, name);
-      if (!used.has(path)) rmSync(path, { force: true });
+    const { tls, services } = this.#kept;
+    const used = new Set([tls?.certificate, tls?.key, tls?.clientCa, ...services.map(({ usersFile }) => usersFile)]);
+    for (const directory of [this.#paths.tls, this.#paths.users]) {
+      for (const name of listed(directory)) {
+        const path = join(directory, name);
+        if (!used.has(path)) rmSync(path, { force: true });
+      }
     }
   }
 }
 
 /** What of an environment the door is made from. */
-function partsOf({ gateway }: Environment): unknown {
-  return [gateway.tls];
+function partsOf({ gateway, services }: Environment): unknown {
+  return [
+    [gateway.tls, gateway.limits, gateway.securityHeaders],
+    ...services.map(({ name, access, limits, cors, proxy }) =>
+      access || limits || cors ? [name, access, limits, cors, proxy] : 0,
+    ),
+  ];
 }
 
 /** What tells that a file changed. */
-function fileStates({ gateway: { tls } }: Environment): unknown {
-  return [tls?.certificate, tls?.key, tls?.clientCa].map((path) => {
+function fileStates({ gateway: { tls }, services }: Environment): unknown {
+  const files = [tls?.certificate, tls?.key, tls?.clientCa, ...services.map(({ access }) => access?.basicFile)];
+  return files.map((path) => {
     const stat = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false, bigint: true });
     return stat && [stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].map(String);
   });
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof UnusableFile ? error.message : "the gateway can't keep its copies: is the disk full?";
 }
 
 function listed(directory: string): string[] {

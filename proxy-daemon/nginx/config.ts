@@ -16,19 +16,16 @@ import { servers } from './listeners.ts';
 import { sendingOn } from './location-parts.ts';
 import type { GatewayPaths } from './paths.ts';
 import { hashSizes, routeMaps, upstreamName } from './route-maps.ts';
+import { securityMaps } from './security-headers.ts';
 import { plainLocations, serverLocations } from './server-locations.ts';
+import { doorMap, doorParts, strippedHeaders } from './service-doors.ts';
 
 export function makeNginxConfig(table: RouteTable, settings: NginxSettings, door: FrontDoor = noDoor): Directive[] {
   return [...mainParts(settings), block('http', [], makeHttp(table, settings, door))];
 }
 
-const fixedParts = lasting((paths: GatewayPaths) => [
-  ...basics(paths.temp),
-  ...proxyDefaults(),
-  directive('proxy_next_upstream_tries', 3),
-  ...requestMaps(),
-]);
-const serversOf = new WeakMap<GatewayPaths, (door: FrontDoor) => readonly Directive[]>();
+type ByDoor = (door: FrontDoor) => readonly Directive[];
+const madeParts = new WeakMap<GatewayPaths, { fixed: ByDoor; servers: ByDoor }>();
 const upstreamOf = lasting((route: Route) => [makeUpstream(route)]);
 
 /** A service without an instance that gets traffic has no upstream: nginx refuses an empty one. */
@@ -44,27 +41,39 @@ function makeHttp(table: RouteTable, settings: NginxSettings, door: FrontDoor): 
   const live = table.routes.filter(isLive);
   return [
     ...hashSizes(table.routes.length),
-    ...fixedParts(settings.paths),
+    ...plainParts(settings).fixed(door),
     ...routeMaps(table.routes, isLive),
     ...live.flatMap(upstreamOf),
-    ...plainServers(settings, door),
+    ...plainParts(settings).servers(door),
   ];
 }
 
 /** The same whatever is registered: made once for a door. */
-function plainServers(settings: NginxSettings, door: FrontDoor): readonly Directive[] {
-  const { paths, listen, gzipStatic } = settings;
-  const known = serversOf.get(paths);
-  if (known) return known(door);
+function plainParts({ paths, listen, gzipStatic }: NginxSettings): { fixed: ByDoor; servers: ByDoor } {
+  const known = madeParts.get(paths);
+  if (known) return known;
   const open = [directive('listen', endpointOf(listen))];
-  const make = lasting((of: FrontDoor) =>
-    servers({ address: listen.address, open, door: of }, (sendOnTo) => {
-      const mode = plainLocations(paths);
-      return serverLocations(paths, gzipStatic, sendOnTo === null ? mode : { ...mode, proxied: [sendingOn(sendOnTo)] });
-    }),
-  );
-  serversOf.set(paths, make);
-  return make(door);
+  const made = {
+    fixed: lasting((door: FrontDoor) => [
+      ...basics(paths.temp, door.bodyBytes),
+      ...proxyDefaults(),
+      ...strippedHeaders(door, 'proxy'),
+      directive('proxy_next_upstream_tries', 3),
+      ...requestMaps(),
+      ...securityMaps(door),
+      ...doorParts(door),
+      ...doorMap(door),
+    ]),
+    servers: lasting((door: FrontDoor) =>
+      servers({ address: listen.address, open, door }, (sendOnTo) => {
+        const mode = plainLocations(paths, door);
+        const proxied = sendOnTo === null ? mode.proxied : [sendingOn(sendOnTo)];
+        return serverLocations(paths, gzipStatic, { ...mode, proxied }, door);
+      }),
+    ),
+  };
+  madeParts.set(paths, made);
+  return made;
 }
 
 /** A backend is passed over for `fail_timeout` after so many failures in it; a service's only backend never is. */

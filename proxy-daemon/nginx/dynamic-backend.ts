@@ -7,13 +7,14 @@ import type { Clock } from '../../registrar/clock.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { MergedDocument } from '../document-source.ts';
 import { replaceFile } from '../files.ts';
-import type { FrontDoor } from '../front-door/front-door.ts';
+import { type FrontDoor, noDoor } from '../front-door/front-door.ts';
 import type { GatewayBackend, Publication, PublicationTimes, TableUse } from '../gateway-backend.ts';
 import type { RouteTable } from '../routes/route-table.ts';
 import type { TrafficReport } from '../version-figures.ts';
 import { askAdmin, numberOf } from './admin-client.ts';
 import { adminSocketPath, makeAdminDirectory } from './admin-socket.ts';
 import { configurationInPlace, dynamicHeader } from './configuration-in-place.ts';
+import { type DoorTable, doorTable, tidyDoorTables, writeDoorTable } from './door-table.ts';
 import { makeDynamicConfig } from './dynamic-config.ts';
 import { emit } from './emit.ts';
 import { diskError } from './generation-files.ts';
@@ -57,6 +58,7 @@ export class DynamicBackend implements GatewayBackend {
   readonly #configOf: (door: FrontDoor) => string;
   /** What nginx is to have; empty until there is a door. */
   #config = '';
+  #door: FrontDoor = noDoor;
   readonly #sent: SentTables;
   readonly #counts: TrafficCounts;
   #generation = 0;
@@ -97,6 +99,7 @@ export class DynamicBackend implements GatewayBackend {
 
   async start(door: FrontDoor): Promise<number> {
     this.#config = this.#configOf(door);
+    this.#door = door;
     const place = configurationInPlace(this.#paths);
     this.#generation = place.generation;
     this.#document = servedDocument(this.#paths)?.digest ?? '';
@@ -135,12 +138,15 @@ export class DynamicBackend implements GatewayBackend {
     const everything = (): TableMessage => ({ ...common, base: null, set: this.#sent.everything(changes), remove: [] });
     if (this.#document !== document.digest) (await writeDocument(this.#paths, generation, document))();
     let testMs = 0;
-    const [config, before] = [this.#configOf(door), this.#config];
+    const config = this.#configOf(door);
+    const [doorBefore, before] = [this.#door, this.#config];
     if (!this.#isInPlace || config !== before) {
       if (!this.#isInPlace) this.#save(everything());
       this.#config = config;
+      this.#door = door;
       testMs = await this.#install().catch((error: unknown) => {
         this.#config = before;
+        this.#door = doorBefore;
         throw error;
       });
     }
@@ -199,7 +205,8 @@ export class DynamicBackend implements GatewayBackend {
   /** Writes, checks and loads the configuration: nginx starts, or reloads where it runs. Gives what the check took, ms. */
   async #install(): Promise<number> {
     const previous = configurationInPlace(this.#paths);
-    this.#write(this.#paths.candidate, this.#config);
+    const doors = doorTable(this.#door);
+    this.#write(this.#paths.candidate, this.#config, doors);
     makeAdminDirectory(this.#socket);
     const test = await this.#nginx.test(this.#paths.candidate);
     if (!test.ok) throw configRejected(test.output);
@@ -219,6 +226,7 @@ export class DynamicBackend implements GatewayBackend {
       if (previous.mode !== null) replaceFile(this.#paths.config, previous.text);
       throw error;
     }
+    tidyDoorTables(this.#paths.doors, doors);
     return test.ms;
   }
 
@@ -259,8 +267,9 @@ export class DynamicBackend implements GatewayBackend {
     }
   }
 
-  #write(path: string, text: string): void {
+  #write(path: string, text: string, doors: DoorTable | null): void {
     try {
+      writeDoorTable(this.#paths.doors, doors);
       writeFileSync(path, text, { mode: 0o644 });
     } catch (error) {
       throw diskError(error);

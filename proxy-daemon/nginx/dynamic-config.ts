@@ -4,11 +4,15 @@
  */
 import type { FrontDoor } from '../front-door/front-door.ts';
 import { endpointOf } from '../routes/route-table.ts';
+import { doorTable } from './door-table.ts';
 import { block, type Directive, directive, type NginxText, nginxText } from './emit.ts';
 import { basics, mainParts, type NginxSettings, proxyDefaults, requestMaps, workerConnections } from './http-parts.ts';
 import { servers } from './listeners.ts';
-import { header, sendingOn } from './location-parts.ts';
+import { sendingOn } from './location-parts.ts';
+import type { GatewayPaths } from './paths.ts';
+import { answerHeaders, securityMaps } from './security-headers.ts';
 import { type ModeLocations, serverLocations } from './server-locations.ts';
+import { type DoorWays, doorLocations, doorParts, strippedHeaders } from './service-doors.ts';
 
 export interface DynamicSettings extends NginxSettings {
   /** What the Lua module is loaded by. */
@@ -35,9 +39,12 @@ export function makeDynamicConfig(settings: DynamicSettings): Directive[] {
       'http',
       [],
       [
-        ...basics(paths.temp),
+        ...basics(paths.temp, settings.door.bodyBytes),
         ...proxyDefaults(),
+        ...strippedHeaders(settings.door, 'proxy'),
         ...requestMaps(),
+        ...securityMaps(settings.door),
+        ...doorParts(settings.door),
         ...luaParts(settings),
         upstream(httpUpstream, settings),
         upstream(grpcUpstream, settings),
@@ -50,7 +57,8 @@ export function makeDynamicConfig(settings: DynamicSettings): Directive[] {
   ];
 }
 
-function luaParts({ paths, workers, tableBytes }: DynamicSettings): Directive[] {
+function luaParts({ paths, workers, tableBytes, door }: DynamicSettings): Directive[] {
+  const table = doorTable(door);
   const dict = (name: string, bytes: number) => directive('lua_shared_dict', name, Math.ceil(bytes));
   return [
     dict('mcp_routes', tableBytes),
@@ -60,7 +68,9 @@ function luaParts({ paths, workers, tableBytes }: DynamicSettings): Directive[] 
     dict('mcp_down', 1024 * 1024),
     dict('mcp_workers', 64 * 1024),
     directive('lua_package_path', `${paths.lua}/?.lua;;`),
-    directive('init_by_lua_file', phase(paths.lua, 'init')),
+    table === null
+      ? directive('init_by_lua_file', phase(paths.lua, 'init'))
+      : directive('init_by_lua', `require('mcp.doors').open('${table.name}') require('phases.init')`),
     directive('init_worker_by_lua_file', phase(paths.lua, 'init-worker')),
   ];
 }
@@ -110,41 +120,48 @@ function gatewayServer(settings: DynamicSettings, sendOnTo: NginxText | null): D
       paths,
       settings.gzipStatic,
       sendOnTo === null ? mode : { ...mode, proxied: [sendingOn(sendOnTo)] },
+      settings.door,
     ),
   ];
 }
 
-function dynamicLocations({ paths }: DynamicSettings): ModeLocations {
+function dynamicLocations({ paths, door }: DynamicSettings): ModeLocations {
+  const answers = answerHeaders(door);
   const variable = (name: string) => directive('set_by_lua_file', nginxText`$mcp_${name}`, phase(paths.lua, name));
   return {
     prelude: [variable('generation')],
     generation: nginxText`$mcp_generation`,
     notFound: [directive('content_by_lua_file', phase(paths.lua, 'not-found'))],
     proxied: [
-      block('location', ['/'], [directive('rewrite_by_lua_file', phase(paths.lua, 'rewrite')), ...toInstance()]),
+      block('location', ['/'], [directive('rewrite_by_lua_file', phase(paths.lua, 'rewrite')), ...answers, toInstance]),
       // Services that declare all of their operations idempotent: also a POST that was sent is tried again elsewhere.
-      block(
-        'location',
-        ['@any-method'],
-        [directive('proxy_next_upstream', 'error', 'timeout', 'non_idempotent'), ...toInstance()],
-      ),
+      block('location', ['@any-method'], [anyMethod, ...answers, toInstance]),
       // WebSockets and event streams: what an instance sends is passed on at once.
-      block('location', ['@stream'], [directive('proxy_buffering', 'off'), ...toInstance()]),
-      block('location', ['@grpc'], toGrpcInstance()),
+      block('location', ['@stream'], [directive('proxy_buffering', 'off'), ...answers, toInstance]),
+      block('location', ['@grpc'], [...answers, ...toGrpcInstance(), ...strippedHeaders(door, 'grpc')]),
+      ...doorLocations(door, doorWays(paths), answers),
     ],
   };
 }
 
-/** Alone in its location, so that what a backend answers is not marked as the gateway's own. */
-const requestId = header('X-Request-Id', nginxText`$mcp_request_id`);
-
-function toInstance(): Directive[] {
-  return [requestId, directive('proxy_pass', nginxText`http://${httpUpstream}$mcp_rest`)];
+function doorWays(paths: GatewayPaths): DoorWays {
+  return {
+    streams: true,
+    checkKeys: () => [directive('rewrite_by_lua_file', phase(paths.lua, 'door'))],
+    toInstance: ({ protocol, retryNonIdempotent }, isStream) => {
+      if (protocol === 'grpc') return toGrpcInstance();
+      if (isStream) return [directive('proxy_buffering', 'off'), toInstance];
+      return retryNonIdempotent ? [anyMethod, toInstance] : [toInstance];
+    },
+  };
 }
+
+/** In locations that say nothing of the gateway's own, so that what a backend answers is not marked as that. */
+const toInstance = directive('proxy_pass', nginxText`http://${httpUpstream}$mcp_rest`);
+const anyMethod = directive('proxy_next_upstream', 'error', 'timeout', 'non_idempotent');
 
 function toGrpcInstance(): Directive[] {
   return [
-    requestId,
     directive('grpc_set_header', 'X-Request-Id', nginxText`$mcp_request_id`),
     directive('grpc_set_header', 'X-Forwarded-For', nginxText`$proxy_add_x_forwarded_for`),
     directive('grpc_connect_timeout', '2s'),

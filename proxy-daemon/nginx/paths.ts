@@ -24,6 +24,9 @@ export interface GatewayPaths {
   /** The front door served last, and the copies of its certificate and key. */
   door: string;
   tls: string;
+  /** Copies of htpasswd files, and tables of doors for nginx's Lua code. */
+  users: string;
+  doors: string;
   /** Dynamic mode: nginx's Lua code, and the route tables that it starts with. */
   lua: string;
   tables: string;
@@ -57,6 +60,8 @@ export function gatewayPaths(dir: string): GatewayPaths {
     memory: join(dir, 'last-good.json'),
     door: join(dir, 'door.json'),
     tls: join(dir, 'tls'),
+    users: join(dir, 'users'),
+    doors: join(dir, 'doors'),
     lua: join(dir, 'lua'),
     tables: join(dir, 'tables'),
     trafficJson: join(dir, 'www', 'status', 'traffic.json'),

@@ -17,7 +17,7 @@ import type {
   Version,
 } from '../../specs/nouns.ts';
 import { foreignDialects } from '../../specs/registries-schema.ts';
-import { tlsSchema } from './front-door-schema.ts';
+import { accessSchema, corsSchema, limitsSchema, tlsSchema } from './front-door-schema.ts';
 import { count, type Shape, shaped, text } from './shape.ts';
 
 export const configValues = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
@@ -94,6 +94,9 @@ const serviceSchema = shaped<Service>({
   drainTimeoutMs: count,
   stopTimeoutMs: count,
   proxy: proxySchema.optional(),
+  access: accessSchema.optional(),
+  limits: limitsSchema.optional(),
+  cors: corsSchema.optional(),
   rollout: rolloutShape.partial().optional() as z.ZodType<Partial<RolloutSettings> | undefined>,
   image: text.optional(),
   versions: z.array(versionSchema),
@@ -167,6 +170,8 @@ export const environmentSchema = shaped<Environment>({
     registries: z.array(foreignRegistrySchema).optional(),
     mode: z.enum(['auto', 'dynamic', 'plain']).optional(),
     tls: tlsSchema.optional(),
+    limits: z.object({ bodyBytes: count }).optional(),
+    securityHeaders: z.boolean().optional(),
   }),
   images: z.array(imageSchema).optional(),
   services: z.array(serviceSchema),

@@ -1,4 +1,6 @@
 import test from 'ava';
 import { frontDoorConformance } from './front-door.ts';
+import { serviceDoorConformance } from './service-doors.ts';
 
 frontDoorConformance(test, 'plain');
+serviceDoorConformance(test, 'plain');

@@ -41,7 +41,53 @@ test('mistakes are told with their place and the nearest right word', (t) => {
   ]);
 });
 
+const withDoor = (door: string, ...gateway: string[]) =>
+  withGateway('title: Hosting', ...gateway).replace('  dns: { ', `  dns: { ${door}, `);
+const hash = `sha256:${'0'.repeat(64)}`;
+
+test('a service declares whom it lets through, how often, and which pages may call it', (t) => {
+  const door = `access: { api-keys: { clients: { shop: ${hash} } } }, limits: { rate: 30/m, body: 1MiB }, cors: { origins: [https://app.example] }`;
+  const [service] = parseText(withDoor(door)).services;
+  t.like(service, {
+    access: { apiKeys: { header: 'X-API-Key', clients: [{ name: 'shop', sha256: '0'.repeat(64) }] } },
+    limits: { rate: { requests: 30, per: 'm', burst: 30 }, bodyBytes: 1024 ** 2 },
+    cors: { headers: ['Content-Type', 'X-API-Key'], credentials: false, maxAgeMs: 600_000 },
+  });
+});
+
+test('a door that would not hold is refused, with its place', (t) => {
+  const said = (door: string, ...gateway: string[]) =>
+    complaints(withDoor(door, ...gateway)).map((line) => line.replace(/^\d+:\d+ /, ''));
+  t.deepEqual(said(`access: { api-key: { clients: { shop: ${hash} } } }`), [
+    'unknown key "api-key", did you mean "api-keys"?',
+  ]);
+  t.regex(
+    said('access: { api-keys: { clients: { shop: secret } } }')[0] ?? '',
+    /^shop must be sha256: and 64 lower-case hex/,
+  );
+  t.regex(
+    said(`access: { api-keys: { header: Cookie, clients: { shop: ${hash} } } }`)[0] ?? '',
+    /that nothing else uses/,
+  );
+  t.regex(said('access: {}')[0] ?? '', /must have one of api-keys, basic and client-certificate/);
+  t.regex(said('access: { client-certificate: required }')[0] ?? '', /needs gateway.tls with a client-ca/);
+  t.regex(
+    said(`access: { api-keys: { clients: { shop: ${hash} } } }`, 'mode: plain')[0] ?? '',
+    /api-keys need dynamic mode/,
+  );
+  t.regex(said('limits: { rate: 10 }')[0] ?? '', /rate must be requests a second or a minute, such as 100\/s/);
+  t.regex(said('limits: { burst: 10 }')[0] ?? '', /must have a rate/);
+  t.regex(said('limits: { body: 17MiB }')[0] ?? '', /body must be at most the gateway's, 16 MiB/);
+  t.deepEqual(said('limits: { body: 17MiB }', 'limits: { body: 20MiB }'), []);
+  t.regex(said('cors: { origins: [https://app.example/] }')[0] ?? '', /must be an origin such as/);
+  t.regex(said('cors: { origins: ["*"], credentials: true }')[0] ?? '', /must name its origins/);
+});
+
 test('what is written back declares the same again', (t) => {
+  const all = `access: { api-keys: { header: X-Key, clients: { shop: ${hash} } }, client-certificate: optional }, limits: { rate: 5/s, burst: 0, body: 2KiB }, cors: { origins: ["*"], methods: [GET], headers: [], expose: [], max-age: 0s }`;
+  const ca = 'tls: { port: 8443, certificate: /a.pem, key: /a.key, client-ca: /ca.pem }';
+  readBack(t, withDoor(all, ca, 'limits: { body: 1GiB }', 'security-headers: false'));
+  readBack(t, withDoor('access: { basic: /etc/users }'));
   const tls = 'tls: { port: 8443, certificate: /a b/$x;".pem, key: /a.key, client-ca: /ca.pem, redirect: true }';
   readBack(t, withGateway('title: Hosting', 'largest-document: 3MiB', tls));
 });

@@ -21,6 +21,7 @@ import { defaultPolicy } from '../../plan/policy.ts';
 import type { Context } from '../context.ts';
 import { daemonLog } from '../daemon-log.ts';
 import { wholeNumber } from '../numbers.ts';
+import { addKey } from './gateway-key.ts';
 import { action, type Register } from './run.ts';
 import { addTraffic } from './traffic.ts';
 
@@ -81,6 +82,7 @@ export const registerGateway: Register = (program, interrupted) => {
     .option('--tables <MiB>', 'room in nginx for the routes', wholeNumber(1, 4096), 64)
     .action(action<GatewayWords>(interrupted, gateway));
   addTraffic(command, interrupted);
+  addKey(command, interrupted);
   command
     .command('release')
     .description('let go of instances that vanished from the registry and that gateways hold because they still answer')
