@@ -4,27 +4,29 @@
  * One loop, level-based: whatever happened (a registration, a document, a probe, a tick) only wakes it to look again. nginx
  * is a process of its own and goes on when this one ends.
  */
-import type { Logger } from 'pino';
-import type { Clock } from '../registrar/clock.ts';
 import type { ForeignWord } from '../registrar/records.ts';
-import type { ConnectRegistry } from '../registrar/registry-client.ts';
 import { isMcpError } from '../specs/errors.ts';
 import { Acknowledger } from './acknowledger.ts';
-import type { BackendChoice, GatewayMode, ModeChoice } from './backend-choice.ts';
+import type { GatewayMode, ModeChoice } from './backend-choice.ts';
 import { DocumentGrace } from './document-grace.ts';
-import type { DocumentSource } from './document-source.ts';
 import { ForeignRegistries } from './foreign/foreign-registries.ts';
 import { DoorKeeper } from './front-door/door-keeper.ts';
 import { tlsWord } from './front-door/front-door.ts';
+import { rotateLog } from './front-door/log-rotation.ts';
 import type { GatewayBackend, Publication } from './gateway-backend.ts';
 import { drainedMark, type Marks, pruned, servedMark, withMark } from './gateway-marks.ts';
+import type { GatewayOptions } from './gateway-options.ts';
 import { gatewayReports } from './gateway-reports.ts';
 import { loadLastGood, saveLastGood } from './last-good.ts';
 import { allLeftOut } from './left-out.ts';
 import { LossProbe } from './loss-probe.ts';
+import { expositionOf } from './metrics/exposition.ts';
+import { gatewayMetrics } from './metrics/gateway-metrics.ts';
+import { MetricsListener } from './metrics/metrics-listener.ts';
 import { type GatewayPaths, gatewayPaths } from './nginx/paths.ts';
 import { documentInfo, documentTargets, drainTimeout, undeclared } from './publication-parts.ts';
 import { QuarantineWriter } from './quarantine-writer.ts';
+import { isRefusal, messageOf } from './refusals.ts';
 import { RegistryReader, type RegistryReading } from './registry-reader.ts';
 import { RegistrationIndex } from './routes/registration-index.ts';
 import { RouteMaker } from './routes/route-maker.ts';
@@ -32,29 +34,6 @@ import type { Rejected, RouteTable } from './routes/route-table.ts';
 import type { PublicationReport, StatusReport } from './status-report.ts';
 import { StatusWriter } from './status-writer.ts';
 import { TrafficWriter } from './traffic-writer.ts';
-
-export interface GatewayOptions {
-  /** Stable name of this gateway, [a-z0-9-]. */
-  id: string;
-  connect: ConnectRegistry;
-  /** Opens sessions at ZooKeeper's own root, for registries of other software: with the ensemble named, or (null) MCP's own. */
-  connectForeign: (hosts: string | null) => ConnectRegistry;
-  /** Absolute path of its state directory. */
-  dir: string;
-  listen: { address: string; port: number };
-  /** How others reach it, e.g. `http://127.0.0.1:8080`. */
-  url: string;
-  clock: Clock;
-  log: Logger;
-  /** Ends the daemon; nginx goes on. */
-  signal: AbortSignal;
-  backends: BackendChoice;
-  documents: DocumentSource;
-  /** True for the local environment, whose machines have loopback addresses. */
-  allowLoopback: boolean;
-  /** Where changes cost reloads: the first goes out at once; after it at most one in this time, ms. */
-  minReloadIntervalMs?: number;
-}
 
 const defaultReloadIntervalMs = 1000;
 /** Between two looks at things that send no event: nginx, old workers, missing instances. */
@@ -71,16 +50,6 @@ export async function runGatewayDaemon(options: GatewayOptions): Promise<void> {
   await new GatewayDaemon(options).run();
 }
 
-/** nginx itself did not take it. */
-function isRefusal(error: unknown): boolean {
-  const codes = ['GATEWAY_CONFIG_REJECTED', 'GATEWAY_RELOAD_FAILED', 'GATEWAY_NGINX_START'];
-  return isMcpError(error) && codes.includes(error.code);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 class GatewayDaemon {
   readonly #options: GatewayOptions;
   readonly #paths: GatewayPaths;
@@ -91,6 +60,7 @@ class GatewayDaemon {
   readonly #probe: LossProbe;
   readonly #traffic: TrafficWriter;
   readonly #door: DoorKeeper;
+  readonly #metrics: MetricsListener;
   #choice: ModeChoice;
   #backend: GatewayBackend;
   #wake = Promise.withResolvers<void>();
@@ -119,6 +89,8 @@ class GatewayDaemon {
   #grace = new DocumentGrace(null);
   #publications: PublicationReport[] = [];
   #revivals = 0;
+  /** The status told last. */
+  #said: StatusReport | null = null;
   readonly #startedAt: number;
 
   constructor(options: GatewayOptions) {
@@ -133,6 +105,7 @@ class GatewayDaemon {
     this.#probe = new LossProbe(clock);
     this.#traffic = new TrafficWriter(this.#paths, options.id);
     this.#door = new DoorKeeper(this.#paths, options.listen.address, clock);
+    this.#metrics = new MetricsListener(() => this.#measure());
     this.#choice = options.backends.choose(undefined);
     this.#backend = options.backends.make(this.#choice.mode);
     this.#startedAt = clock.now();
@@ -163,6 +136,7 @@ class GatewayDaemon {
       await reading;
     } finally {
       stopListening();
+      this.#metrics.close();
       signal.removeEventListener('abort', wakeToEnd);
       if (signal.aborted) await this.#foreign.ended();
     }
@@ -192,6 +166,7 @@ class GatewayDaemon {
         await this.#step();
         await this.#backend.observe();
         await this.#traffic.look(this.#backend);
+        this.#serveBeside();
         if (this.#eventAt === null) this.#tidy();
       } catch (error) {
         this.#fail(error);
@@ -365,6 +340,19 @@ class GatewayDaemon {
     this.#problem = `${message}${hint}`;
   }
 
+  /** What follows from the declared gateway and is no route: where metrics are, how large its log may be. */
+  #serveBeside(): void {
+    const gateway = this.#reading?.desired?.environment.gateway;
+    if (gateway === undefined) return;
+    this.#metrics.configure(gateway.metrics);
+    rotateLog(this.#paths, gateway.accessLog);
+  }
+
+  async #measure(): Promise<string> {
+    const [status, traffic, reloads] = [this.#said, await this.#backend.traffic(), this.#backend.reloadsDone()];
+    return status === null ? '' : expositionOf(gatewayMetrics({ status, traffic, reloads }));
+  }
+
   #report(): void {
     const { id, url, clock, documents, listen } = this.#options;
     const oldest = this.#backend.oldestInFlight();
@@ -377,7 +365,9 @@ class GatewayDaemon {
     const told = {
       ...{ id, url, pid: process.pid, mode: this.#choice.mode, modeReason: this.#choice.reason },
       ...{ holding, problem: this.#problem, rejected: this.#rejected, routes: this.#table.routes, words: this.#words },
-      alarm: [this.#backend.alarm(), this.#door.alarm(this.#choice.mode)].filter(Boolean).join('; '),
+      alarm: [this.#backend.alarm(), this.#door.alarm(this.#choice.mode), this.#metrics.alarm()]
+        .filter(Boolean)
+        .join('; '),
       tls: tlsWord(this.#door.kept(), listen.address),
       served: servedMark(this.#marks) ?? { generation: this.#generation, asOf: 0 },
       drained: drainedMark(this.#marks, oldest),
@@ -395,5 +385,6 @@ class GatewayDaemon {
     // Before the first reading nothing is known that the registry should hear; but that nothing can be served is.
     if (this.#marks.length > 0 || (this.#reading !== null && this.#problem !== '')) this.#acknowledger.say(record);
     this.#status.write(status);
+    this.#said = status;
   }
 }

@@ -56,6 +56,8 @@ export interface GatewayBackend {
   oldestInFlight(): number;
   /** Old worker processes that still finish requests: each costs the memory of a configuration. */
   leaving(): number;
+  /** Reloads since this was made. */
+  reloadsDone(): number;
   /** Starts the proxy again with the last good configuration if it died. Resolves true if it had to. */
   revive(): Promise<boolean>;
   /** Counts what is in flight, where that is not known from processes. Never rejects. */

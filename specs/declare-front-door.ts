@@ -15,15 +15,20 @@ import type { AccessShape, CorsShape, LimitsShape, TlsShape } from './front-door
 import { formatSize, parseSize } from './size.ts';
 
 export function declareFrontDoor(gateway: EnvironmentShape['gateway']): FrontDoorSpec {
-  const { tls, limits } = gateway ?? {};
+  const { tls, limits, metrics } = gateway ?? {};
+  const log = gateway?.['access-log'];
   const securityHeaders = gateway?.['security-headers'];
   const bodyBytes = bytesOf(limits?.body);
   return {
     ...(tls === undefined ? {} : { tls: declareTls(tls) }),
     ...(bodyBytes === undefined ? {} : { limits: { bodyBytes } }),
     ...(securityHeaders === undefined ? {} : { securityHeaders }),
+    ...(log === undefined ? {} : { accessLog: { bytes: bytesOf(log.size) ?? usualLogBytes, keep: log.keep ?? 4 } }),
+    ...(metrics === undefined ? {} : { metrics: { address: metrics.address ?? '127.0.0.1', port: metrics.port } }),
   };
 }
+
+const usualLogBytes = 16 * 1024 * 1024;
 
 function declareTls({ port, certificate, key, redirect = false, ...rest }: TlsShape): TlsSpec {
   const clientCa = rest['client-ca'];

@@ -27,6 +27,24 @@ const [kibibyte, gibibyte] = [1024, 1024 ** 3];
 
 const body = size(kibibyte, 64 * gibibyte);
 
+const ipAddress = z
+  .string({ error: 'must be an IPv4 address such as 127.0.0.1' })
+  .regex(/^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/, 'must be an IPv4 address such as 127.0.0.1');
+
+const accessLog = map({
+  size: size(64 * kibibyte, 16 * gibibyte)
+    .optional()
+    .describe('A file is put aside when it is larger. Default: 16MiB.'),
+  keep: whole(0, 100).optional().describe('Files kept beside the current one. Default: 4.'),
+}).describe(
+  'A line of JSON for each request, in logs/access.log of the gateway; `mcp gateway log` shows it. Default: none.',
+);
+
+const metrics = map({
+  address: ipAddress.optional().describe('Where it listens. Default: 127.0.0.1, for this machine alone.'),
+  port: whole(1, 65_535).describe('Port of its own, never that of the services.'),
+}).describe('Metrics for Prometheus at /metrics. Default: none.');
+
 /** What the gateway's part of an environment file may hold of the front door. */
 export const frontDoorShape = {
   tls: tls.optional(),
@@ -38,6 +56,8 @@ export const frontDoorShape = {
     .describe(
       'Whether answers get X-Content-Type-Options, X-Frame-Options, Referrer-Policy and, where HTTP is sent on to HTTPS, Strict-Transport-Security, each where the service did not set it. Default: with tls.',
     ),
+  'access-log': accessLog.optional(),
+  metrics: metrics.optional(),
 };
 
 const headerName = (example: string) =>

@@ -52,6 +52,20 @@ export interface ServiceDoorSpec {
   cors?: CorsSpec;
 }
 
+/** One JSON object a request, in files that never grow beyond these bounds. */
+export interface AccessLogSpec {
+  /** A file is put aside when it is larger, bytes. */
+  bytes: number;
+  /** Files kept beside the current one. */
+  keep: number;
+}
+
+/** Where Prometheus finds the gateway's metrics, at /metrics: a listener of its own. */
+export interface MetricsSpec {
+  address: string;
+  port: number;
+}
+
 /** The gateway's settings of the front door; what is absent is not there, or as the gateway does by default. */
 export interface FrontDoorSpec {
   tls?: TlsSpec;
@@ -59,6 +73,8 @@ export interface FrontDoorSpec {
   limits?: { bodyBytes: number };
   /** Absent: where there is TLS. */
   securityHeaders?: boolean;
+  accessLog?: AccessLogSpec;
+  metrics?: MetricsSpec;
 }
 
 /** Where the gateway says nothing, bytes. */

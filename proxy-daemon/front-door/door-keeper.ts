@@ -76,6 +76,7 @@ export class DoorKeeper {
       tls,
       bodyBytes: gateway.limits?.bodyBytes ?? usualBodyBytes,
       securityHeaders: gateway.securityHeaders ?? tls !== null,
+      log: gateway.accessLog !== undefined,
       services: services.flatMap((service) => this.#makeService(service) ?? []),
     });
   }
@@ -188,7 +189,7 @@ export class DoorKeeper {
 /** What of an environment the door is made from. */
 function partsOf({ gateway, services }: Environment): unknown {
   return [
-    [gateway.tls, gateway.limits, gateway.securityHeaders],
+    [gateway.tls, gateway.limits, gateway.securityHeaders, gateway.accessLog !== undefined],
     ...services.map(({ name, access, limits, cors, proxy }) =>
       access || limits || cors ? [name, access, limits, cors, proxy] : 0,
     ),

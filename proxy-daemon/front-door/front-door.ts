@@ -38,11 +38,19 @@ export interface FrontDoor {
   /** The largest body of a request. */
   bodyBytes: number;
   securityHeaders: boolean;
+  /** Requests are logged. */
+  log: boolean;
   /** Of the services that declare something. */
   services: ServiceDoor[];
 }
 
-export const noDoor: FrontDoor = { tls: null, bodyBytes: usualBodyBytes, securityHeaders: false, services: [] };
+export const noDoor: FrontDoor = {
+  tls: null,
+  bodyBytes: usualBodyBytes,
+  securityHeaders: false,
+  log: false,
+  services: [],
+};
 
 /** Somebody is told from others at it: what services hear of that must not come from callers. */
 export function knowsClients({ services }: FrontDoor): boolean {
@@ -88,6 +96,7 @@ export const frontDoorSchema: z.ZodType<FrontDoor> = z.object({
     .nullable(),
   bodyBytes: z.number(),
   securityHeaders: z.boolean(),
+  log: z.boolean().default(false),
   services: z.array(
     z.object({
       service: z.string(),

@@ -9,8 +9,10 @@
 import { type FrontDoor, noDoor } from '../front-door/front-door.ts';
 import type { Route, RouteInstance, RouteTable } from '../routes/route-table.ts';
 import { endpointOf } from '../routes/route-table.ts';
+import { versionProblem } from '../routes/safe-values.ts';
+import { accessLog, versionMap } from './access-log.ts';
 import type { Argument, Directive } from './emit.ts';
-import { block, directive, lasting } from './emit.ts';
+import { block, directive, lasting, nginxText } from './emit.ts';
 import { basics, mainParts, type NginxSettings, proxyDefaults, requestMaps } from './http-parts.ts';
 import { servers } from './listeners.ts';
 import { sendingOn } from './location-parts.ts';
@@ -44,8 +46,17 @@ function makeHttp(table: RouteTable, settings: NginxSettings, door: FrontDoor): 
     ...plainParts(settings).fixed(door),
     ...routeMaps(table.routes, isLive),
     ...live.flatMap(upstreamOf),
+    ...versionMap(door, door.log ? instancesOf(live) : []),
     ...plainParts(settings).servers(door),
   ];
+}
+
+function instancesOf(routes: readonly Route[]): { service: string; endpoint: string; version: string }[] {
+  return routes.flatMap(({ service, instances }) =>
+    instances
+      .filter((one) => isRouted(one) && versionProblem(one.version) === '')
+      .map((one) => ({ service, endpoint: endpointOf(one), version: one.version })),
+  );
 }
 
 /** The same whatever is registered: made once for a door. */
@@ -56,6 +67,7 @@ function plainParts({ paths, listen, gzipStatic }: NginxSettings): { fixed: ByDo
   const made = {
     fixed: lasting((door: FrontDoor) => [
       ...basics(paths.temp, door.bodyBytes),
+      ...(door.log ? accessLog(door, paths.accessLog, nginxText`$mcp_version`) : [directive('access_log', 'off')]),
       ...proxyDefaults(),
       ...strippedHeaders(door, 'proxy'),
       directive('proxy_next_upstream_tries', 3),

@@ -10,10 +10,10 @@ export interface DoorTable {
   text: string;
 }
 
-/** Null where no service has a door. Pure. */
-export function doorTable({ services }: FrontDoor): DoorTable | null {
-  if (services.length === 0) return null;
-  const text = services.flatMap(linesOf).join('');
+/** Null where no service has a door and nothing is logged. Pure. */
+export function doorTable({ services, log }: FrontDoor): DoorTable | null {
+  if (services.length === 0 && !log) return null;
+  const text = [...(log ? ['log\n'] : []), ...services.flatMap(linesOf)].join('');
   return { name: createHash('sha256').update(text).digest('hex').slice(0, 32), text };
 }
 

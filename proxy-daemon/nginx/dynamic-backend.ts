@@ -172,6 +172,10 @@ export class DynamicBackend implements GatewayBackend {
     return this.#nginx.leaving();
   }
 
+  reloadsDone(): number {
+    return this.#nginx.reloads();
+  }
+
   async revive(): Promise<boolean> {
     if (this.#generation === 0 || this.#nginx.master() !== null) return false;
     await this.#install();

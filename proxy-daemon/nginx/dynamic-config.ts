@@ -4,6 +4,7 @@
  */
 import type { FrontDoor } from '../front-door/front-door.ts';
 import { endpointOf } from '../routes/route-table.ts';
+import { accessLog } from './access-log.ts';
 import { doorTable } from './door-table.ts';
 import { block, type Directive, directive, type NginxText, nginxText } from './emit.ts';
 import { basics, mainParts, type NginxSettings, proxyDefaults, requestMaps, workerConnections } from './http-parts.ts';
@@ -40,6 +41,9 @@ export function makeDynamicConfig(settings: DynamicSettings): Directive[] {
       [],
       [
         ...basics(paths.temp, settings.door.bodyBytes),
+        ...(settings.door.log
+          ? accessLog(settings.door, paths.accessLog, nginxText`$mcp_version`)
+          : [directive('access_log', 'off')]),
         ...proxyDefaults(),
         ...strippedHeaders(settings.door, 'proxy'),
         ...requestMaps(),
@@ -111,7 +115,7 @@ function gatewayServer(settings: DynamicSettings, sendOnTo: NginxText | null): D
   const { paths } = settings;
   const mode = dynamicLocations(settings);
   return [
-    ...['generation', 'ticket', 'service', 'prefix', 'rest'].map((name) =>
+    ...['generation', 'ticket', 'service', 'prefix', 'rest', ...(settings.door.log ? ['version'] : [])].map((name) =>
       directive('set', nginxText`$mcp_${name}`, ''),
     ),
     // Of the server, so that it holds wherever a request ends.
@@ -173,6 +177,7 @@ function toGrpcInstance(): Directive[] {
 function adminServer({ adminSocket, paths }: DynamicSettings): Directive[] {
   return [
     directive('listen', `unix:${adminSocket}`),
+    directive('access_log', 'off'),
     directive('client_max_body_size', '1g'),
     directive('client_body_buffer_size', '1m'),
     directive('default_type', 'text/plain'),

@@ -50,7 +50,6 @@ export function basics(temp: string, bodyBytes: number): Directive[] {
     directive('default_type', 'application/octet-stream'),
     directive('charset', 'utf-8'),
     directive('charset_types', 'text/css', 'application/javascript', 'application/yaml'),
-    directive('access_log', 'off'),
     directive('server_tokens', 'off'),
     directive('absolute_redirect', 'off'),
     directive('merge_slashes', 'off'),

@@ -12,6 +12,7 @@ export interface GatewayPaths {
   candidate: string;
   pid: string;
   errorLog: string;
+  accessLog: string;
   temp: string;
   /** Pages and the status document. */
   www: string;
@@ -52,6 +53,7 @@ export function gatewayPaths(dir: string): GatewayPaths {
     candidate: join(dir, 'nginx.conf.candidate'),
     pid: join(dir, 'nginx.pid'),
     errorLog: join(dir, 'logs', 'error.log'),
+    accessLog: join(dir, 'logs', 'access.log'),
     temp: join(dir, 'temp'),
     www: join(dir, 'www'),
     statusJson: join(dir, 'www', 'status.json'),

@@ -115,6 +115,10 @@ export class PlainBackend implements GatewayBackend {
     return this.#nginx.leaving();
   }
 
+  reloadsDone(): number {
+    return this.#nginx.reloads();
+  }
+
   async revive(): Promise<boolean> {
     if (this.#generation === 0 || this.#nginx.master() !== null) return false;
     await this.#nginx.start(this.#generation);

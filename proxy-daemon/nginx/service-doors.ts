@@ -71,7 +71,10 @@ export function doorMap({ services }: FrontDoor): Directive[] {
 
 /** What stands first in a server: the doors' variables, empty wherever no door sets them. */
 export function doorVariables(door: FrontDoor): Directive[] {
-  const names = door.services.length === 0 ? [] : ['client', 'cors', 'retry_after'];
+  const names = [
+    ...(door.services.length === 0 ? [] : ['cors', 'retry_after']),
+    ...(door.services.length === 0 && !door.log ? [] : ['client', 'user']),
+  ];
   return names.map((name) => directive('set', nginxText`$mcp_${name}`, ''));
 }
 
@@ -109,7 +112,11 @@ function doorBody(door: ServiceDoor, index: number, ways: DoorWays, answerHeader
     ...(rate === null ? [] : [directive('limit_req', `zone=${zoneOf(door.service)}`, ...burstOf(rate))]),
     ...(usersFile === null
       ? []
-      : [directive('auth_basic', door.service), directive('auth_basic_user_file', usersFile)]),
+      : [
+          directive('set', nginxText`$mcp_user`, nginxText`$remote_user`),
+          directive('auth_basic', door.service),
+          directive('auth_basic_user_file', usersFile),
+        ]),
     ...answerHeaders,
     ...(cors === null ? [] : corsAnswers(cors)),
     ...(door.protocol === 'grpc' ? [] : [...proxyHeaders(), ...clientHeaders(door, 'proxy')]),

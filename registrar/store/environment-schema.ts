@@ -17,7 +17,14 @@ import type {
   Version,
 } from '../../specs/nouns.ts';
 import { foreignDialects } from '../../specs/registries-schema.ts';
-import { accessSchema, corsSchema, limitsSchema, tlsSchema } from './front-door-schema.ts';
+import {
+  accessLogSchema,
+  accessSchema,
+  corsSchema,
+  limitsSchema,
+  metricsSchema,
+  tlsSchema,
+} from './front-door-schema.ts';
 import { count, type Shape, shaped, text } from './shape.ts';
 
 export const configValues = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
@@ -172,6 +179,8 @@ export const environmentSchema = shaped<Environment>({
     tls: tlsSchema.optional(),
     limits: z.object({ bodyBytes: count }).optional(),
     securityHeaders: z.boolean().optional(),
+    accessLog: accessLogSchema.optional(),
+    metrics: metricsSchema.optional(),
   }),
   images: z.array(imageSchema).optional(),
   services: z.array(serviceSchema),

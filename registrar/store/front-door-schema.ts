@@ -1,6 +1,6 @@
 /** The front door's part of the resolved environment, as /desired holds it. */
 import { z } from 'zod';
-import type { AccessSpec, CorsSpec, LimitsSpec, TlsSpec } from '../../specs/front-door.ts';
+import type { AccessLogSpec, AccessSpec, CorsSpec, LimitsSpec, MetricsSpec, TlsSpec } from '../../specs/front-door.ts';
 import { count, shaped, text } from './shape.ts';
 
 export const tlsSchema = shaped<TlsSpec>({
@@ -10,6 +10,10 @@ export const tlsSchema = shaped<TlsSpec>({
   clientCa: text.optional(),
   redirect: z.boolean(),
 });
+
+export const accessLogSchema = shaped<AccessLogSpec>({ bytes: count, keep: count });
+
+export const metricsSchema = shaped<MetricsSpec>({ address: text, port: z.int().min(1).max(65_535) });
 
 export const accessSchema = shaped<AccessSpec>({
   apiKeys: z.object({ header: text, clients: z.array(z.object({ name: text, sha256: text })) }).optional(),

@@ -45,6 +45,17 @@ const withDoor = (door: string, ...gateway: string[]) =>
   withGateway('title: Hosting', ...gateway).replace('  dns: { ', `  dns: { ${door}, `);
 const hash = `sha256:${'0'.repeat(64)}`;
 
+test('the log of requests has bounds, and metrics a place of their own', (t) => {
+  const { gateway } = parseText(withGateway('access-log: {}', 'metrics: { port: 9145 }'));
+  t.like(gateway, { accessLog: { bytes: 16 * 1024 ** 2, keep: 4 }, metrics: { address: '127.0.0.1', port: 9145 } });
+  t.deepEqual(complaints(withGateway('metrics: { adress: 127.0.0.1, port: 1 }')), [
+    '3:14 unknown key "adress", did you mean "address"?',
+  ]);
+  t.regex(complaints(withGateway('metrics: { address: 1.2.3.256, port: 1 }'))[0] ?? '', /must be an IPv4 address/);
+  t.regex(complaints(withGateway('access-log: { size: 1KiB }'))[0] ?? '', /size must be a size such as/);
+  readBack(t, withGateway('title: Hosting', 'access-log: { size: 1MiB, keep: 0 }', 'metrics: { port: 9145 }'));
+});
+
 test('a service declares whom it lets through, how often, and which pages may call it', (t) => {
   const door = `access: { api-keys: { clients: { shop: ${hash} } } }, limits: { rate: 30/m, body: 1MiB }, cors: { origins: [https://app.example] }`;
   const [service] = parseText(withDoor(door)).services;

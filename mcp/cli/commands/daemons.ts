@@ -22,6 +22,7 @@ import type { Context } from '../context.ts';
 import { daemonLog } from '../daemon-log.ts';
 import { wholeNumber } from '../numbers.ts';
 import { addKey } from './gateway-key.ts';
+import { addLog } from './gateway-log.ts';
 import { action, type Register } from './run.ts';
 import { addTraffic } from './traffic.ts';
 
@@ -83,6 +84,7 @@ export const registerGateway: Register = (program, interrupted) => {
     .action(action<GatewayWords>(interrupted, gateway));
   addTraffic(command, interrupted);
   addKey(command, interrupted);
+  addLog(command, interrupted);
   command
     .command('release')
     .description('let go of instances that vanished from the registry and that gateways hold because they still answer')

@@ -134,6 +134,7 @@ test('whatever is declared at a door, nginx accepts it, and it is nothing but th
     tls: { port: 1026, ...files, redirect, names: [], notAfter: 0 },
     bodyBytes: 1000,
     securityHeaders: true,
+    log: redirect,
     services: declared.flatMap((one) => makeServiceDoor(one, () => join(dir, 'users')) ?? []),
   });
   const sound = full.flatMap((one, index) => [
@@ -166,7 +167,7 @@ test('whatever is declared at a door, nginx accepts it, and it is nothing but th
       for (const line of doorTable(made)?.text.split('\n') ?? []) {
         t.regex(
           line,
-          /^(?:door\t[a-z0-9-]+\t\/[a-z0-9_/-]+\t\/[a-z0-9_/-]+\t(?:-|http_[a-z0-9_]+)|key\t[a-z0-9-]+\t[a-z0-9-]+\t[0-9a-f]{64})?$/,
+          /^(?:log|door\t[a-z0-9-]+\t\/[a-z0-9_/-]+\t\/[a-z0-9_/-]+\t(?:-|http_[a-z0-9_]+)|key\t[a-z0-9-]+\t[a-z0-9-]+\t[0-9a-f]{64})?$/,
         );
       }
       open += made.services.filter((one) => one.closed === '').length;

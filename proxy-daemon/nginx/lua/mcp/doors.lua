@@ -1,5 +1,6 @@
 -- The front doors of services, as this configuration has them: read once, when nginx reads its configuration, so that a
 -- worker never has other doors than locations. The other side is nginx/door-table.ts. One line of fields between tabs:
+--   log: requests are logged, so $mcp_version is wanted
 --   door <service> <place> <place for what lasts> <variable of the key's header, or ->
 --   key <service> <client> <sha256 of its key, hex>
 local ffi = require 'ffi'
@@ -32,7 +33,9 @@ function M.open(name)
     for field in (line .. '\t'):gmatch('([^\t]*)\t') do
       fields[#fields + 1] = field
     end
-    if fields[1] == 'door' then
+    if fields[1] == 'log' then
+      M.is_logging = true
+    elseif fields[1] == 'door' then
       local variable = fields[5] ~= '-' and fields[5] or nil
       doors[fields[2]] = { place = fields[3], stream_place = fields[4], variable = variable, keys = {} }
     elseif fields[1] == 'key' then
