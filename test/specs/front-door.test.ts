@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import test from 'ava';
+import { parseEnvironment } from '../../specs/parse-environment.ts';
 import { complaints, parseText } from '../helpers/environment-text.ts';
 import { readBack } from '../helpers/read-back.ts';
 
@@ -11,6 +13,18 @@ const withGateway = (...lines: string[]) =>
     '  dns: { command: [node], port: 80, versions: { 1.0.0: { count: 1 } } }',
     '',
   ].join('\n');
+
+test('the example of a front door declares every part of it', (t) => {
+  const bytes = readFileSync(new URL('../../specs/examples/front-door.yaml', import.meta.url));
+  const { gateway, services } = parseEnvironment(bytes, { file: 'front-door.yaml' });
+  for (const part of ['tls', 'limits', 'securityHeaders', 'accessLog', 'metrics'] as const)
+    t.truthy(gateway[part], part);
+  t.deepEqual(
+    services.map(({ access }) => Object.keys(access ?? {})),
+    [['apiKeys'], ['basicFile'], ['clientCertificate']],
+  );
+  t.truthy(services[0]?.limits && services[0].cors);
+});
 
 test('HTTPS is declared by port and files; what is left out has its default', (t) => {
   const { gateway } = parseText(withGateway('tls: { port: 8443, certificate: /etc/mcp/a.pem, key: /etc/mcp/a.key }'));
