@@ -90,7 +90,8 @@ main().catch((error) => {
 
 async function main() {
   if (purpose === 'down' && existsSync(join(root, 'node_modules', 'commander'))) return;
-  await step('npm packages', installNpmPackages);
+  // Asked for by a running `mcp`, which has them and must not lose them under its feet.
+  if (purpose !== 'qemu') await step('npm packages', installNpmPackages);
   if (purpose === 'down') return;
   await step('Debian packages', installDebianPackages);
   requireRuntime();
