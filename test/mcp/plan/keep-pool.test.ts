@@ -51,6 +51,18 @@ test('where machines share a host, the pool is refilled when the claimed service
   t.is(acts(new TestLeader().plan(world), 'create').length, 1, 'elsewhere nobody is in the way');
 });
 
+test('an instance that serves says how long after its claim, to whoever saw both', (t) => {
+  const world = new WorldBuilder().declare([service('dns', [one])]);
+  const start = { service: 'dns', version: one, phase: 'starting' as const };
+  const reasonOf = (leader: TestLeader, later = 0) =>
+    leader.plan(world, later).actions.flatMap((act) => (act.kind === 'confirm' ? act.reason : []));
+  const witness = new TestLeader();
+  witness.plan(world.machine('a', start));
+  world.serving('a', 'dns', one, { served: false });
+  t.deepEqual(reasonOf(witness, 4_260), ['its instance serves, 4.3 s after it was claimed']);
+  t.deepEqual(reasonOf(new TestLeader()), ['its instance serves']);
+});
+
 test('a machine whose self-test fails never enters the pool; three of an image stop its refill, and a successor knows', (t) => {
   const bad = { state: 'verifying' as const, selfTest: selfTest({ 'disk-content': 1 }) };
   const world = new WorldBuilder().declare([], { pool: 3 });
