@@ -49,6 +49,7 @@ function keepImage(draft: Draft, { image, target, of }: PoolOfImage, ask: { batc
       flavor: flavorText(flavor),
       machines: of,
       unmetClaims,
+      starting: snapshot.sharedHost ? servicesStarting(draft) : 0,
       slowStart: memory.slowStart,
       breaker: memory.images,
       limits: snapshot.limits,
@@ -68,6 +69,15 @@ function keepImage(draft: Draft, { image, target, of }: PoolOfImage, ask: { batc
   ask.batch -= count;
   for (let made = 0; made < count; made += 1) create(draft, image, flavor, unmetClaims);
   explain(draft, plan, plan.create - count);
+}
+
+/** A service that has not served this long after its machine was claimed, ms, no longer holds up the pool. */
+const startMs = 30_000;
+
+function servicesStarting({ world, memory, input, actions }: Draft): number {
+  const isStarting = ({ ledger, serving, condition }: Unit) =>
+    ledger.state === 'claimed' && !serving && condition === 'alive' && stateAge(memory, ledger, input.now) < startMs;
+  return countIf(world.units, isStarting) + countIf(actions, ({ kind }) => kind === 'claim');
 }
 
 const removes = new Set(['claim', 'condemn', 'bury']);
