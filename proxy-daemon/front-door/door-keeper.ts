@@ -74,7 +74,8 @@ export class DoorKeeper {
     const tls = this.#makeTls(gateway.tls);
     return this.#want({
       tls,
-      bodyBytes: gateway.limits?.bodyBytes ?? usualBodyBytes,
+      // 0 would be no limit at all, for nginx.
+      bodyBytes: gateway.limits?.bodyBytes || usualBodyBytes,
       securityHeaders: gateway.securityHeaders ?? tls !== null,
       log: gateway.accessLog !== undefined,
       services: services.flatMap((service) => this.#makeService(service) ?? []),

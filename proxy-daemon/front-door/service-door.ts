@@ -22,7 +22,10 @@ export function makeServiceDoor(
     apiKeys === null ? '' : keysProblem(apiKeys),
     cors === undefined ? '' : corsProblem(cors),
     limits?.rate === undefined || isRate(limits.rate) ? '' : 'its rate is none',
-    limits?.bodyBytes === undefined || isSize(limits.bodyBytes) ? '' : 'its largest body is no size',
+    // 0 would be no limit at all, for nginx.
+    limits?.bodyBytes === undefined || (isSize(limits.bodyBytes) && limits.bodyBytes > 0)
+      ? ''
+      : 'its largest body is no size',
   ].filter(Boolean);
   const common = {
     service: name,
