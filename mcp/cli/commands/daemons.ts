@@ -22,6 +22,8 @@ import { defaultPolicy } from '../../plan/policy.ts';
 import type { Context } from '../context.ts';
 import { daemonLog } from '../daemon-log.ts';
 import { wholeNumber } from '../numbers.ts';
+import { addKey } from './gateway-key.ts';
+import { addLog } from './gateway-log.ts';
 import { action, type Register } from './run.ts';
 import { addTraffic } from './traffic.ts';
 
@@ -85,6 +87,8 @@ export const registerGateway: Register = (program, interrupted) => {
     .option('--tables <MiB>', 'room in nginx for the routes', wholeNumber(1, 4096), 64)
     .action(action<GatewayWords>(interrupted, gateway));
   addTraffic(command, interrupted);
+  addKey(command, interrupted);
+  addLog(command, interrupted);
   command
     .command('release')
     .description('let go of instances that vanished from the registry and that gateways hold because they still answer')
