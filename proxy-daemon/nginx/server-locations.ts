@@ -3,6 +3,7 @@ import type { FrontDoor } from '../front-door/front-door.ts';
 import { documentLocations } from './document-locations.ts';
 import type { Argument, Directive, NginxText } from './emit.ts';
 import { block, directive, nginxText } from './emit.ts';
+import { explainLocations } from './explain-locations.ts';
 import { exact, gzipTypes, header } from './location-parts.ts';
 import { type GatewayPaths, generationMark } from './paths.ts';
 import { answerHeaders } from './security-headers.ts';
@@ -77,6 +78,7 @@ export function serverLocations(
       directive('alias', `${paths.www}/status/index.html`),
     ]),
     exact('/status/', [...mode.prelude, directive('return', 308, '/status')]),
+    ...explainLocations(ownHeaders),
     block('location', ['^~', '/status/'], [...page, directive('alias', `${paths.www}/status/`)]),
     exact('/status.json', [...ownHeaders, header('Cache-Control', 'no-store'), directive('alias', paths.statusJson)]),
     exact('/_mcp/not-found', [
