@@ -8,6 +8,7 @@ import { expositionOf } from './metrics/exposition.ts';
 import { gatewayMetrics } from './metrics/gateway-metrics.ts';
 import { MetricsListener } from './metrics/metrics-listener.ts';
 import type { GatewayPaths } from './nginx/paths.ts';
+import { PageWriter } from './page-writer.ts';
 import { explainRequest } from './routes/explain/explain-request.ts';
 import { readQuestion } from './routes/explain/question.ts';
 import type { StatusReport } from './status-report.ts';
@@ -25,6 +26,7 @@ export class Tellers {
   readonly #options: TellersOptions;
   readonly #status: StatusWriter;
   readonly #traffic: TrafficWriter;
+  readonly #page: PageWriter;
   readonly #metrics: MetricsListener;
   readonly #explain: ExplainListener;
   /** The status told last. */
@@ -35,6 +37,7 @@ export class Tellers {
     this.#options = options;
     this.#status = new StatusWriter(paths, clock);
     this.#traffic = new TrafficWriter(paths, gateway);
+    this.#page = new PageWriter(paths, clock);
     this.#metrics = new MetricsListener(() => this.#measure());
     this.#explain = new ExplainListener(paths.dir, (query) => this.#answer(query));
   }
@@ -45,7 +48,9 @@ export class Tellers {
 
   /** `gateway`: as declared; undefined where that is not known, and all stays. */
   async look(gateway: GatewaySpec | undefined): Promise<void> {
-    await this.#traffic.look(this.#options.backend());
+    const traffic = await this.#options.backend().traffic();
+    this.#traffic.write(traffic);
+    this.#page.count(traffic);
     if (gateway === undefined) return;
     this.#metrics.configure(gateway.metrics);
     rotateLog(this.#options.paths, gateway.accessLog);
@@ -53,6 +58,7 @@ export class Tellers {
 
   say(status: StatusReport): void {
     this.#status.write(status);
+    this.#page.write(status);
     this.#said = status;
   }
 
