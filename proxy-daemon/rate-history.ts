@@ -1,7 +1,7 @@
 /** Requests a second of the last minutes and figures of the last one, from counters that only grow. Pure but for what it remembers. */
 import type { TrafficReport, VersionFigures } from './version-figures.ts';
 
-export interface RecentFigures {
+interface RecentFigures {
   /** Requests a second. */
   rate: number;
   /** Share of answers of 500 and above, 0 to 1. */

@@ -1,5 +1,5 @@
 // What /status/explain answers, as people read it.
-import { percent } from './figures.js';
+import { percent, span } from './figures.js';
 import { badge, code, table } from './services.js';
 import { h } from './tree.js';
 
@@ -74,7 +74,7 @@ export function explanation(told) {
       ? ''
       : list('Tries', [
           `at most ${tries.most}, when ${tries.when}`,
-          `connect ${tries.connectMs} ms, send ${tries.sendMs} ms, read ${tries.readMs} ms; marked down for ${tries.markDownMs} ms`,
+          `connect ${span(tries.connectMs)}, send ${span(tries.sendMs)}, read ${span(tries.readMs)}; marked down for ${span(tries.markDownMs)}`,
         ]),
     list('To know', told.notes),
   );

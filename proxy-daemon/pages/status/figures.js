@@ -28,6 +28,10 @@ export function milliseconds(bound) {
   return bound >= 1000 ? `≤ ${bound / 1000} s` : `≤ ${bound} ms`;
 }
 
+export function span(ms) {
+  return ms >= 1000 ? `${Number((ms / 1000).toFixed(1))} s` : `${ms} ms`;
+}
+
 export function clockTime(at) {
   return `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }

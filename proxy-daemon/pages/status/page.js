@@ -14,7 +14,7 @@ function controls() {
     { class: 'controls', id: 'controls', hidden: '' },
     h('label', { for: 'filter' }, 'Filter'),
     h('input', { id: 'filter', type: 'search', placeholder: 'route, service, version, machine, address' }),
-    h('label', { for: 'order' }, 'by'),
+    h('label', { for: 'order' }, 'Sort by'),
     h(
       'select',
       { id: 'order' },

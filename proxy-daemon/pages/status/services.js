@@ -58,7 +58,9 @@ function doorBadges(door) {
 }
 
 function versionWords({ version, share, weight }, several) {
-  return several ? `${version} ${percent(share)}${weight === null ? '' : ` (weight ${weight})`}` : version;
+  if (!several) return version;
+  const isShare = weight === null || percent(share) === percent(weight / 100);
+  return `${version} ${percent(share)}${isShare ? '' : ` (weight ${weight})`}`;
 }
 
 function instanceRow(one, route, traffic) {
@@ -157,7 +159,8 @@ export function serviceBody(route, world, isOpen) {
         'th',
         { scope: 'row' },
         code(route.prefix),
-        h('div', { class: 'name' }, route.service, route.declared ? '' : [' ', badge('not declared')]),
+        route.prefix === `/${route.service}` ? '' : h('div', { class: 'name' }, route.service),
+        route.declared ? '' : h('div', null, badge('not declared')),
       ),
       h(
         'td',

@@ -60,7 +60,7 @@ function instanceTiles(routes) {
     routes.reduce((sum, { instances }) => sum + instances.filter((one) => one.state === state).length, 0);
   const [held, lost, draining] = ['held', 'lost', 'draining'].map(count);
   return [
-    tile('instances serving', String(count('routed') + held)),
+    tile('instances', String(count('routed') + held)),
     held > 0 ? tile('held', String(held), 'warn') : '',
     lost > 0 ? tile('lost', String(lost), 'bad') : '',
     tile('draining', String(draining), draining > 0 ? 'warn' : ''),
@@ -104,6 +104,8 @@ export function tiles(world) {
   );
 }
 
+/** So that 10 comes after 9. */
+const byName = new Intl.Collator('en', { numeric: true });
 const heads = ['service', 'versions', 'state', 'in flight#', 'requests#', 'last minutes', 'errors#', 'p50#', 'p99#'];
 
 const orders = {
@@ -131,7 +133,7 @@ export function chosen({ status, traffic, rates }, { filter, order }) {
     return { route, rate: recent?.rate ?? 0, errors: recent?.errors ?? 0, trouble: bad };
   });
   return ranked
-    .sort((a, b) => orders[order](a, b) || (a.route.prefix < b.route.prefix ? -1 : 1))
+    .sort((a, b) => orders[order](a, b) || byName.compare(a.route.prefix, b.route.prefix))
     .map(({ route }) => route);
 }
 

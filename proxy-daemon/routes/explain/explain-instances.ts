@@ -88,7 +88,9 @@ function candidate(
   const why =
     rivals.filter(isUp).length > 1
       ? 'of two drawn at random the one with fewer requests in flight is taken'
-      : 'there is no other that is as good';
+      : peers.length === 1
+        ? 'it is the only one of its version'
+        : 'no other of its version is as good';
   return { chance: 'yes', why };
 }
 

@@ -35,7 +35,8 @@ function shareWhy(route: Route, version: string, weight: number | null, share: n
   if (others.length === 0) return 'no other version has a share';
   if (weight === null && others.every((one) => one.weight === null)) return 'no weight is declared: instances count';
   if (weight === null) return 'it has no weight beside versions that have: it keeps what its instances have by number';
-  return `its weight is ${weight}, that of others ${others.map((one) => `${one.weight ?? 'none'} (${one.version})`).join(', ')}${share === 0 ? ', and its instances say that they want none' : ''}`;
+  const beside = others.map((one) => `${one.version} has ${one.weight ?? 'none'}`).join(', ');
+  return `its weight is ${weight}, and beside it ${beside}${share === 0 ? '; its instances say that they want none' : ''}`;
 }
 
 function rolloutWhy(version: string, rollout: RolloutWord | null): string {

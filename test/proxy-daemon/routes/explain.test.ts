@@ -49,7 +49,7 @@ test('each instance has its chance and the reason: down, leaving, new, far away,
   );
   t.deepEqual(
     told.map(({ why }) => why.split(' ').slice(0, 3).join(' ')),
-    ['requests failed there', 'there is no', 'it is in', 'it announced that'],
+    ['requests failed there', 'no other of', 'it is in', 'it announced that'],
   );
 });
 
@@ -102,8 +102,8 @@ test('shares are explained by weights, missing instances and rollouts', (t) => {
   t.deepEqual(
     explain('/dns', { routes, rollout }).versions.map(({ why }) => why),
     [
-      'its weight is 90, that of others 10 (2); a rollout is rolling and sets its weight: this is the old one',
-      'its weight is 10, that of others 90 (1); a rollout is rolling and sets its weight: this is the new one',
+      'its weight is 90, and beside it 2 has 10; a rollout is rolling and sets its weight: this is the old one',
+      'its weight is 10, and beside it 1 has 90; a rollout is rolling and sets its weight: this is the new one',
       'it has no instance',
       'its weight is 0',
     ],
