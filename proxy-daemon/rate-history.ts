@@ -55,26 +55,35 @@ export class RateHistory {
     }
   }
 
-  report(): RatesReport {
+  /** Yields between services: with very many it takes long. */
+  *report(): Generator<void, RatesReport> {
     const [last, base] = [this.#last, this.#past[0]];
     const rates = this.#total;
     if (last === null || base === undefined || last === base) {
       return { at: last?.at ?? 0, seconds: 0, total: { rates, recent: null }, services: {} };
     }
     const seconds = (last.at - base.at) / 1000;
-    const before = new Map(base.versions.map((one) => [`${one.service} ${one.version}`, one]));
-    const versions = last.versions.map((one) => since(one, before.get(`${one.service} ${one.version}`)));
+    const before = new Map<string, VersionFigures>();
+    for (const one of base.versions) {
+      before.set(`${one.service} ${one.version}`, one);
+      yield;
+    }
+    const lines = new Map(this.#rates);
     const services: RatesReport['services'] = {};
-    for (const [service, all] of byService(versions)) {
-      const line = this.#rates.get(service);
+    const busy: VersionFigures[] = [];
+    for (const [service, now] of byService(last.versions)) {
+      yield;
+      const line = lines.get(service);
+      const all = now.map((one) => since(one, before.get(`${service} ${one.version}`)));
       if (sum(all) === 0 && !line) continue;
+      busy.push(...all);
       services[service] = {
-        rates: line ?? this.#total.map(() => 0),
+        rates: line ?? rates.map(() => 0),
         recent: figuresOf(all, seconds),
         versions: Object.fromEntries(all.map((one) => [one.version, figuresOf([one], seconds)])),
       };
     }
-    return { at: last.at, seconds, total: { rates, recent: figuresOf(versions, seconds) }, services };
+    return { at: last.at, seconds, total: { rates, recent: figuresOf(busy, seconds) }, services };
   }
 
   #sample(report: Counted, seconds: number): void {
@@ -131,10 +140,14 @@ function figuresOf(versions: readonly VersionFigures[], seconds: number): Recent
 
 function boundOf(versions: readonly VersionFigures[], share: number): number | null {
   const bounds = versions[0]?.latencyMs.bounds ?? [];
-  const counts = [...bounds, 0].map((_, at) => {
-    return versions.reduce((total, { latencyMs }) => total + (latencyMs.counts[at] ?? 0), 0);
-  });
-  const measured = counts.reduce((total, count) => total + count, 0);
+  const counts = new Array<number>(bounds.length + 1).fill(0);
+  let measured = 0;
+  for (const { latencyMs } of versions) {
+    for (const [at, count] of latencyMs.counts.entries()) {
+      counts[at] = (counts[at] ?? 0) + count;
+      measured += count;
+    }
+  }
   if (measured === 0) return null;
   let reached = 0;
   const bucket = counts.findIndex((count) => {

@@ -58,7 +58,7 @@ export class Tellers {
 
   say(status: StatusReport): void {
     this.#status.write(status);
-    this.#page.write(status);
+    void this.#page.write(status);
     this.#said = status;
   }
 

@@ -13,5 +13,5 @@ export interface World {
   now: number;
 }
 
-/** The page as it is at this moment, to be read without JavaScript too. */
-export function pageHtml(world: World): string;
+/** The page as it is at this moment, to be read without JavaScript too. Yields between services. */
+export function pageHtml(world: World): Generator<void, string>;

@@ -1,10 +1,12 @@
 // The first rendering of the page, as the daemon writes it: all of it can be read without JavaScript.
 import { clockTime } from './figures.js';
+import { serviceBody } from './services.js';
 import { h, toHtml } from './tree.js';
-import { alerts, chosen, documents, publications, rejected, services, subtitle, tiles } from './view.js';
+import { alerts, chosen, documents, publications, rejected, services, subtitle, tiles, worldOf } from './view.js';
 
 /** Services in the first rendering. */
 const mostAtFirst = 100;
+const mark = h('mark', { id: 'services-here' });
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
 function controls() {
@@ -45,9 +47,8 @@ function explainForm() {
   );
 }
 
-function main(world) {
-  const all = chosen(world, { filter: '', order: 'route' });
-  const more = all.length - mostAtFirst;
+/** The main part, with a mark where the services are. */
+function main(world, more) {
   return h(
     'main',
     null,
@@ -57,11 +58,7 @@ function main(world) {
       'section',
       { 'aria-labelledby': 'services-title' },
       h('div', { class: 'heading' }, h('h2', { id: 'services-title' }, 'Services'), controls()),
-      h(
-        'div',
-        { id: 'services' },
-        services(world, all.slice(0, mostAtFirst), () => null),
-      ),
+      h('div', { id: 'services' }, mark),
       h('nav', { id: 'pages', 'aria-label': 'Pages of services' }, more > 0 ? `${more} more: see status.json.` : ''),
     ),
     h(
@@ -76,8 +73,18 @@ function main(world) {
   );
 }
 
-export function pageHtml(world) {
-  const { status, now } = world;
+/** Yields after each service: so it can be made beside other work. */
+export function* pageHtml(given) {
+  const { status, traffic, rates, now } = given;
+  const world = worldOf(status, traffic, rates, now);
+  const all = chosen(world, { filter: '', order: 'route' });
+  yield;
+  const bodies = [];
+  for (const route of all.slice(0, mostAtFirst)) {
+    bodies.push(toHtml(serviceBody(route, world, null)));
+    yield;
+  }
+  const table = toHtml(services(world, all.slice(0, 1), mark));
   const head = h(
     'head',
     null,
@@ -105,5 +112,7 @@ export function pageHtml(world) {
       h('a', { href: '/status.json' }, 'status.json'),
     ),
   );
-  return `<!doctype html>\n${toHtml(h('html', { lang: 'en' }, head, h('body', null, header, main(world))))}\n`;
+  const html = toHtml(h('html', { lang: 'en' }, head, h('body', null, header, main(world, all.length - mostAtFirst))));
+  // No text is a mark: its signs are escaped there.
+  return `<!doctype html>\n${html.replace(toHtml(mark), () => table.replace(toHtml(mark), () => bodies.join('')))}\n`;
 }

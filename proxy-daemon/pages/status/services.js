@@ -29,7 +29,7 @@ function countOf({ instances }, ...states) {
 }
 
 /** What is amiss with a route, the worst first; empty where nothing is. */
-export function troubles(route, traffic, recent) {
+export function troubles(route, downs, recent) {
   const live = countOf(route, 'routed', 'held');
   const found = [];
   if (live === 0) found.push(['no live instance', 'bad']);
@@ -37,7 +37,7 @@ export function troubles(route, traffic, recent) {
     const count = countOf(route, state);
     if (count > 0) found.push([`${count} ${state}`, stateKinds[state]]);
   }
-  const down = route.instances.filter((one) => one.weight > 0 && traffic.down.includes(endpointOf(one))).length;
+  const down = route.instances.filter((one) => one.weight > 0 && downs.has(endpointOf(one))).length;
   if (down > 0) found.push([`${down} marked down`, 'bad']);
   if (recent && recent.errors >= 0.01) found.push([`${percent(recent.errors)} errors`, 'bad']);
   return found;
@@ -63,11 +63,9 @@ function versionWords({ version, share, weight }, several) {
   return `${version} ${percent(share)}${isShare ? '' : ` (weight ${weight})`}`;
 }
 
-function instanceRow(one, route, traffic) {
+function instanceRow(one, route, total, { traffic, flying, down }) {
   const endpoint = endpointOf(one);
-  const total = route.instances.reduce((sum, { weight }) => sum + weight, 0);
-  const flying = traffic.inFlight.find((other) => other.service === route.service && other.endpoint === endpoint);
-  const isDown = one.weight > 0 && traffic.down.includes(endpoint);
+  const isDown = one.weight > 0 && down.has(endpoint);
   return h(
     'tr',
     null,
@@ -80,7 +78,7 @@ function instanceRow(one, route, traffic) {
       badge(one.says || (stateWords[one.state] ?? one.state), stateKinds[one.state] ?? ''),
       isDown ? [' ', badge('marked down', 'bad')] : '',
     ),
-    h('td', { class: 'number' }, traffic.since > 0 ? String(flying?.requests ?? 0) : '–'),
+    h('td', { class: 'number' }, traffic.since > 0 ? String(flying.get(`${route.service} ${endpoint}`) ?? 0) : '–'),
     h('td', { class: 'number' }, one.weight > 0 ? percent(one.weight / total) : '–'),
   );
 }
@@ -114,9 +112,10 @@ function versionRow({ version, share, weight }, figures) {
 }
 
 /** Versions and instances of a service. */
-export function serviceDetails(route, { traffic, rates, rollouts }) {
-  const figures = rates.services[route.service];
-  const rollout = rollouts.find(({ service }) => service === route.service);
+function serviceDetails(route, world) {
+  const figures = world.rates.services[route.service];
+  const rollout = world.rollouts.get(route.service);
+  const total = route.instances.reduce((sum, { weight }) => sum + weight, 0);
   const shown = route.instances.slice(0, mostInstances);
   const more = route.instances.length - shown.length;
   return [
@@ -132,7 +131,7 @@ export function serviceDetails(route, { traffic, rates, rollouts }) {
     table(
       `Instances of ${route.service}`,
       ['version', 'address', 'machine', 'state', 'in flight#', 'share#'],
-      shown.map((one) => instanceRow(one, route, traffic)),
+      shown.map((one) => instanceRow(one, route, total, world)),
     ),
     more > 0 ? h('p', { class: 'soft' }, `${more} more are in status.json.`) : '',
   ];
@@ -140,15 +139,14 @@ export function serviceDetails(route, { traffic, rates, rollouts }) {
 
 /** `isOpen`: null where that is the reader's alone, as without JavaScript; then all is there. */
 export function serviceBody(route, world, isOpen) {
-  const { traffic, rates, doors } = world;
+  const { traffic, rates, doors, down } = world;
   const figures = rates.services[route.service];
   const recent = figures?.recent;
   const live = countOf(route, 'routed', 'held');
   const split = route.versions.filter(({ share }) => share > 0);
-  const flying = traffic.inFlight.reduce((sum, one) => sum + (one.service === route.service ? one.requests : 0), 0);
+  const flying = world.ofService.get(route.service) ?? 0;
   const counts = traffic.since > 0;
-  const door = doors.find(({ service }) => service === route.service);
-  const rollout = world.rollouts.find(({ service, phase }) => service === route.service && phase !== 'done');
+  const rollout = world.rollouts.get(route.service);
   return h(
     'tbody',
     { id: `service-${route.service}` },
@@ -174,9 +172,9 @@ export function serviceBody(route, world, isOpen) {
         'td',
         { class: 'badges' },
         live > 0 ? badge(`${live} live`, 'good') : '',
-        troubles(route, traffic, recent).map(([words, kind]) => badge(words, kind)),
-        rollout ? badge(`rollout ${rollout.phase}`, 'warn') : '',
-        doorBadges(door),
+        troubles(route, down, recent).map(([words, kind]) => badge(words, kind)),
+        rollout && rollout.phase !== 'done' ? badge(`rollout ${rollout.phase}`, 'warn') : '',
+        doorBadges(doors.get(route.service)),
       ),
       h('td', { class: 'number' }, counts ? String(flying) : '–'),
       h('td', { class: 'number' }, recent ? perSecond(recent.rate) : counts ? '0 /s' : '–'),

@@ -2,6 +2,7 @@
 import { fill } from './dom.js';
 import { explanation } from './explanation.js';
 import { clockTime } from './figures.js';
+import { serviceBody } from './services.js';
 import { h } from './tree.js';
 import {
   alerts,
@@ -72,7 +73,9 @@ function drawServices(now) {
   const all = chosen(now, { filter: byId('filter').value, order: byId('order').value });
   state.page = Math.max(0, Math.min(state.page, Math.ceil(all.length / servicesOnPage) - 1));
   const first = state.page * servicesOnPage;
-  fill(byId('services'), [services(now, all.slice(first, first + servicesOnPage), isOpen)]);
+  const shown = all.slice(first, first + servicesOnPage);
+  const bodies = shown.map((route) => serviceBody(route, now, isOpen(route.service)));
+  fill(byId('services'), [services(now, shown, bodies)]);
   drawPages(all);
 }
 

@@ -1,6 +1,6 @@
 // The whole page but for what the reader does with it, from what the gateway's files say.
 import { ago, clockTime, milliseconds, percent, perSecond, sparkline } from './figures.js';
-import { badge, code, serviceBody, table, troubles } from './services.js';
+import { badge, code, table, troubles } from './services.js';
 import { h } from './tree.js';
 
 const staleAfterMs = 15_000;
@@ -11,7 +11,18 @@ export const noRates = { at: 0, seconds: 0, total: { rates: [], recent: null }, 
 
 /** `status`, `traffic` and `rates` are status.json, traffic.json and rates.json. `now`: ms since the Unix epoch. */
 export function worldOf(status, traffic, rates, now) {
-  return { status, traffic, rates, doors: status.doors ?? [], rollouts: status.rollouts ?? [], now };
+  const flying = new Map();
+  const ofService = new Map();
+  for (const { service, endpoint, requests } of traffic.inFlight) {
+    flying.set(`${service} ${endpoint}`, requests);
+    ofService.set(service, (ofService.get(service) ?? 0) + requests);
+  }
+  return {
+    ...{ status, traffic, rates, now, flying, ofService },
+    down: new Set(traffic.down),
+    doors: new Map((status.doors ?? []).map((one) => [one.service, one])),
+    rollouts: new Map((status.rollouts ?? []).map((one) => [one.service, one])),
+  };
 }
 
 export function subtitle({ status, now }) {
@@ -121,15 +132,25 @@ function textOf(route) {
     .toLowerCase();
 }
 
+const sorted = new WeakMap();
+
+/** Lists of routes never change. */
+function byRoute(routes) {
+  const known = sorted.get(routes) ?? routes.toSorted((a, b) => byName.compare(a.prefix, b.prefix));
+  sorted.set(routes, known);
+  return known;
+}
+
 /** Routes in the order that is asked for, those that hold all words of the filter. */
-export function chosen({ status, traffic, rates }, { filter, order }) {
+export function chosen({ status, down, rates }, { filter, order }) {
+  if (filter === '' && order === 'route') return byRoute(status.routes);
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
   const found = status.routes.filter(
     (route) => words.length === 0 || words.every((word) => textOf(route).includes(word)),
   );
   const ranked = found.map((route) => {
     const recent = rates.services[route.service]?.recent;
-    const bad = order === 'trouble' ? troubles(route, traffic, recent).filter(([, kind]) => kind !== '').length : 0;
+    const bad = order === 'trouble' ? troubles(route, down, recent).filter(([, kind]) => kind !== '').length : 0;
     return { route, rate: recent?.rate ?? 0, errors: recent?.errors ?? 0, trouble: bad };
   });
   return ranked
@@ -137,8 +158,8 @@ export function chosen({ status, traffic, rates }, { filter, order }) {
     .map(({ route }) => route);
 }
 
-/** `isOpen`: of a service's instances, see serviceBody. */
-export function services(world, routes, isOpen) {
+/** `bodies`: of these routes, see serviceBody. */
+export function services(world, routes, bodies) {
   const head = heads.map((name) =>
     h('th', { scope: 'col', ...(name.endsWith('#') ? { class: 'number' } : {}) }, name.replace('#', '')),
   );
@@ -154,7 +175,7 @@ export function services(world, routes, isOpen) {
       { class: 'services' },
       h('caption', { class: 'unseen' }, 'Services by route'),
       h('thead', null, h('tr', null, head)),
-      routes.map((route) => serviceBody(route, world, isOpen(route.service))),
+      bodies,
     ),
   );
 }
