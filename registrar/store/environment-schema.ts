@@ -15,6 +15,7 @@ import type {
   RolloutSettings,
   Service,
   Version,
+  WarmSpec,
 } from '../../specs/nouns.ts';
 import { foreignDialects } from '../../specs/registries-schema.ts';
 import { count, type Shape, shaped, text } from './shape.ts';
@@ -95,6 +96,7 @@ const serviceSchema = shaped<Service>({
   proxy: proxySchema.optional(),
   rollout: rolloutShape.partial().optional() as z.ZodType<Partial<RolloutSettings> | undefined>,
   image: text.optional(),
+  warm: shaped<WarmSpec>({ ready: count, signal: configSignal.optional() }).optional(),
   versions: z.array(versionSchema),
 });
 
