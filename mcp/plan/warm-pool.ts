@@ -43,10 +43,7 @@ export function templateIn({ observed }: Unit): string | null {
  * The pools of all warm versions. What was made for one that is not declared any more is in a last one, of which nothing is wanted.
  * @param machines those of `isOfWarmPool`, by template
  */
-export function warmPools(
-  draft: Draft,
-  machines: ReadonlyMap<string, readonly PoolMachine[]>,
-): PoolOfImage[] {
+export function warmPools(draft: Draft, machines: ReadonlyMap<string, readonly PoolMachine[]>): PoolOfImage[] {
   const { snapshot, world } = draft;
   const { environment } = world.desired;
   const urgent = isUrgent(draft);

@@ -211,7 +211,9 @@ class Agent {
     const tell = async () => {
       await this.#own.settled(paths.agent(config.uuid), signal);
       const text = this.#said && encode(codecs.agent, this.#said);
-      if (text && (await this.#test.finish({ client, machine: config.uuid, text, signal }))) this.#heard.ring();
+      if (!text || !(await this.#test.finish({ client, machine: config.uuid, text, signal }))) return;
+      await this.#warm?.rehearse(this.#options.host, client, signal);
+      this.#heard.ring();
     };
     tell().catch((error: unknown) => log.warn({ err: error }, 'the self-test could not be finished'));
   }

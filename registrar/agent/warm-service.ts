@@ -9,7 +9,10 @@ import { canonicalJson } from '../../specs/canonical-json.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { Version } from '../../specs/nouns.ts';
 import type { Clock } from '../clock.ts';
+import { paths } from '../layout.ts';
 import type { AssignmentRecord } from '../records.ts';
+import type { RegistryClient } from '../registry-client.ts';
+import { codecs, decode, encode } from '../store/codecs.ts';
 import { ArtifactStore, defaultArtifactLimits } from './artifact.ts';
 import type { ConsoleVoice } from './console-log.ts';
 import { checkHealth } from './health.ts';
@@ -123,6 +126,28 @@ export class WarmService {
     await writeIdentity(this.#dir, { ...machine, service, version: version.version });
     if (signal) this.run.signal(signal);
     return this.run;
+  }
+
+  /**
+   * Does once, in vain, what follows when it is assigned: code that ran is compiled, and under emulation translated, which takes
+   * longer than running it. Nothing of it stays, and nothing is concluded from it: it is checked again when it matters.
+   */
+  async rehearse(host: HostSide | undefined, client: RegistryClient | null, signal: AbortSignal): Promise<void> {
+    const { service, version, config } = this.order;
+    const rules = { onConfigChange: 'none', drainTimeoutMs: 0, stopTimeoutMs: 0, want: 'run' } as const;
+    const record = { service, version, ...rules, operation: '', epoch: 0 };
+    const address = host?.bindAddress ?? '127.0.0.1';
+    const look = async () => {
+      const { data } = (await client?.get(paths.config(service), { signal })) ?? {};
+      if (data) decode(codecs.config, paths.config(service), data);
+    };
+    await Promise.allSettled([
+      checkHealth(version.health, { address, port: version.port, cwd: this.cwd, env: this.env }, signal),
+      look(),
+      writeIdentity(join(this.#dir, 'tmp'), { machine: '', address: '', service, version: version.version }),
+    ]);
+    if (!this.isFor(decode(codecs.assignment, '', Buffer.from(encode(codecs.assignment, record))))) return;
+    this.hasConfig(config);
   }
 
   /** Ends it and whatever it started. */
