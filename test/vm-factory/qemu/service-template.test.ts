@@ -1,9 +1,11 @@
 /** Machines cloned with their service already started, on real QEMU: one environment for all of it. */
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { WarmOrder } from '../../../registrar/agent/warm-service.ts';
+import { isSameProcess, type ProcessIdentity, readStartTime } from '../../../registrar/process-identity.ts';
 import { connectZooKeeper } from '../../../registrar/zookeeper/client.ts';
 import type { Version } from '../../../specs/nouns.ts';
 import { minimalImage } from '../../../vm-factory/image/bake-minimal.ts';
@@ -92,9 +94,59 @@ else {
         ),
       );
       different(await Promise.all([world, other].map(async (one) => (await one.registration())?.stat.ephemeralOwner)));
-      t.log(await readFile(join(folders[0] ?? '', 'console.log'), 'utf8'));
     },
   );
+
+  test.serial(
+    'without a whole template, and where something else is assigned, a machine is as any other',
+    async (t) => {
+      const { dir, registry, provider, world, connect, version } = await setUp(t);
+      const order = orderOf(version, { config: { LEVEL: 2 } });
+      await made(provider, order);
+      const create = async (one: AgentWorldForTest) => {
+        const asked = { uuid: one.uuid, operation: randomUUID(), clusterId, image: minimalImage, registry };
+        one.address = (await provider.create({ ...asked, template: order.template })).address ?? '';
+      };
+      // It holds the service with another configuration than the registry has: that is started anew.
+      await create(world);
+      t.is((await world.phase('idle')).template, order.template);
+      await world.assign({ version });
+      await world.registered('up');
+      const restarted = await world.phase('serving');
+      t.is(restarted.starts, 1);
+      t.false(restarted.warm ?? false);
+      // As large as before: only who loads it notices.
+      const [folder = ''] = await readdir(join(dir, 'templates'));
+      const stateFile = join(dir, 'templates', folder, 'state');
+      await writeFile(stateFile, Buffer.alloc((await stat(stateFile)).size, 'nonsense'));
+      const other = await AgentWorldForTest.make(t, connect);
+      await create(other);
+      t.is((await other.phase('idle')).template, undefined);
+      t.deepEqual(await readdir(join(dir, 'templates')), [], 'it was put away');
+      // One that can't be healthy is no template, and says why; what nobody wants is gone.
+      const broken = orderOf({ ...version, command: ['node', '-e', 'process.exit(4)'] });
+      const state = async () =>
+        (await provider.keepTemplates([{ order: broken, image: minimalImage }], true))[broken.template];
+      await until('it failed', async () => (await state())?.state === 'failed', 120_000);
+      t.regex((await state())?.reason ?? '', /exited with code 4/);
+      t.deepEqual(await readdir(join(dir, 'templates-staging')), []);
+    },
+  );
+
+  test.serial('what a killed maker of a template left is ended, and the template is made by another', async (t) => {
+    const { dir, open, version } = await setUp(t);
+    const order = orderOf(version, { signal: 'SIGHUP' });
+    const abandoned = join(dir, 'templates-staging', '1.1.1.abandoned');
+    const provider = open({ clusterId, artifacts: join(dir, 'artifacts') });
+    await mkdir(abandoned);
+    const stray = strayIn(t, abandoned);
+    await symlink(`${stray.pid}:${stray.startTime}`, join(abandoned, 'process'));
+    await made(provider, order);
+    t.false(isSameProcess(stray));
+    t.deepEqual(await readdir(join(dir, 'templates-staging')), []);
+    await provider.keepTemplates([], true);
+    t.deepEqual(await readdir(join(dir, 'templates')), []);
+  });
 }
 
 async function setUp(t: ExecutionContext) {
@@ -131,4 +183,12 @@ async function made(provider: QemuProvider, order: WarmOrder): Promise<void> {
     },
     120_000,
   );
+}
+
+/** A process as a virtual machine of a dead maker's. */
+function strayIn(t: ExecutionContext, folder: string): ProcessIdentity {
+  const child = spawn('sleep', ['600'], { cwd: folder, detached: true, stdio: 'ignore' });
+  t.teardown(() => void child.kill('SIGKILL'));
+  const pid = child.pid ?? 0;
+  return { pid, startTime: readStartTime(pid) ?? 0 };
 }
