@@ -75,6 +75,8 @@ export interface ProviderCapabilities {
   zones: boolean;
   /** An image can be made of a machine. */
   snapshot: boolean;
+  /** All machines share the processors of one host: making one slows down the others. */
+  sharedHost: boolean;
 }
 
 export interface MachineProvider {

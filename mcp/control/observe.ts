@@ -33,7 +33,8 @@ export async function observe({ client, provider, clock, allowLoopback, signal }
   const missingImages = await withDeadline(clock, listDeadlineMs, signal, (deadline) =>
     whatIsMissing(provider, view.desired?.record.environment, deadline),
   );
-  return { ...view, at: clock.now(), provider: machines, limits, missingImages };
+  const { sharedHost } = provider.capabilities;
+  return { ...view, at: clock.now(), provider: machines, limits, sharedHost, missingImages };
 }
 
 /** Why machines of the declared images can't be made, by image. */

@@ -16,31 +16,39 @@ export interface WaitUntilServed {
   signal: AbortSignal;
 }
 
-const withinMs = 180_000;
+/** Machines that are emulated take their time; what gets no further this long, ms, will not come. */
+const patienceMs = 180_000;
 
 /**
  * Resolves when desired = live, every gateway serves it, and that is no mere memory: after a power cut the registry shows
- * sessions of before as living until they expire. Errors: UP_TIMEOUT, which says what is missing.
+ * sessions of before as living until they expire. Errors: UP_TIMEOUT where nothing more comes, which says what is missing.
  */
 export async function waitUntilServed(options: WaitUntilServed): Promise<StatusView> {
   const { client, paths, progress } = options;
   progress.start('Build machines, start services, serve them');
-  const deadline = AbortSignal.timeout(withinMs);
-  const signal = AbortSignal.any([options.signal, deadline]);
+  const stuck = new AbortController();
+  const signal = AbortSignal.any([options.signal, stuck.signal]);
+  const patience = setTimeout(() => stuck.abort(), patienceMs);
   let missing = 'the registry does not answer';
+  let most = -1;
   try {
     for (;;) {
       const status = await readStatus(client, { signal, allowLoopback: true });
       missing = isServed(status) ? await ghosts({ ...options, signal }, status) : missingOf(status);
       if (missing === '') return status;
       progress.tell(missing);
+      const there = howMuchIsThere(status);
+      if (there > most) patience.refresh();
+      most = Math.max(most, there);
       await systemClock.sleep(100, signal);
     }
   } catch (cause) {
-    if (!deadline.aborted || options.signal.aborted) throw cause;
-    throw new McpError('UP_TIMEOUT', `not all is served after ${withinMs / 60_000} min: ${missing}`, {
+    if (!stuck.signal.aborted || options.signal.aborted) throw cause;
+    throw new McpError('UP_TIMEOUT', `nothing more has come for ${patienceMs / 60_000} min: ${missing}`, {
       hint: `Look at "mcp status", "mcp why SERVICE" and the logs in ${paths.logs}.`,
     });
+  } finally {
+    clearTimeout(patience);
   }
 }
 
@@ -51,6 +59,11 @@ function isServed(status: StatusView): boolean {
     status.gateways.length > 0 &&
     status.gateways.every(({ generation }) => generation > 0)
   );
+}
+
+/** Grows with each machine that is ready and each instance that is live; what dies and comes again adds nothing. */
+function howMuchIsThere({ services, pool }: StatusView): number {
+  return services.reduce((sum, { live }) => sum + live, pool.ready);
 }
 
 function missingOf(status: StatusView): string {

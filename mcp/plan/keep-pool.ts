@@ -53,6 +53,7 @@ function keepImage(draft: Draft, pool: PoolOfImage, ask: { batch: number }): voi
       flavor: flavorText(flavor),
       machines: of,
       unmetClaims,
+      starting: snapshot.sharedHost ? servicesStarting(draft) : 0,
       slowStart: memory.slowStart,
       breaker: memory.images,
       limits: snapshot.limits,
@@ -73,6 +74,15 @@ function keepImage(draft: Draft, pool: PoolOfImage, ask: { batch: number }): voi
   ask.batch -= count;
   for (let made = 0; made < count; made += 1) create(draft, pool, flavor, unmetClaims);
   explain(draft, plan, plan.create - count);
+}
+
+/** A service that has not served this long after its machine was claimed, ms, no longer holds up the pool. */
+const startMs = 30_000;
+
+function servicesStarting({ world, memory, input, actions }: Draft): number {
+  const isStarting = ({ ledger, serving, condition }: Unit) =>
+    ledger.state === 'claimed' && !serving && condition === 'alive' && stateAge(memory, ledger, input.now) < startMs;
+  return countIf(world.units, isStarting) + countIf(actions, ({ kind }) => kind === 'claim');
 }
 
 const removes = new Set(['claim', 'condemn', 'bury']);

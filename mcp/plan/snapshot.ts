@@ -10,6 +10,8 @@ export interface Snapshot extends RegistryView {
   /** Complete list of the provider. */
   provider: ProviderMachine[];
   limits: { machines: { limit: number; used: number } } | null;
+  /** The provider's machines share one host's processors. */
+  sharedHost?: boolean;
   /** Why no machine can be made of these declared images now; absent: nothing is known against any. */
   missingImages?: Record<string, string>;
   /** How the wanted service templates are, by name; null: the provider has no such thing; absent: it was not asked. */

@@ -3,7 +3,7 @@
  * packages by apt. Runs on any Node >= 20 before anything is installed, hence plain JavaScript without dependencies.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -90,7 +90,8 @@ main().catch((error) => {
 
 async function main() {
   if (purpose === 'down' && existsSync(join(root, 'node_modules', 'commander'))) return;
-  await step('npm packages', installNpmPackages);
+  // Asked for by a running `mcp`, which has them and must not lose them under its feet.
+  if (purpose !== 'qemu') await step('npm packages', installNpmPackages);
   if (purpose === 'down') return;
   await step('Debian packages', installDebianPackages);
   requireRuntime();
@@ -145,13 +146,26 @@ async function installDebianPackages() {
   const apt = [...prefix, 'apt-get', '-o', 'DPkg::Lock::Timeout=300', '-q', '-y'];
   await withoutServiceStarts(prefix, async () => {
     try {
-      await run([...apt, 'update'], { env, quiet: true });
+      if (!justUpdated()) await run([...apt, 'update'], { env, quiet: true });
+      rememberUpdate();
       await run([...apt, 'install', '--no-install-recommends', ...names], { env, quiet: true });
     } catch (error) {
       throw new Error(`apt-get failed: ${error.message}\n${advice}`);
     }
   });
   return `installed ${names.join(', ')}`;
+}
+
+const updateStamp = join(root, 'node_modules', '.mcp-setup-apt-update');
+
+/** What `up` needs first and what virtual machines need comes in two steps: the lists are fetched once, ms. */
+function justUpdated() {
+  return existsSync(updateStamp) && Date.now() - statSync(updateStamp).mtimeMs < 600_000;
+}
+
+function rememberUpdate() {
+  mkdirSync(dirname(updateStamp), { recursive: true });
+  writeFileSync(updateStamp, '');
 }
 
 /** [] as root, ['sudo', '-n'] where that works without a password, null otherwise. */

@@ -36,6 +36,8 @@ export async function run(): Promise<BenchResult> {
       join(examples, 'hosting.yaml'),
       '--port',
       '0',
+      '--provider',
+      'process',
       '--session-timeout',
       String(sessionTimeoutMs),
       '--json',

@@ -184,7 +184,8 @@ export function providerConformance(
   });
 
   check('capabilities are plain data', async (t, bench) => {
-    t.deepEqual(Object.keys(bench.provider.capabilities).sort(), ['console', 'pause', 'snapshot', 'zones']);
+    const kinds = ['console', 'pause', 'sharedHost', 'snapshot', 'zones'];
+    t.deepEqual(Object.keys(bench.provider.capabilities).sort(), kinds);
     t.true(Object.values(bench.provider.capabilities).every((value) => typeof value === 'boolean'));
     t.regex(bench.provider.name, /^[a-z]+$/);
   });

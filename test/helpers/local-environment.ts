@@ -54,7 +54,10 @@ export interface TestEnvironment {
   until(what: string, holds: (status: StatusView) => boolean, withinMs?: number): Promise<StatusView>;
 }
 
-/** Brings an environment up and takes it down when the test ends, however it ends. */
+/**
+ * Brings an environment up and takes it down when the test ends, however it ends. Its machines are processes unless the
+ * arguments name a provider: most of what is to be shown does not depend on it, and virtual machines take their time.
+ */
 export async function startEnvironment(
   t: Pick<ExecutionContext, 'teardown' | 'log'>,
   { file = join(examples, 'hosting.yaml'), args = [] as string[] } = {},
@@ -66,7 +69,8 @@ export async function startEnvironment(
     if (ended.code !== 0) t.log(ended.stdout, ended.stderr);
     await rm(parent, { recursive: true, force: true });
   });
-  const up = await runMcp(['up', '--state', dir, '--file', file, '--port', '0', '--json', ...args]);
+  const provider = args.includes('--provider') ? [] : ['--provider', 'process'];
+  const up = await runMcp(['up', '--state', dir, '--file', file, '--port', '0', '--json', ...provider, ...args]);
   if (up.code !== 0) throw new Error(`mcp up ended with ${up.code}\n${up.stdout}\n${up.stderr}`);
   const state = readState(dir);
   if (!state) throw new Error('mcp up left no state');

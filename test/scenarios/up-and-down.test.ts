@@ -58,7 +58,7 @@ test('Ctrl-C in the middle of a first up leaves nothing behind', async (t) => {
     await runMcp(['down', '--state', dir]);
     await rm(parent, { recursive: true, force: true });
   });
-  const child = spawn(process.execPath, [cli, 'up', '--state', dir, '--port', '0'], {
+  const child = spawn(process.execPath, [cli, 'up', '--state', dir, '--port', '0', '--provider', 'process'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));

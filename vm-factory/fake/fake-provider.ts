@@ -38,7 +38,13 @@ export type FakeChange = ProviderMachine['state'] | 'gone';
 
 export class FakeProvider implements MachineProvider {
   readonly name = 'fake';
-  readonly capabilities: ProviderCapabilities = { pause: false, console: false, zones: false, snapshot: false };
+  readonly capabilities: ProviderCapabilities = {
+    pause: false,
+    console: false,
+    zones: false,
+    snapshot: false,
+    sharedHost: false,
+  };
   /** All calls so far, oldest first. */
   readonly calls: RecordedCall[] = [];
   /** How hints are delivered from now on. */

@@ -29,6 +29,8 @@ export interface PoolInput {
   machines: readonly PoolMachine[];
   /** Claims that found no ready machine. */
   unmetClaims: number;
+  /** Claimed machines whose services start now, slowed down by whatever else is made meanwhile. */
+  starting?: number;
   slowStart: SlowStart;
   breaker: ImageBreaker;
   /** Ready machines older than this, ms, are replaced, one at a time; null: never. */
@@ -73,17 +75,23 @@ export function planPool(input: PoolInput, policy: PoolPolicy = defaultPoolPolic
   const plan: PoolPlan = { create: 0, retire: [], waiting: [], alarms: [] };
   plan.retire.push(...failedOnes(stock), ...uselessOnes(stock), ...surplusOnes(stock, policy));
   if (stock.missing > 0) refill(plan, input, policy, stock);
-  if (stock.deferred > 0)
-    plan.waiting.push(`the refill of ${stock.deferred} waits until no claim waits for a machine any more`);
+  if (stock.deferred > 0) plan.waiting.push(`the refill of ${stock.deferred} waits until ${whatGoesFirst(input)}`);
   return plan;
+}
+
+function whatGoesFirst({ unmetClaims, starting = 0 }: PoolInput): string {
+  if (unmetClaims > 0) return 'no claim waits for a machine any more';
+  return starting === 1
+    ? 'the service of a claimed machine serves'
+    : `the services of ${starting} claimed machines serve`;
 }
 
 interface Stock {
   /** Ready machines wanted now. */
   wanted: number;
-  /** How many of the right image are neither there nor on their way; while claims wait, only what they need. */
+  /** How many of the right image are neither there nor on their way; while claims wait or start, only what they need. */
   missing: number;
-  /** How many more the pool lacks, which are made when no claim waits. */
+  /** How many more the pool lacks, which are made when that is over. */
   deferred: number;
   failed: PoolMachine[];
   /** Of the right image and age, in any state before claimed. */
@@ -96,7 +104,7 @@ interface Stock {
 
 const poolStates: ReadonlySet<MachineState> = new Set(['building', 'verifying', 'ready']);
 
-function takeStock({ machines, image, flavor, target, unmetClaims, maxAgeMs }: PoolInput): Stock {
+function takeStock({ machines, image, flavor, target, unmetClaims, starting = 0, maxAgeMs }: PoolInput): Stock {
   const pool = machines.filter(({ state }) => poolStates.has(state)).sort(oldestFirst);
   const sound = pool.filter(({ failure }) => failure === undefined);
   const isReady = ({ state }: PoolMachine) => state === 'ready';
@@ -108,7 +116,7 @@ function takeStock({ machines, image, flavor, target, unmetClaims, maxAgeMs }: P
   const fresh = sound.filter((machine) => !isOutdated(machine));
   const outdated = sound.filter(isOutdated);
   const wanted = target + unmetClaims;
-  const missing = Math.max(0, (unmetClaims > 0 ? unmetClaims : wanted) - fresh.length);
+  const missing = Math.max(0, (unmetClaims + starting > 0 ? unmetClaims : wanted) - fresh.length);
   return {
     wanted,
     missing,

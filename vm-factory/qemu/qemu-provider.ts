@@ -94,7 +94,7 @@ function virtualMachines(options: QemuProviderOptions, store: MachineStore, fact
 
   return {
     name: 'qemu',
-    capabilities: { pause: true, console: true, zones: false, snapshot: false },
+    capabilities: { pause: true, console: true, zones: false, snapshot: false, sharedHost: true },
     consoleFile: join(vmFolder, 'console.log'),
 
     whyNoImage: async (image) => ((await images.find(image)) ? null : notBaked(image)),

@@ -35,9 +35,12 @@ export const registerUp: Register = (program, interrupted) => {
     .option('-f, --file <yaml>', 'environment to declare at the first start (default: the hosting example)')
     .option('--port <n>', 'wanted port of the gateway (0: any free one)', wholeNumber(0, 65_535), 8080)
     .addOption(
-      new Option('--provider <name>', 'where machines come from, at the first start')
-        .choices(['process', 'qemu'])
-        .default('process'),
+      new Option(
+        '--provider <name>',
+        'what machines are, at the first start: virtual machines or process groups of this host',
+      )
+        .choices(['qemu', 'process'])
+        .default('qemu'),
     )
     .option('--controllers <n>', 'controllers to run; one leads, the others stand by', wholeNumber(1, 5), 1)
     .option(

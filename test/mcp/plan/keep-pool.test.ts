@@ -31,6 +31,38 @@ test('machines for claims are made before the pool is refilled, and asked for fi
   t.false('urgent' in (leader.plan(world).actions.find(({ kind }) => kind === 'create') ?? {}));
 });
 
+test('where machines share a host, the pool is refilled when the claimed services serve, or take too long to', (t) => {
+  const world = new WorldBuilder().declare([service('dns', [one])], { pool: 1 }).machine('a');
+  world.set({ sharedHost: true });
+  const starting = { service: 'dns', version: one, phase: 'starting' as const };
+  const leader = new TestLeader();
+  const first = leader.plan(world);
+  t.deepEqual(acts(first, 'claim', 'create'), ['claim a']);
+  t.true(first.waiting.some(({ why }) => /refill of 1 waits until the service of a claimed machine serves/.test(why)));
+  world.machine('a', starting);
+  t.deepEqual(acts(leader.plan(world, 1000), 'create'), []);
+  world.serving('a', 'dns', one);
+  t.is(acts(leader.plan(world, 1000), 'create').length, 1);
+  world.machine('a', starting);
+  const impatient = new TestLeader();
+  t.deepEqual(acts(impatient.plan(world), 'create'), []);
+  t.is(acts(impatient.plan(world, 31_000), 'create').length, 1);
+  world.set({ sharedHost: false });
+  t.is(acts(new TestLeader().plan(world), 'create').length, 1, 'elsewhere nobody is in the way');
+});
+
+test('an instance that serves says how long after its claim, to whoever saw both', (t) => {
+  const world = new WorldBuilder().declare([service('dns', [one])]);
+  const start = { service: 'dns', version: one, phase: 'starting' as const };
+  const reasonOf = (leader: TestLeader, later = 0) =>
+    leader.plan(world, later).actions.flatMap((act) => (act.kind === 'confirm' ? act.reason : []));
+  const witness = new TestLeader();
+  witness.plan(world.machine('a', start));
+  world.serving('a', 'dns', one, { served: false });
+  t.deepEqual(reasonOf(witness, 4_260), ['its instance serves, 4.3 s after it was claimed']);
+  t.deepEqual(reasonOf(new TestLeader()), ['its instance serves']);
+});
+
 test('a machine whose self-test fails never enters the pool; three of an image stop its refill, and a successor knows', (t) => {
   const bad = { state: 'verifying' as const, selfTest: selfTest({ 'disk-content': 1 }) };
   const world = new WorldBuilder().declare([], { pool: 3 });

@@ -98,7 +98,7 @@ test('machines of a template that is not wanted any more are given up, and so is
 test('templates are made when nothing more urgent is under way; a provider without them is said to have none', (t) => {
   const world = new WorldBuilder().declare([dns], { pool: 1 }).machine('spare').serving('a', 'dns', v1);
   const snapshot = world.snapshot();
-  const { environment } = snapshot.desired?.record as DesiredRecord;
+  const { environment } = (snapshot.desired as { record: DesiredRecord }).record;
   const plan = new TestLeader().plan(world);
   t.true(isTimeForTemplates(snapshot, plan));
   const claim = { kind: 'claim', uuid: 'x', service: 'dns', version: '1', operation: 'o', reason: '' } as const;
