@@ -38,6 +38,8 @@ export interface InstanceOptions {
 
 /** What survivors of the service's process get before they are killed, ms. */
 const leftoversPatienceMs = 1_000;
+/** An adopted service is healthy within this, ms, or is started as any other. */
+const adoptedMs = 5_000;
 const tailLines = 8;
 
 export class Instance {
@@ -176,12 +178,18 @@ export class Instance {
         proven: adopted !== null,
       });
       const replaced = this.#followConfig(run, config, AbortSignal.any([signal, over.signal]));
-      const asked = Promise.race([replaced, abortOf(signal)]).then(() => 'asked' as const);
+      const asked = Promise.race([replaced, abortOf(signal), this.#sick(adopted, over.signal)]).then(
+        () => 'asked' as const,
+      );
       const exit = await Promise.race([run.exited, asked]);
       over.abort();
       await health;
       if (exit === 'asked') {
-        if (!signal.aborted) this.#show('starting', 'restarting with a new configuration');
+        const why =
+          this.#view.phase === 'checking'
+            ? "the template's service was not healthy"
+            : 'restarting with a new configuration';
+        if (!signal.aborted) this.#show('starting', why);
         const ended = await run.stop(this.#assignment.stopTimeoutMs);
         log.info({ pid: run.pid, ...ended }, 'service stopped');
         return { onPurpose: true, reason: '' };
@@ -213,6 +221,16 @@ export class Instance {
     );
     await warm.stop(this.#assignment.stopTimeoutMs, clock);
     return null;
+  }
+
+  /** Resolves where an adopted service is not healthy soon: what is wrong may be the template's; else it never does. */
+  async #sick(adopted: WarmService | null, signal: AbortSignal): Promise<void> {
+    if (adopted) await this.#options.clock.sleep(adoptedMs, signal).catch(() => {});
+    if (!adopted || signal.aborted || this.#view.phase !== 'checking') return new Promise(() => {});
+    this.#options.log.warn(
+      { service: adopted.order.service },
+      "the template's service is not healthy: it is started anew",
+    );
   }
 
   async #environment(config: ConfigValues): Promise<Record<string, string>> {

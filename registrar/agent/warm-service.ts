@@ -3,7 +3,7 @@
  * uses it before its machine is claimed for just this; then it is told who it is and goes on, without a start.
  */
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { canonicalJson } from '../../specs/canonical-json.ts';
 import { McpError } from '../../specs/errors.ts';
@@ -48,7 +48,7 @@ export interface WarmUp {
 const healthyMs = 60_000;
 const lookMs = 100;
 /** Makes a Node service's random numbers its own in every clone. */
-const freshRandom = fileURLToPath(new URL('fresh-random.js', import.meta.url));
+const freshRandom = fileURLToPath(new URL(`fresh-random${extname(import.meta.url)}`, import.meta.url));
 
 export class WarmService {
   readonly order: WarmOrder;
