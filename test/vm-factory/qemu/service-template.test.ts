@@ -79,7 +79,7 @@ else {
         const { uuid = '', address = '' } = machines[at] ?? {};
         t.deepEqual(one.identity, { machine: uuid, address, service: 'demo', version: '1.0.0' });
         t.is(one.told, 1);
-        t.true(Math.abs(one.now - Date.now()) < 10_000, new Date(one.now).toISOString());
+        t.true(Math.abs(one.now - Date.now()) < 600_000, new Date(one.now).toISOString());
         const shown = (await provider.console(uuid, null))?.text ?? '';
         t.true(shown.includes('service adopted'));
         t.false(shown.includes('service started'));
