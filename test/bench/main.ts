@@ -16,14 +16,26 @@ export interface BenchRow {
   holds: boolean | null;
 }
 
+/** Beside the figures that are compared: what each way's time consists of. */
+export interface PartsTable {
+  title: string;
+  unit: string;
+  columns: string[];
+  /** A value for each column; null where a way has no such part. */
+  rows: { part: string; values: (number | null)[] }[];
+}
+
 export interface BenchResult {
   name: string;
   rows: BenchRow[];
+  parts?: PartsTable[];
 }
 
 const benches: Record<string, () => Promise<{ run: () => Promise<BenchResult> }>> = {
+  claim: () => import('./claim.ts'),
   gateway: () => import('./gateway.ts'),
   plan: () => import('./plan.ts'),
+  pool: () => import('./pool.ts'),
   route: () => import('./route.ts'),
   replace: () => import('./replace.ts'),
   document: () => import('./document.ts'),
@@ -42,10 +54,15 @@ if (!load) {
 const result = await (await load()).run();
 const machine = { cpus: cpus().length, model: cpus()[0]?.model ?? 'unknown', node: process.version };
 if (values.json)
-  process.stdout.write(`${JSON.stringify({ name: result.name, machine, rows: result.rows }, null, 2)}\n`);
-else printTable(result.rows);
+  process.stdout.write(
+    `${JSON.stringify({ name: result.name, machine, rows: result.rows, parts: result.parts }, null, 2)}\n`,
+  );
+else {
+  printRows(result.rows);
+  for (const table of result.parts ?? []) printParts(table);
+}
 
-function printTable(rows: BenchRow[]): void {
+function printRows(rows: BenchRow[]): void {
   const head = ['metric', 'ours', 'peer', 'ratio', 'target', 'holds'];
   const lines = rows.map((row) => [
     row.metric,
@@ -55,8 +72,21 @@ function printTable(rows: BenchRow[]): void {
     row.target,
     row.holds === null ? '' : row.holds ? 'yes' : 'no',
   ]);
-  const widths = head.map((title, at) => Math.max(title.length, ...lines.map((line) => line[at]?.length ?? 0)));
-  for (const line of [head, ...lines])
+  printTable([head, ...lines]);
+}
+
+function printParts({ title, unit, columns, rows }: PartsTable): void {
+  console.log();
+  const lines = rows.map(({ part, values }) => [
+    part,
+    ...values.map((value) => (value === null ? '' : `${Math.round(value)} ${unit}`)),
+  ]);
+  printTable([[title, ...columns], ...lines]);
+}
+
+function printTable(lines: string[][]): void {
+  const widths = lines[0]?.map((_, at) => Math.max(...lines.map((line) => line[at]?.length ?? 0))) ?? [];
+  for (const line of lines)
     console.log(
       line
         .map((cell, at) => cell.padEnd(widths[at] ?? 0))
