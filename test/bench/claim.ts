@@ -6,6 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { runController } from '../../mcp/control/controller.ts';
 import { applyEnvironment } from '../../mcp/declare/apply-environment.ts';
@@ -39,6 +40,8 @@ import {
 
 const rounds = 3;
 const agentTarget = 20;
+/** Before a claim from the pool. */
+const restMs = 10_000;
 const daemonScript = fileURLToPath(new URL('../helpers/gateway-process.ts', import.meta.url));
 
 /** How a wanted instance gets its machine. */
@@ -224,6 +227,8 @@ async function want({ client, environment }: Serving, count: number): Promise<vo
 async function serveOnce(rig: VmRig, { pool }: Way, one: Serving): Promise<Marks> {
   const { client, registry, url, provider } = one;
   await waitUntil('only the pool is there', () => isAtRest(client, pool), rig, 240_000);
+  // A pool is mostly claimed from after a while in which nothing happened.
+  if (pool > 0) await pause(restMs, undefined, { signal: rig.signal });
 
   const watcher = await connectZooKeeper(registry);
   try {

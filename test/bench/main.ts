@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME [--json]`: runs one benchmark, prints a table or one JSON object. Reports, never judges: exits 0. */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { Interrupted } from './interrupted.ts';
 
 /** One line of a benchmark: medians of interleaved rounds in one run. */
 export interface BenchRow {
@@ -51,7 +52,11 @@ if (!load) {
   console.error(`usage: npm run bench -- NAME [--json]\n  NAME is one of: ${Object.keys(benches).join(', ')}`);
   process.exit(2);
 }
-const result = await (await load()).run();
+const result = await (await load()).run().catch((error: unknown) => {
+  if (!(error instanceof Interrupted)) throw error;
+  console.error('interrupted: everything that was started has ended');
+  process.exit(130);
+});
 const machine = { cpus: cpus().length, model: cpus()[0]?.model ?? 'unknown', node: process.version };
 if (values.json)
   process.stdout.write(

@@ -17,7 +17,7 @@ import type { VmFactory } from '../../vm-factory/qemu/vm-factory.ts';
 import { ask } from '../helpers/ask.ts';
 import { examples, runMcp } from '../helpers/local-environment.ts';
 import type { BenchResult, BenchRow } from './main.ts';
-import { cpuSeconds, memoryMb } from './process-costs.ts';
+import { cpuSeconds, memoryMb, ownCpuSeconds } from './process-costs.ts';
 import { median, type Origin, type VmRig, waitUntil, withVmRig } from './vm-rig.ts';
 
 const rounds = 3;
@@ -27,6 +27,8 @@ const refillTarget = 10;
 const memoryTarget = 0.5;
 const instances = 30;
 const idleSeconds = 30;
+/** For what `mcp up` did not wait for, ms. */
+const patienceMs = 120_000;
 
 export function run(): Promise<BenchResult> {
   return withVmRig(async (rig) => ({
@@ -83,10 +85,10 @@ const ownOf = (cost: Cost) => cost.ownMb;
 
 /** A stock that is filled, and emptied again. */
 async function clones({ factory, dir }: { factory: VmFactory; dir: string }): Promise<Cost> {
-  const before = cpuSeconds('self');
+  const before = ownCpuSeconds();
   await factory.prepare(minimalImage, undefined);
   const machines = processesMarked(`${ownerMark}=${dir}`);
-  const cost = costOf(machines, cpuSeconds('self') - before);
+  const cost = costOf(machines, ownCpuSeconds() - before);
   await factory.stock.empty();
   return cost;
 }
@@ -94,7 +96,7 @@ async function clones({ factory, dir }: { factory: VmFactory; dir: string }): Pr
 /** Machines that boot at the same time, until their agents wait for an identity, as those of the stock do. */
 async function coldBoots({ signal }: VmRig, { factory, dir }: { factory: VmFactory; dir: string }): Promise<Cost> {
   const model = await factory.modelOf(minimalImage, undefined);
-  const before = cpuSeconds('self');
+  const before = ownCpuSeconds();
   const names = Array.from({ length: batch.cold }, (_, at) => join(dir, `machine-${at}-${performance.now()}`));
   const taken = await Promise.all(names.map((folder) => factory.stock.take(model, folder)));
   const machines = taken.map((one) => {
@@ -106,7 +108,7 @@ async function coldBoots({ signal }: VmRig, { factory, dir }: { factory: VmFacto
     await Promise.all(
       machines.map((identity, at) => untilConsoleSays({ folder: names[at] ?? '', identity }, waitingWord, waiting)),
     );
-    return costOf(machines, cpuSeconds('self') - before);
+    return costOf(machines, ownCpuSeconds() - before);
   } finally {
     for (const machine of machines) await endVm(machine, systemClock);
   }
@@ -152,7 +154,7 @@ async function measureMany(rig: VmRig): Promise<BenchRow[]> {
       target: String(instances),
       holds: answered === instances,
     },
-    figure('mcp up until all of them are served', 's', servedMs / 1000),
+    figure(isConverged(status) ? 'mcp up until all of them are served' : 'given up after', 's', servedMs / 1000),
     figure(
       `memory of the ${machines.length} virtual machines, the pool's included`,
       'MiB',
@@ -173,12 +175,12 @@ function manyInstances(text: string): string {
     .replaceAll('directory: services/', `directory: ${join(examples, 'services')}/`);
 }
 
+/** The status when all is served, or after a while in which it was not. */
 async function converged({ signal }: VmRig, read: () => Promise<StatusView>): Promise<StatusView> {
-  const deadline = performance.now() + 300_000;
+  const deadline = performance.now() + patienceMs;
   for (;;) {
     const status = await read();
-    if (isConverged(status)) return status;
-    if (performance.now() > deadline) throw new Error(`not all is served:\n${JSON.stringify(status, null, 2)}`);
+    if (isConverged(status) || performance.now() > deadline) return status;
     await pause(2_000, undefined, { signal });
   }
 }
@@ -196,7 +198,7 @@ async function askAll(rig: VmRig, dir: string, status: StatusView): Promise<numb
       const { status: code, headers } = await ask(`http://${gateway?.address}:${gateway?.port}${route}`);
       if (code === 200 && wanted.has(String(headers['x-served-by']))) answered.add(String(headers['x-served-by']));
     }
-    return answered.size === instances;
+    return answered.size === wanted.size;
   };
   await waitUntil('every instance has answered', all, rig, 60_000).catch(() => {});
   return answered.size;

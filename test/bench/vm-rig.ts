@@ -13,6 +13,7 @@ import { ownerMark } from '../../vm-factory/qemu/vm.ts';
 import { VmFactory } from '../../vm-factory/qemu/vm-factory.ts';
 import { bakedImage, noQemu, testImages } from '../helpers/qemu-machines.ts';
 import { startZooKeeper } from '../helpers/zookeeper.ts';
+import { Interrupted } from './interrupted.ts';
 
 export const clusterId = 'test-cluster';
 export const sessionTimeoutMs = 10_000;
@@ -47,7 +48,7 @@ export interface MeasuredProvider {
 export async function withVmRig<T>(body: (rig: VmRig) => Promise<T>): Promise<T> {
   if (noQemu) throw new Error(`no virtual machines here: ${noQemu}`);
   const interrupted = new AbortController();
-  const stop = () => interrupted.abort(new Error('interrupted'));
+  const stop = () => interrupted.abort(new Interrupted());
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, stop);
   const ends: (() => Promise<unknown>)[] = [];
   const aborted = new Promise<never>((_, reject) => {

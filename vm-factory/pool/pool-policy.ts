@@ -60,7 +60,7 @@ export const defaultPoolPolicy: PoolPolicy = {
   breakerFailures: 3,
   breakerCooldownMs: 300_000,
   unprovenInFlight: 3,
-  sharedHostInFlight: 6,
+  sharedHostInFlight: 4,
   surplusGraceMs: 30_000,
 };
 
