@@ -35,6 +35,28 @@ export interface VersionFigures {
   latency: { bounds: number[]; counts: number[] };
 }
 
+/** One way in which the new version's document differs from the live one's. */
+export interface GateFinding {
+  /** Breaking: a caller that keeps to the live document can fail; risky: it may; safe: it can't. */
+  severity: 'breaking' | 'risky' | 'safe';
+  words: string;
+  /** Operations that meet it, such as `GET /zones/{id}`; the first few. */
+  operations: string[];
+}
+
+/** What the document of the first new instance does to callers. */
+export interface RolloutGate {
+  at: number;
+  /** `skipped`: there was nothing to compare with. */
+  verdict: 'breaking' | 'risky' | 'safe' | 'skipped';
+  /** All of it in one line. */
+  words: string;
+  /** The worst first. */
+  findings: GateFinding[];
+  /** Findings that are not listed. */
+  leftOut: number;
+}
+
 /** One step that a rollout took, for people. */
 export interface RolloutEntry {
   at: number;
@@ -94,6 +116,8 @@ export interface RolloutRecord {
   givenUp: number;
   /** The gateways' figures when the stage began; null: none were to be had. */
   baseline: VersionFigures[] | null;
+  /** What the comparison of the documents found; null: nothing was compared (yet). */
+  gate: RolloutGate | null;
   /**
    * Instances and share of traffic wanted of each version right now: these count and not what /desired says. Empty: what is
    * declared counts.

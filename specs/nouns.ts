@@ -102,6 +102,8 @@ export interface RolloutSettings {
   autoRollback: boolean;
   /** Judged by the gateway's figures, where there are any; null: not at all. */
   analysis: AnalysisSettings | null;
+  /** Why a new version may break callers by its document; null: it may not. */
+  allowBreaking: string | null;
 }
 
 export interface AnalysisSettings {

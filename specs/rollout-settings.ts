@@ -19,6 +19,7 @@ export const defaultRollout: RolloutSettings = {
   maxFailures: 0,
   autoRollback: true,
   analysis: { minRequests: 50, errorTolerance: 0.01, slowTolerance: 0.1, patienceMs: 120_000 },
+  allowBreaking: null,
 };
 
 /** The settings of a service's rollouts, `over` those it declares, those over the defaults. */

@@ -64,6 +64,12 @@ export const rolloutShape = map({
   'max-failures': whole(0, 1000).optional().describe('New instances that may fail. Default: 0.'),
   'auto-rollback': truth.optional().describe('Go back when it fails; else it holds. Default: true.'),
   analysis: analysis.optional().describe("Judging the new version by the gateway's figures; none: don't."),
+  'allow-breaking': z
+    .string({ error: 'must be a reason' })
+    .min(3, 'must be a reason')
+    .max(500, 'must be a reason of at most 500 characters')
+    .optional()
+    .describe('Why new versions may break callers by their documents. Default: they may not.'),
 });
 
 /** What is declared, in the words of nouns.ts; what is not said is left out. */
@@ -82,6 +88,7 @@ export function declareRollout(shape: z.infer<typeof rolloutShape>): Partial<Rol
     maxFailures: shape['max-failures'],
     autoRollback: shape['auto-rollback'],
     analysis: shape.analysis && declareAnalysis(shape.analysis),
+    allowBreaking: shape['allow-breaking'],
   };
   return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
 }

@@ -217,6 +217,7 @@ function rolloutOf(rollout: Partial<RolloutSettings>): Map<string, unknown> {
               ['patience', formatDuration(analysis.patienceMs)],
             ]),
     ],
+    ['allow-breaking', rollout.allowBreaking ?? undefined],
   ]);
 }
 

@@ -42,11 +42,33 @@ export function renderRollout(view: RolloutView, now: number, color: boolean): s
   return [
     ...lines,
     ...(evidence.length > 0 ? ['', paint(color, 'bold', 'Evidence'), ...evidence] : []),
+    ...gateLines(view, color),
     '',
     paint(color, 'bold', 'Steps'),
     ...log,
     ...(past.length > 0 ? ['', paint(color, 'bold', 'Before'), ...past] : []),
   ].join('\n');
+}
+
+const severityStyles = { breaking: 'red', risky: 'yellow', safe: 'green' } as const;
+
+/** What the new version's document does to callers. */
+function gateLines({ gate }: RolloutView, color: boolean): string[] {
+  if (!gate || gate.findings.length === 0) return [];
+  const rows = gate.findings.map(({ severity, words, operations }) => [
+    paint(color, severityStyles[severity], severity),
+    operations.join(', ') || '-',
+    words,
+  ]);
+  const more = gate.leftOut > 0 ? [`  and ${gate.leftOut} more`] : [];
+  return [
+    '',
+    paint(color, 'bold', 'Document'),
+    ...table([['', 'OPERATION', 'WHAT'], ...rows], color)
+      .split('\n')
+      .map((line) => `  ${line}`),
+    ...more,
+  ];
 }
 
 /** What moves while it goes on: a head, both sides with their instances, what it waits for. */

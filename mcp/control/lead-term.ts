@@ -20,7 +20,7 @@ import type { Policy } from '../plan/policy.ts';
 import { poolRecordOf } from '../plan/pool-record.ts';
 import { remember, rememberCreation, rememberDestroy, rememberWrite } from '../plan/remember.ts';
 import type { Snapshot } from '../plan/snapshot.ts';
-import { isActive } from '../rollout/rollout-input.ts';
+import { type GateLook, isActive } from '../rollout/rollout-input.ts';
 import { Bell } from './bell.ts';
 import { type ActionOutcome, execute } from './execute.ts';
 import type { ExecuteInput, Failpoint } from './execute-input.ts';
@@ -57,6 +57,12 @@ export interface LeadOptions {
   newId?: () => string;
   /** What the gateways counted of a service's versions; null: nothing to be had. Absent: rollouts are not judged by figures. */
   readFigures?: ReadFigures;
+  /** What is known of the documents of new versions, and when more is: absent, they are not compared. */
+  lookAtDocuments?: (
+    snapshot: Snapshot,
+    rollouts: readonly RolloutRecord[],
+    news: () => void,
+  ) => ReadonlyMap<string, GateLook>;
   /** Called with each plan before it is executed, and with what became of it: a simulation looks over the leader's shoulder. */
   onPlan?: (plan: Plan) => void;
   onSweep?: (plan: Plan, outcomes: ActionOutcome[]) => void;
@@ -136,6 +142,8 @@ class Leader {
   readonly #status: StatusPublisher;
   readonly #quarantine: QuarantineLog;
   readonly #input: ExecuteInput;
+  /** Asks for another sweep. */
+  readonly #look: () => void;
   #memory: PlannerMemory;
   #trimmedAt: number;
   #generation: number | null = null;
@@ -146,6 +154,7 @@ class Leader {
     const { client, provider, clock, id, clusterId, registry, access, failpoint } = options;
     this.#options = options;
     this.#term = term;
+    this.#look = look;
     this.#memory = freshMemory({ clusterId, now: clock.monotonic() });
     this.#trimmedAt = clock.monotonic();
     const { name, facts = {} } = provider;
@@ -202,7 +211,12 @@ class Leader {
     const rolling = Object.values(snapshot.rollouts).filter(({ record }) => isActive(record));
     this.isRolling = rolling.length > 0;
     const figures = await this.#figures(snapshot, rolling);
-    const plan = makePlan(snapshot, this.#memory, policy, { now, newId, figures });
+    const gates = this.#options.lookAtDocuments?.(
+      snapshot,
+      rolling.map(({ record }) => record),
+      this.#look,
+    );
+    const plan = makePlan(snapshot, this.#memory, policy, { now, newId, figures, gates });
     onPlan?.(plan);
     const outcomes = await execute(this.#input, snapshot, plan, {
       quiet: !this.#memory.quietOver,

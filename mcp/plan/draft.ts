@@ -1,5 +1,6 @@
 /** A plan in the making, and all that its stages look at. */
 import type { VersionFigures } from '../../registrar/rollout-records.ts';
+import type { GateLook } from '../rollout/rollout-input.ts';
 import type { Budgets } from './budget.ts';
 import type { ServiceCount } from './count-instances.ts';
 import type { ServiceLevel } from './mass-failure.ts';
@@ -16,6 +17,8 @@ export interface PlanInput {
   newId: () => string;
   /** The gateways' figures of the services with a rollout, by service; a service without an entry has none. */
   figures?: ReadonlyMap<string, readonly VersionFigures[]>;
+  /** What is known of the documents of new versions, by service; a service without an entry is not compared. */
+  gates?: ReadonlyMap<string, GateLook>;
 }
 
 /** What is wanted of a service and what there is, counted once a plan. */

@@ -50,6 +50,7 @@ function rolloutInput(draft: Draft, record: RolloutRecord): RolloutInput {
     ],
     room: roomOf(draft),
     figures: input.figures?.get(service) ?? null,
+    gate: input.gates?.get(service) ?? null,
     stageMs: ageOf(memory, 'stage', stageKey(record), input.now),
     now: snapshot.at,
   };

@@ -19,6 +19,7 @@ import {
   type RolloutStep,
 } from './rollout-input.ts';
 import { namesOf, sameRun, totalOf } from './sides.ts';
+import { gateProblem, needsGate, withGate } from './spec-gate.ts';
 import { controller, enter, hold, release, supersede, turnBack } from './transitions.ts';
 import { limitsOf, wantedBack, wantedForward, wantedKept, withWanted } from './wanted.ts';
 
@@ -62,7 +63,7 @@ function changedTo(
 }
 
 function goForward(given: RolloutInput, service: Service): RolloutStep {
-  const record = withRoom(rescaled(given.record, totalOf(service.versions)), given);
+  const record = withGate(withRoom(rescaled(given.record, totalOf(service.versions)), given), given);
   const input = { ...given, record };
   const failed = failures(input);
   const noted = { ...record, failed: [...record.failed, ...failed.map(({ machine }) => machine)] };
@@ -136,6 +137,8 @@ function problemOf(
     return { why: `${number} failed: ${(failed.at(-1)?.reason ?? '').split('\n')[0] ?? ''}`, evidence };
   }
   if (worse) return { why: 'the new version answers worse than the old one', evidence: worse };
+  const breaks = gateProblem(record);
+  if (breaks) return breaks;
   const { progressDeadlineMs } = record.settings;
   if (record.hold || record.phase === 'baking' || record.waitedMs + stageMs < progressDeadlineMs) return null;
   return { why: `no progress for ${Math.round(progressDeadlineMs / 1000)} s: ${record.why}`, evidence: [record.why] };
@@ -171,8 +174,14 @@ function advance(input: RolloutInput, waited: number, analysis: ReturnType<typeo
     if (forMs === null || waited < forMs) return { next: record, waits: why };
     return { next: release(record, because('its time of waiting is over')), waits: '' };
   }
-  if (record.phase === 'checking') return { next: begin(record, counts, now), waits: '' };
+  if (record.phase === 'checking') return check(input, record, counts);
   if (counts < record.goal) return { next: record, waits: waitsFor(input, record, counts) };
+  // It may have served for long, but without traffic.
+  if (record.gate && record.base === 0 && waited < settings.minHealthyMs)
+    return {
+      next: record,
+      waits: `the first new instance gets traffic and is watched for ${settings.minHealthyMs / 1000} s`,
+    };
   if (record.phase === 'baking') return bake(record, waited, analysis, now);
   if (record.base < record.goal) {
     const passed = { ...record, base: record.goal };
@@ -197,25 +206,38 @@ function isSound(minHealthyMs: number): (instance: RolloutInstance) => boolean {
   return ({ state, healthyMs }) => state === 'live' && healthyMs >= minHealthyMs;
 }
 
+/** The first new instance runs without traffic until its document is compared; where nobody compares, it goes on at once. */
+function check(input: RolloutInput, record: RolloutRecord, counts: number): Advance {
+  const { gate, instances, now } = input;
+  if (!gate || !needsGate(record)) return { next: begin(record, counts, now), waits: '' };
+  if (record.goal > 0) {
+    const live = countOf(record.to, record.total, instances, ({ state }) => state === 'live');
+    if (live > 0 && 'waits' in gate) return { next: record, waits: gate.waits };
+    return { next: record, waits: waitsFor(input, record, counts) };
+  }
+  const toLeave = yetToLeave(input, record);
+  if (toLeave > 0) return { next: record, waits: `${toLeave} old instances have yet to leave` };
+  const why = 'one new instance first, without traffic: its document is compared with the live one';
+  return { next: { ...enter(record, 'checking', { by: controller, why, now }), goal: 1 }, waits: '' };
+}
+
 /** From checking to the canary or the first batch; new instances that run already are not started again. */
 function begin(record: RolloutRecord, counts: number, now: number): RolloutRecord {
   const { total, settings } = record;
-  const base = Math.min(total, Math.max(counts, record.base));
+  const base = record.gate ? record.base : Math.min(total, Math.max(counts, record.base));
   const { canary } = limitsOf(settings, total);
   const isCanary = base < canary && canary < total;
   const why = isCanary ? `${canary} of ${total} goes first` : `from ${namesOf(record.from)} to ${namesOf(record.to)}`;
-  const begun = { ...record, base, goal: base, reached: base };
+  const begun = { ...record, base, goal: Math.max(base, record.goal), reached: base };
   return enter(begun, isCanary ? 'canary' : 'rolling', { by: controller, why, now });
 }
 
 /** More new ones, once the old ones that they make needless have begun to leave. */
 function nextBatch(input: RolloutInput, record: RolloutRecord, counts: number): Advance {
-  const { base, total, settings, keep } = record;
+  const { base, total, settings } = record;
   const { surge, unavailable, batch, canary } = limitsOf(settings, total);
-  const old = leaving(record.from, record.to);
-  const serving = instancesOf(old, input.instances).filter(({ state }) => state === 'live').length;
-  const needed = Math.max(total - unavailable - base, Math.min(keep, totalOf(old)));
-  if (serving > needed) return { next: record, waits: `${serving - needed} old instances have yet to leave` };
+  const toLeave = yetToLeave(input, record);
+  if (toLeave > 0) return { next: record, waits: `${toLeave} old instances have yet to leave` };
   if (counts < base) return { next: record, waits: `${base - counts} new instances were lost and are replaced` };
   const isCanary = record.phase === 'canary' && base < canary;
   const goal = Math.min(total, isCanary ? canary : base + batch, base + surge + unavailable);
@@ -228,6 +250,14 @@ function nextBatch(input: RolloutInput, record: RolloutRecord, counts: number): 
     },
     waits: '',
   };
+}
+
+/** Old instances that are needless by now and still serve: new ones wait for them, so that the surge is kept. */
+function yetToLeave({ instances }: RolloutInput, { from, to, total, base, settings, keep }: RolloutRecord): number {
+  const { unavailable } = limitsOf(settings, total);
+  const old = leaving(from, to);
+  const serving = instancesOf(old, instances).filter(({ state }) => state === 'live').length;
+  return serving - Math.max(total - unavailable - base, Math.min(keep, totalOf(old)));
 }
 
 function bake(record: RolloutRecord, waited: number, analysis: ReturnType<typeof analyse>, now: number): Advance {

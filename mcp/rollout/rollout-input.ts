@@ -1,5 +1,5 @@
 /** What a rollout is judged by, as a value. */
-import type { RolloutRecord, VersionFigures } from '../../registrar/rollout-records.ts';
+import type { RolloutGate, RolloutRecord, VersionFigures } from '../../registrar/rollout-records.ts';
 import type { Service, Version } from '../../specs/nouns.ts';
 import { sameRun, shareCounts } from './sides.ts';
 
@@ -18,6 +18,9 @@ export interface RolloutInstance {
   reason: string;
 }
 
+/** What is known of the new version's document: compared, or why it is not yet. */
+export type GateLook = { found: RolloutGate } | { waits: string };
+
 export interface RolloutInput {
   record: RolloutRecord;
   /** As /desired declares it; null: not at all. */
@@ -27,6 +30,8 @@ export interface RolloutInput {
   room: number | null;
   /** Null: no gateway has any. */
   figures: readonly VersionFigures[] | null;
+  /** Null: nobody compares the documents of this service. */
+  gate: GateLook | null;
   /** ms that this leader knows the stage to have lasted (`stageKey`). */
   stageMs: number;
   /** ms since the Unix epoch, for what people read. */

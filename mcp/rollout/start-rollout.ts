@@ -66,6 +66,7 @@ export function startRollout(start: StartRollout): { record: RolloutRecord; serv
     failed: [],
     givenUp: 0,
     baseline: null,
+    gate: null,
     wanted: previous?.wanted ?? [],
     evidence: [],
     log: [{ at, by, phase: 'checking', why: `${namesOf(from)} -> ${namesOf(to)}: ${reason}` }],

@@ -30,7 +30,10 @@ export function promoteRollout(record: RolloutRecord, all: boolean, cause: Cause
     });
   }
   const { settings } = record;
-  const overruled = all || record.hold?.kind === 'failed' ? { ...settings, analysis: null } : settings;
+  const overruled =
+    all || record.hold?.kind === 'failed'
+      ? { ...settings, analysis: null, allowBreaking: settings.allowBreaking ?? `${cause.why} (${cause.by})` }
+      : settings;
   const paused = all ? settings.pauses.map((_, at) => at) : record.paused;
   return { ...release(record, cause), paused, settings: overruled };
 }

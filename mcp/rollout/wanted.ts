@@ -34,12 +34,13 @@ export function wantedForward(
   record: RolloutRecord,
   { instances }: Pick<RolloutInput, 'instances'>,
 ): RolloutRecord['wanted'] {
-  const { from, to, total, base, goal, keep, settings } = record;
+  const { from, to, total, base, goal, keep, settings, phase } = record;
   const { unavailable } = limitsOf(settings, total);
   const old = leaving(from, to);
   const needed = Math.max(0, total - unavailable - base);
   const live = countOf(to, total, instances, ({ state }) => state === 'live');
-  const weight = Math.min(total, live);
+  // Until its document is compared with the live one, the first new instance gets no traffic.
+  const weight = Math.min(phase === 'checking' ? base : total, live);
   return [
     ...wantedOf(old, Math.max(needed, Math.min(keep, totalOf(old))), share(Math.max(0, total - base), total)),
     ...wantedOf(to, goal, share(base >= total ? Math.max(1, weight) : weight, total)),

@@ -1,5 +1,11 @@
 /** A rollout as a value that people and programs read. Pure. */
-import type { RolloutEntry, RolloutHold, RolloutPhase, RolloutRecord } from '../../registrar/rollout-records.ts';
+import type {
+  RolloutEntry,
+  RolloutGate,
+  RolloutHold,
+  RolloutPhase,
+  RolloutRecord,
+} from '../../registrar/rollout-records.ts';
 import type { Waiting } from '../plan/plan.ts';
 import { sameRun } from '../rollout/sides.ts';
 import { instanceViews, type RegistryPart } from './status-view.ts';
@@ -34,6 +40,8 @@ export interface RolloutView {
   to: SideView[];
   /** ms left, by its pace so far; null: too early to say, or over. */
   etaMs: number | null;
+  /** How the new version's document differs; null: nothing was compared (yet). */
+  gate: RolloutGate | null;
   evidence: string[];
   log: RolloutEntry[];
   past: {
@@ -81,6 +89,7 @@ function rolloutView(
     from: side(old),
     to: side(record.to),
     etaMs: etaOf(record, now),
+    gate: record.gate,
     evidence,
     log,
     past: record.past.map(({ from, to, ...rest }) => ({

@@ -79,6 +79,7 @@ const rolloutShape = z.object({
     slowTolerance: z.number().min(0),
     patienceMs: count,
   }).nullable(),
+  allowBreaking: text.nullable(),
 } satisfies Shape<RolloutSettings>);
 export const rolloutSettingsSchema: z.ZodType<RolloutSettings> = rolloutShape;
 

@@ -1,6 +1,14 @@
 /** The structure of /rollouts/<service>. */
 import { z } from 'zod';
-import type { PastRollout, RolloutEntry, RolloutHold, RolloutRecord, VersionFigures } from '../rollout-records.ts';
+import type {
+  GateFinding,
+  PastRollout,
+  RolloutEntry,
+  RolloutGate,
+  RolloutHold,
+  RolloutRecord,
+  VersionFigures,
+} from '../rollout-records.ts';
 import { rolloutSettingsSchema, versionSchema } from './environment-schema.ts';
 import { count, shaped, text, time } from './shape.ts';
 
@@ -20,6 +28,16 @@ const figures = shaped<VersionFigures>({
   requests: count,
   errors: count,
   latency: z.object({ bounds: z.array(z.number()), counts: z.array(count) }),
+});
+
+const gate = shaped<RolloutGate>({
+  at: time,
+  verdict: z.enum(['breaking', 'risky', 'safe', 'skipped']),
+  words: text,
+  findings: z.array(
+    shaped<GateFinding>({ severity: z.enum(['breaking', 'risky', 'safe']), words: text, operations: z.array(text) }),
+  ),
+  leftOut: count,
 });
 
 export const rolloutSchema = shaped<RolloutRecord>({
@@ -46,6 +64,7 @@ export const rolloutSchema = shaped<RolloutRecord>({
   failed: z.array(text),
   givenUp: count,
   baseline: z.array(figures).nullable(),
+  gate: gate.nullable(),
   wanted: z.array(z.object({ version: text, count, weight: z.number().min(0) })),
   evidence: z.array(text),
   log: z.array(shaped<RolloutEntry>({ at: time, by: text, phase, why: text })),

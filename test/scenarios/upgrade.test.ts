@@ -1,4 +1,6 @@
 /** The README's "Upgrade without losing a request" and "Undo", and what goes wrong with them, on real processes under load. */
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { stopDaemon } from '../../mcp/local/daemons.ts';
@@ -43,7 +45,10 @@ test.serial('an upgrade under load answers every request; undo moves the traffic
 
   // $ mcp upgrade dns --to 1.3.0 --artifact services/dns
   const { stderr, stdout } = await env.mcp('upgrade', 'dns', '--to', '1.3.0', '--artifact', dns, ...quick);
-  t.regex(stderr, /canary +1 more: 1 of 2.*rolling +1 more: 2 of 2.*baking.*done +all 2 run 1\.3\.0; 2 old/s);
+  t.regex(
+    stderr,
+    /checking +one new instance first.*checking +the documents of 1\.2\.0 and 1\.3\.0: nothing changed for callers.*canary +1 of 2 goes first.*rolling +1 more: 2 of 2.*baking.*done +all 2 run 1\.3\.0; 2 old/s,
+  );
   t.is(stdout.trim(), 'dns runs 1.3.0.');
   t.deepEqual(await routed(env), ['1.3.0']);
   t.is(machinesOf(await env.status(), 'dns').length, 4, 'the old ones are kept, at weight 0');
@@ -150,3 +155,35 @@ test.serial(
     t.deepEqual(await routed(env), ['1.4.0']);
   },
 );
+
+test.serial('a version whose document breaks callers gets no request, unless somebody says why it may', async (t) => {
+  const env = environment();
+  const parent = await mkdtemp(join(tmpdir(), 'mcp-breaking-'));
+  t.teardown(() => rm(parent, { recursive: true, force: true }));
+  const artifact = join(parent, 'dns');
+  await cp(dns, artifact, { recursive: true });
+  const path = join(artifact, 'openapi.json');
+  const document = JSON.parse(await readFile(path, 'utf8')) as { paths: Record<string, Record<string, unknown>> };
+  const [gone = ''] = Object.keys(document.paths).filter((one) => document.paths[one]?.delete !== undefined);
+  delete document.paths[gone]?.delete;
+  await writeFile(path, JSON.stringify(document));
+
+  // $ mcp upgrade dns --to 3.0.0 --artifact services/dns
+  const refused = await env.mcpFails(1, 'upgrade', 'dns', '--to', '3.0.0', '--artifact', artifact, ...quick);
+  t.regex(refused.stdout, /the documents of 1\.4\.0 and 3\.0\.0: 1 change breaks callers/);
+  t.true(refused.stdout.includes(`DELETE ${gone}`), refused.stdout);
+  t.deepEqual(await routed(env), ['1.4.0']);
+  const { versions } = JSON.parse((await env.mcp('gateway', 'traffic', '--json')).stdout)[0];
+  t.false(
+    versions.some(
+      ({ version, requests }: { version: string; requests: number }) => version === '3.0.0' && requests > 0,
+    ),
+  );
+
+  // $ mcp upgrade dns --to 3.0.0 --allow-breaking 'nobody deletes zones any more'
+  const why = 'nobody deletes zones any more';
+  const allowed = ['--artifact', artifact, '--allow-breaking', why, '--undo', '0s', ...quick];
+  const { stdout, stderr } = await env.mcp('upgrade', 'dns', '--to', '3.0.0', ...allowed);
+  t.is(stdout.trim(), 'dns runs 3.0.0.');
+  t.true(stderr.includes(`1 change breaks callers; allowed: ${why}`), stderr);
+});

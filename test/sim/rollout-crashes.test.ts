@@ -8,8 +8,8 @@ type Way = NonNullable<SimulationOptions['rollout']>;
 const ways: [Way, 'done' | 'reverted', number][] = [
   ['upgrade', 'done', 1],
   ['failure', 'reverted', 1],
-  ['abort', 'reverted', 4],
-  ['scaled', 'done', 20],
+  ['abort', 'reverted', 6],
+  ['scaled', 'done', 22],
 ];
 
 for (const [rollout, end, first] of ways) {
@@ -28,7 +28,7 @@ for (const [rollout, end, first] of ways) {
 }
 
 test.serial('undo, whole and killed in the middle, ends with what ran before', async (t) => {
-  for (const killTurn of [1000, 17, 19]) {
+  for (const killTurn of [1000, 19, 21]) {
     const result = await simulate({ seed: 1, rollout: 'undo', killAt: 'roll.after', killTurn, healMs: 300_000 });
     t.deepEqual([result.violations, result.unfinished, result.rollout], [[], [], 'done']);
   }

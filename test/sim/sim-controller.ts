@@ -31,6 +31,14 @@ export interface SimControllerOptions {
   onFailpoint: (name: string, controller: SimController) => Promise<void> | undefined;
 }
 
+const nothingChanged = {
+  at: 0,
+  verdict: 'safe' as const,
+  words: 'nothing changed for callers',
+  findings: [],
+  leftOut: 0,
+};
+
 export class SimController {
   readonly id: string;
   readonly #options: SimControllerOptions;
@@ -40,6 +48,7 @@ export class SimController {
   #deaf = false;
   #held: (() => void)[] = [];
   #epoch = 0;
+  readonly #compared = new Set<string>();
   /** Set by whoever wants it to stop dead at its next failpoint. */
   pauseNext: (() => Promise<void>) | null = null;
 
@@ -94,6 +103,15 @@ export class SimController {
       registry: 'sim',
       allowLoopback: true,
       newId: () => random.uuid(),
+      // Each controller finds out anew, and not at its first look.
+      lookAtDocuments: (_snapshot, rollouts) =>
+        new Map(
+          rollouts.map(({ service, operation }) => {
+            const known = this.#compared.has(operation);
+            this.#compared.add(operation);
+            return [service, known ? { found: nothingChanged } : { waits: 'the documents are compared' }];
+          }),
+        ),
       signal: this.#end.signal,
       failpoint: async (name) => {
         const pause = this.pauseNext;

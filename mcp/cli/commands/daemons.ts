@@ -12,6 +12,7 @@ import { connectZooKeeper } from '../../../registrar/zookeeper/client.ts';
 import { McpError } from '../../../specs/errors.ts';
 import { runController } from '../../control/controller.ts';
 import { readFigures } from '../../control/read-figures.ts';
+import { SpecGate } from '../../control/spec-gate.ts';
 import { machineProvider } from '../../local/provider.ts';
 import { ownerOptions } from '../../local/secret.ts';
 import { statePaths } from '../../local/state.ts';
@@ -42,12 +43,14 @@ async function controller(context: Context, id: string): Promise<undefined> {
   const state = context.local();
   const log = daemonLog(id);
   const provider = machineProvider(statePaths(context.stateDir), state);
+  const documents = new SpecGate(systemClock);
   try {
     await runController({
       id,
       clusterId: state.clusterId,
       policy: defaultPolicy,
       readFigures,
+      lookAtDocuments: (snapshot, rollouts, news) => documents.look(snapshot, rollouts, news),
       registry: context.registry(),
       access: registryAccess(context.auth()),
       connect: connector(context, state.sessionTimeoutMs),
@@ -58,6 +61,7 @@ async function controller(context: Context, id: string): Promise<undefined> {
       signal: context.signal,
     });
   } finally {
+    await documents.close();
     await provider.close();
   }
   return undefined;

@@ -39,6 +39,7 @@ interface UpgradeOptions extends VersionWords, FollowOptions {
   maxFailures?: number;
   autoRollback?: boolean;
   analysis?: boolean;
+  allowBreaking?: string;
 }
 
 export const registerUpgrade: Register = (program, interrupted) => {
@@ -64,6 +65,7 @@ export const registerUpgrade: Register = (program, interrupted) => {
     .option('--undo <duration>', 'how long the old ones are kept afterwards; 0s: not at all', duration)
     .option('--max-failures <n>', 'new instances that may fail', wholeNumber(0, 1000))
     .option('--no-auto-rollback', 'hold when it fails, and do not go back')
+    .option('--allow-breaking <reason>', 'why its document may break callers of the one that runs')
     .option('--no-analysis', "do not judge it by the gateway's figures");
   following(command).action(
     action<UpgradeOptions>(interrupted, (context, options, service = '') =>
@@ -130,6 +132,7 @@ function settingsOf(options: UpgradeOptions): Partial<RolloutSettings> {
     maxFailures: options.maxFailures,
     autoRollback: options.autoRollback === false ? false : undefined,
     analysis: options.analysis === false ? null : undefined,
+    allowBreaking: options.allowBreaking,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

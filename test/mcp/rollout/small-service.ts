@@ -1,6 +1,6 @@
 /** A service and its machines, small enough to roll in a test: what a planner would do, without any of its reasons. */
 import { nextRollout } from '../../../mcp/rollout/next-rollout.ts';
-import { isActive, type RolloutInstance, stageKey } from '../../../mcp/rollout/rollout-input.ts';
+import { type GateLook, isActive, type RolloutInstance, stageKey } from '../../../mcp/rollout/rollout-input.ts';
 import { startRollout } from '../../../mcp/rollout/start-rollout.ts';
 import { effectiveEnvironment } from '../../../registrar/recipes/effective-environment.ts';
 import type { RolloutRecord, VersionFigures } from '../../../registrar/rollout-records.ts';
@@ -25,6 +25,7 @@ export class SmallService {
   machines: (RolloutInstance & { readyAt: number })[] = [];
   room: number | null;
   figures: VersionFigures[] | null = null;
+  gate: GateLook | null = null;
   /** Why an instance of a version fails at its start; absent: it does not. */
   broken = new Map<string, string>();
   /** ms from claim to serving. */
@@ -103,9 +104,10 @@ export class SmallService {
     const key = stageKey(this.record);
     if (key !== this.#stage) this.#stageSince = this.now;
     this.#stage = key;
-    const { record, declared, machines, room, figures, now } = this;
+    const { record, declared, machines, room, figures, gate, now } = this;
     const instances = structuredClone(machines);
-    const step = nextRollout({ record, declared, instances, room, figures, stageMs: now - this.#stageSince, now });
+    const stageMs = now - this.#stageSince;
+    const step = nextRollout({ record, declared, instances, room, figures, gate, stageMs, now });
     this.waits = step.waits;
     if (step.record) this.record = step.record;
     if (step.redeclare) this.declared = step.redeclare;
