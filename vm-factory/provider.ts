@@ -44,6 +44,8 @@ export interface ProviderMachine {
   operation: string;
   image: string;
   state: ProviderMachineState;
+  /** What people should know of its state, such as why it is `error`; in words that stay the same while it does. */
+  remark?: string;
   /** Where its service will be reachable, once known. */
   address?: string;
   /** ms since the Unix epoch. */

@@ -105,10 +105,12 @@ function prove(draft: Draft, unit: Unit): PoolMachine {
 
 /**
  * Since its creation, ms: as far as this leader knows, or by the wall clocks where these say so with an hour to spare. A clock
- * that is an hour off ages nothing (fault 6); a leader that is younger than its machines still finds the old ones.
+ * that is an hour off when a term begins ages nothing, nor does one that jumps later, however far (fault 6); a leader that is
+ * younger than its machines still finds the old ones.
  */
-function ageForSure({ snapshot }: Draft, { ledger }: Unit, stateAgeMs: number): number {
-  return Math.max(stateAgeMs, snapshot.at - ledger.createdAt - clockErrorMs);
+function ageForSure({ memory, input }: Draft, { ledger }: Unit, stateAgeMs: number): number {
+  const wall = input.now + (memory.wallAhead ?? 0);
+  return Math.max(stateAgeMs, wall - ledger.createdAt - clockErrorMs);
 }
 
 const clockErrorMs = 3_600_000;

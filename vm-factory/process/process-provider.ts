@@ -54,7 +54,7 @@ function processMachines(options: ProcessProviderOptions, store: MachineStore): 
         env: machineEnvironment(uuid),
       });
     },
-    stateOf: async () => 'running',
+    stateOf: async () => ({ state: 'running' }),
     // A start that had found the folder before it went could still introduce itself there, once what stands in its way is
     // removed; one that comes later finds nothing.
     endRemains: (uuid) => endMachine(uuid, null, options.clock),

@@ -77,6 +77,12 @@ export async function ensureTemplate(model: Model, clock: Clock, signal?: AbortS
   }
 }
 
+/** Ends and removes what dead processes left of templates of this image in the making. */
+export async function tidyTemplates(image: Image, clock: Clock): Promise<void> {
+  const staging = stagingOf(image);
+  if (await unless(stat(staging), null, 'ENOENT')) await tidyVms(staging, clock);
+}
+
 async function make(model: Model, draft: string, clock: Clock, signal?: AbortSignal): Promise<Template> {
   const { image, shape } = model;
   const home = templateFolder(image, shapeLabel(shape));

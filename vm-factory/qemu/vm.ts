@@ -12,7 +12,7 @@ import { parseIdentity } from '../process/machine-store.ts';
 import { unavailable } from '../provider-errors.ts';
 import { type GuestFiles, type MachineShape, qemuArguments, qemuProgram, type Start, vmFiles } from './command-line.ts';
 import { makeOverlays, type Overlay } from './disks.ts';
-import { QmpClient, withQmp } from './qmp-client.ts';
+import { isSilent, QmpClient, withQmp } from './qmp-client.ts';
 
 const hostServiceModule = fileURLToPath(new URL('host-service.ts', import.meta.url));
 /** Names in a machine's environment the folder of the provider that it belongs to. */
@@ -90,7 +90,7 @@ async function reach(vm: ProcessIdentity, clock: Clock): Promise<QmpClient> {
       return await QmpClient.connect(controlPath(vm));
     } catch (error) {
       if (!isSameProcess(vm)) throw unavailable('the virtual machine ended as it started', { cause: error });
-      if (clock.monotonic() > deadline) throw error;
+      if (isSilent(error) || clock.monotonic() > deadline) throw error;
       await clock.sleep(5);
     }
   }

@@ -127,6 +127,18 @@ test('ready machines over their age are replaced one at a time, also those of an
   t.deepEqual(acts(leader.plan(world, 1000), 'retire', 'create'), ['retire a']);
 });
 
+test('a wall clock that jumps by hours while somebody leads ages no machine', (t) => {
+  const world = new WorldBuilder().declare([], { pool: { size: 2, maxAgeMs: 7_200_000 } });
+  world.machine('a', { createdAt: startAt - 1000 }).machine('b', { createdAt: startAt - 1000 });
+  for (const hours of [12, -12]) {
+    const leader = new TestLeader();
+    t.deepEqual(acts(leader.plan(world)), []);
+    leader.jump(hours * 3_600_000);
+    t.deepEqual(acts(leader.plan(world, 60_000)), [], `${hours} hours`);
+    t.deepEqual(acts(leader.plan(world, 60_000)), []);
+  }
+});
+
 test('when the image changes, what serves moves to the new one first, one at a time, then the pool', (t) => {
   const pool = { size: 1, image: 'new' };
   const world = new WorldBuilder().declare([service('dns', [v1])], { pool });
