@@ -50,6 +50,7 @@ function keepImage(draft: Draft, { image, target, of }: PoolOfImage, ask: { batc
       machines: of,
       unmetClaims,
       starting: snapshot.sharedHost ? servicesStarting(draft) : 0,
+      onSharedHost: snapshot.sharedHost ? countIf(world.units, isOnItsWay) : undefined,
       slowStart: memory.slowStart,
       breaker: memory.images,
       limits: snapshot.limits,
@@ -69,6 +70,10 @@ function keepImage(draft: Draft, { image, target, of }: PoolOfImage, ask: { batc
   ask.batch -= count;
   for (let made = 0; made < count; made += 1) create(draft, image, flavor, unmetClaims);
   explain(draft, plan, plan.create - count);
+}
+
+function isOnItsWay({ ledger }: Unit): boolean {
+  return ledger.state === 'building' || ledger.state === 'verifying';
 }
 
 /** A service that has not served this long after its machine was claimed, ms, no longer holds up the pool. */

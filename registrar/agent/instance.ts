@@ -47,6 +47,7 @@ export class Instance {
   /** Called failed, and not healthy since: said so until it is, whatever is being tried. */
   #failed = false;
   #life: Promise<void> | null = null;
+  #port: Promise<void> | null = null;
 
   constructor(options: InstanceOptions) {
     this.#options = options;
@@ -90,6 +91,8 @@ export class Instance {
   }
 
   async #live(signal: AbortSignal): Promise<void> {
+    // Meanwhile: both wait for the host. Where it fails that is told, and tried again, when the service is to start.
+    this.#openPort(signal).catch(() => {});
     const dir = await this.#fetch(signal);
     let pace = freshPace;
     while (!signal.aborted) {
@@ -150,7 +153,7 @@ export class Instance {
     try {
       const env = await this.#environment(config);
       const { version } = this.#assignment;
-      await host?.openPort(version.port, signal);
+      await this.#openPort(signal);
       const run = await startService({ command: version.command, cwd, env, log: output, clock });
       log.info({ pid: run.pid, command: version.command }, 'service started');
       this.#view = { ...this.#view, starts: this.#view.starts + 1 };
@@ -177,6 +180,18 @@ export class Instance {
       return { onPurpose: false, reason: reasonOf(error) };
     } finally {
       over.abort();
+    }
+  }
+
+  /** Once: it stays open as long as the machine lives. */
+  async #openPort(signal: AbortSignal): Promise<void> {
+    const { host } = this.#options;
+    this.#port ??= host?.openPort(this.#assignment.version.port, signal) ?? null;
+    try {
+      await this.#port;
+    } catch (error) {
+      this.#port = null;
+      throw error;
     }
   }
 

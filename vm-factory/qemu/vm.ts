@@ -42,12 +42,7 @@ export interface StartedVm {
 
 /** Resolves as soon as QEMU's process is known. Errors: PROVIDER_UNAVAILABLE. */
 export async function startVm({ folder, files, shape, start, overlays, env = {} }: StartVm): Promise<StartedVm> {
-  const service = ['exec', process.execPath, '--no-warnings', hostServiceModule].map((word, at) =>
-    at ? quoted(word) : word,
-  );
-  await writeFile(join(folder, vmFiles.hostService), `#!/bin/sh\nunset ${ownerMark}\n${service.join(' ')}\n`, {
-    mode: 0o755,
-  });
+  await writeFile(join(folder, vmFiles.hostService), hostServiceScript(env[ownerMark]), { mode: 0o755 });
   await makeOverlays(folder, overlays);
   const disks = overlays.map(({ name }) => name);
   const pipes = `${vmFiles.identity}.in ${vmFiles.identity}.out`;
@@ -67,6 +62,13 @@ export async function startVm({ folder, files, shape, start, overlays, env = {} 
   const identity = await vmIdentity(folder);
   if (!identity) throw unavailable(`no virtual machine could be started in ${folder}`);
   return { identity, child };
+}
+
+/** It is started for each of the guest's few questions: most of its time goes into compiling, which is kept in the owner's folder. */
+function hostServiceScript(owner: string | undefined): string {
+  const compiled = owner === undefined ? '' : `export NODE_COMPILE_CACHE=${quoted(join(owner, 'compiled'))}\n`;
+  const words = [process.execPath, '--no-warnings', hostServiceModule].map(quoted);
+  return `#!/bin/sh\nunset ${ownerMark}\n${compiled}exec ${words.join(' ')}\n`;
 }
 
 /** Which process runs by this folder; null where none ever did. */
