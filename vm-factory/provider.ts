@@ -60,7 +60,7 @@ export interface ProviderCapabilities {
   zones: boolean;
   /** An image can be made of a machine. */
   snapshot: boolean;
-  /** All machines share the processors of one host: making one slows down the others. */
+  /** All machines share the processors of one host, and making one takes enough of them to slow down the others. */
   sharedHost: boolean;
 }
 

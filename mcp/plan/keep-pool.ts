@@ -77,7 +77,7 @@ function isOnItsWay({ ledger }: Unit): boolean {
 }
 
 /** A service that has not served this long after its machine was claimed, ms, no longer holds up the pool. */
-const startMs = 30_000;
+const startMs = 60_000;
 
 function servicesStarting({ world, memory, input, actions }: Draft): number {
   const isStarting = ({ ledger, serving, condition }: Unit) =>
