@@ -11,7 +11,7 @@ export interface ProcessIdentity {
 }
 
 interface ProcessStat {
-  /** `Z` (zombie) and `X` are dead: nothing of theirs runs. */
+  /** `Z` (zombie) and `X` are dead: nothing of theirs runs. `T` and `t` live and stand still: a signal or a debugger stopped them. */
   state: string;
   startTime: number;
 }
@@ -25,6 +25,12 @@ export function readStartTime(pid: number): number | null {
 /** True while exactly this process lives. */
 export function isSameProcess(identity: ProcessIdentity): boolean {
   return readStartTime(identity.pid) === identity.startTime;
+}
+
+/** True where exactly this process lives and stands still: it was stopped (SIGSTOP), answers nothing, and still dies when killed. */
+export function standsStill({ pid, startTime }: ProcessIdentity): boolean {
+  const stat = readStat(pid);
+  return stat?.startTime === startTime && (stat.state === 'T' || stat.state === 't');
 }
 
 /**

@@ -286,6 +286,8 @@ export interface GatewayRecord {
   modeReason?: string;
   /** What is amiss though everything is served, such as tables that are nearly full; empty where nothing is. */
   alarm?: string;
+  /** HTTPS, and until when its certificate is valid, ms since the Unix epoch; absent: HTTP alone. */
+  tls?: { url: string; notAfter: number };
   served: GatewayMark;
   drained: GatewayMark;
   /** Routes served with their instance counts, for people. */

@@ -1,9 +1,12 @@
 import type { Clock } from './clock.ts';
 
-/** The machine's own time. */
+/**
+ * The machine's own time. Its monotonic time is the host's: all processes of a host read the same, from its start to its end, so that
+ * one may write down what another will compare.
+ */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  monotonic: () => performance.now(),
+  monotonic: () => Number(process.hrtime.bigint() / 1_000n) / 1_000,
   sleep(ms, signal) {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) {

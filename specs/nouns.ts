@@ -3,6 +3,8 @@
  * This is what a parsed environment file becomes and what /desired holds. Everything here is plain JSON.
  */
 
+import type { FrontDoorSpec, ServiceDoorSpec } from './front-door.ts';
+
 /** A value of a service's configuration or environment. */
 export type ConfigValue = string | number | boolean;
 
@@ -125,7 +127,7 @@ export interface AnalysisSettings {
   patienceMs: number;
 }
 
-export interface Service {
+export interface Service extends ServiceDoorSpec {
   /** [a-z0-9-]{1,40} */
   name: string;
   /** Where ready machines are short, services of a higher priority get them first. Absent: 0. */
@@ -225,7 +227,7 @@ export interface ForeignRegistry {
   services: ForeignService[];
 }
 
-export interface GatewaySpec {
+export interface GatewaySpec extends FrontDoorSpec {
   /** Shown in the merged document. */
   title: string;
   description: string;

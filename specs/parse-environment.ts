@@ -1,4 +1,5 @@
 /** An environment file's bytes to a declared environment: pure, whole or refused with every problem found. */
+import { declareFrontDoor, declareServiceDoor } from './declare-front-door.ts';
 import { declareRegistries } from './declare-registries.ts';
 import type {
   DeclaredArtifact,
@@ -93,6 +94,7 @@ function declare(shape: EnvironmentShape, tree: YamlTree): DeclaredEnvironment {
       ...(registries && { registries }),
       ...(shape.gateway?.mode === undefined ? {} : { mode: shape.gateway.mode }),
       ...(largestDocumentBytes === undefined ? {} : { largestDocumentBytes }),
+      ...declareFrontDoor(shape.gateway),
     },
     images: Object.entries(shape.images ?? {}).map(([name, image]) => declareImage(name, image, tree)),
     services: Object.entries(shape.services).map(([name, service]) => declareService(name, service, tree)),
@@ -171,6 +173,7 @@ function declareService(name: string, service: ServiceShape, tree: YamlTree): De
     drainTimeoutMs: ms(service['drain-timeout'], 30_000),
     stopTimeoutMs: ms(service['stop-timeout'], 5000),
     ...(service.proxy === undefined ? {} : { proxy: declareProxy(service.proxy) }),
+    ...declareServiceDoor(service),
     ...(service.rollout === undefined ? {} : { rollout: declareRollout(service.rollout) }),
     ...(service.image === undefined ? {} : { image: service.image }),
     ...declareWarm(service.warm),

@@ -20,6 +20,7 @@ import type {
   WarmSpec,
 } from './nouns.ts';
 import { writeSize } from './size.ts';
+import { frontDoorOf, serviceDoorOf } from './write-front-door.ts';
 
 type Entries = [string, unknown][];
 
@@ -37,8 +38,10 @@ export function writeEnvironment(environment: Environment): string {
       map([
         ['title', gateway.title],
         ['description', gateway.description],
+        ['largest-document', gateway.largestDocumentBytes && writeSize(gateway.largestDocumentBytes)],
         ['mode', gateway.mode],
         ['registries', gateway.registries?.map(registryOf)],
+        ...frontDoorOf(gateway),
       ]),
     ],
     ['images', images.length > 0 ? map(images.map((image) => [image.name, imageOf(image)])) : undefined],
@@ -127,6 +130,7 @@ function serviceOf(service: Service): Map<string, unknown> {
     ['drain-timeout', formatDuration(drainTimeoutMs)],
     ['stop-timeout', formatDuration(stopTimeoutMs)],
     ['proxy', service.proxy && proxyOf(service.proxy)],
+    ...serviceDoorOf(service),
     ['rollout', rollout && rolloutOf(rollout)],
     ['versions', map(service.versions.map((version) => [version.version, versionOf(version)]))],
   ]);

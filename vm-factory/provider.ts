@@ -61,6 +61,8 @@ export interface ProviderMachine {
   operation: string;
   image: string;
   state: ProviderMachineState;
+  /** What people should know of its state, such as why it is `error`; in words that stay the same while it does. */
+  remark?: string;
   /** Where its service will be reachable, once known. */
   address?: string;
   /** ms since the Unix epoch. */
@@ -75,7 +77,7 @@ export interface ProviderCapabilities {
   zones: boolean;
   /** An image can be made of a machine. */
   snapshot: boolean;
-  /** All machines share the processors of one host: making one slows down the others. */
+  /** All machines share the processors of one host, and making one takes enough of them to slow down the others. */
   sharedHost: boolean;
 }
 

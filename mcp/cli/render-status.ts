@@ -83,7 +83,9 @@ function footer(status: StatusView, color: boolean): string {
     const holding = gateway.holding ? `  ${paint(color, 'yellow', `holding: ${gateway.holding}`)}` : '';
     const alarm = gateway.alarm ? `  ${paint(color, 'yellow', gateway.alarm)}` : '';
     const mode = `${gateway.mode}${gateway.modeReason && `: ${gateway.modeReason}`}`;
-    return `gateway   ${gateway.id}  ${gateway.url}  generation ${gateway.generation} (${mode})${holding}${alarm}`;
+    const { tls } = gateway;
+    const secure = tls && `  ${tls.url} (certificate until ${new Date(tls.notAfter).toISOString().slice(0, 10)})`;
+    return `gateway   ${gateway.id}  ${gateway.url}${secure ?? ''}  generation ${gateway.generation} (${mode})${holding}${alarm}`;
   });
   return [
     pool,

@@ -1,4 +1,5 @@
 /** Machines that the provider says run no more: gateways drop them at once, without waiting for a session to expire. */
+import { providerWord } from '../../vm-factory/pool/next-machine-state.ts';
 import { quietReason } from './brakes.ts';
 import { act, alarm, type Draft, type ServiceView, short, wait } from './draft.ts';
 import { ageOf } from './memory.ts';
@@ -44,7 +45,7 @@ function buryLost(draft: Draft, unit: Unit, doubts: Doubts): void {
   if (unit.condition === 'gone') {
     act(draft, { kind: 'bury', uuid: unit.uuid, reason: 'the provider lists it no more' });
   } else {
-    const reason = `the provider says it is ${unit.provider?.state ?? 'stopped'}`;
+    const reason = `the provider says it is ${unit.provider ? providerWord(unit.provider) : 'stopped'}`;
     act(draft, { kind: 'condemn', uuid: unit.uuid, operation: draft.input.newId(), reason });
   }
 }

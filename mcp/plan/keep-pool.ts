@@ -54,6 +54,7 @@ function keepImage(draft: Draft, pool: PoolOfImage, ask: { batch: number }): voi
       machines: of,
       unmetClaims,
       starting: snapshot.sharedHost ? servicesStarting(draft) : 0,
+      onSharedHost: snapshot.sharedHost ? countIf(world.units, isOnItsWay) : undefined,
       slowStart: memory.slowStart,
       breaker: memory.images,
       limits: snapshot.limits,
@@ -76,8 +77,12 @@ function keepImage(draft: Draft, pool: PoolOfImage, ask: { batch: number }): voi
   explain(draft, plan, plan.create - count);
 }
 
+function isOnItsWay({ ledger }: Unit): boolean {
+  return ledger.state === 'building' || ledger.state === 'verifying';
+}
+
 /** A service that has not served this long after its machine was claimed, ms, no longer holds up the pool. */
-const startMs = 30_000;
+const startMs = 60_000;
 
 function servicesStarting({ world, memory, input, actions }: Draft): number {
   const isStarting = ({ ledger, serving, condition }: Unit) =>
@@ -105,10 +110,12 @@ function prove(draft: Draft, unit: Unit): PoolMachine {
 
 /**
  * Since its creation, ms: as far as this leader knows, or by the wall clocks where these say so with an hour to spare. A clock
- * that is an hour off ages nothing (fault 6); a leader that is younger than its machines still finds the old ones.
+ * that is an hour off when a term begins ages nothing, nor does one that jumps later, however far (fault 6); a leader that is
+ * younger than its machines still finds the old ones.
  */
-function ageForSure({ snapshot }: Draft, { ledger }: Unit, stateAgeMs: number): number {
-  return Math.max(stateAgeMs, snapshot.at - ledger.createdAt - clockErrorMs);
+function ageForSure({ memory, input }: Draft, { ledger }: Unit, stateAgeMs: number): number {
+  const wall = input.now + (memory.wallAhead ?? 0);
+  return Math.max(stateAgeMs, wall - ledger.createdAt - clockErrorMs);
 }
 
 const clockErrorMs = 3_600_000;

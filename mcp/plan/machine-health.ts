@@ -20,7 +20,9 @@ export function startFailure(unit: Unit, memory: PlannerMemory, policy: Policy, 
   if (agent?.phase === 'failed') return `its agent gave up: ${agent.reason || 'no reason given'}`;
   const waited = ageOf(memory, 'unserved', unit.uuid, now);
   if (waited < policy.startDeadlineMs) return null;
-  const saying = agent ? `agent: ${agent.phase}${agent.reason ? `, ${agent.reason}` : ''}` : 'no agent';
+  const remark = unit.provider?.remark;
+  const words = agent ? `agent: ${agent.phase}${agent.reason ? `, ${agent.reason}` : ''}` : 'no agent';
+  const saying = remark === undefined ? words : `${words}; ${remark}`;
   const what = unit.ledger.served ? 'not seen again' : 'never served';
   return `${what} within ${Math.round(policy.startDeadlineMs / 1000)} s (${saying})`;
 }
@@ -59,5 +61,7 @@ export function poolStep(
   if (unit.ledger.state !== 'ready' || unit.observed.agent) return step;
   const away = ageOf(memory, 'agentless', unit.uuid, now);
   if (away < policy.readiness.verifyMs || unit.provider?.state !== 'running') return step;
-  return { kind: 'fail', reason: `its agent has been away for ${Math.round(away / 1000)} s` };
+  const { remark } = unit.provider;
+  const because = remark === undefined ? '' : `: ${remark}`;
+  return { kind: 'fail', reason: `its agent has been away for ${Math.round(away / 1000)} s${because}` };
 }

@@ -21,6 +21,8 @@ export interface FailedStarts {
 export interface PlannerMemory {
   clusterId: string;
   termStartedAt: number;
+  /** By how much the wall clock was ahead of our clock at this term's first look, ms; null before it. What the wall clock does later ages nothing. */
+  wallAhead: number | null;
   /** P14: the quiet window of this term is over. */
   quietOver: boolean;
   /** Registrations and gateways as one comparable text, and since when it is the same; kept while the term is quiet. */
@@ -62,6 +64,7 @@ export function freshMemory(input: { clusterId: string; now: number }): PlannerM
   return {
     clusterId: input.clusterId,
     termStartedAt: input.now,
+    wallAhead: null,
     quietOver: false,
     view: { key: '', since: input.now },
     generation: 0,

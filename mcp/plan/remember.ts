@@ -20,7 +20,7 @@ export function remember(before: PlannerMemory, snapshot: Snapshot, policy: Poli
   const world = describeWorld(snapshot, desired);
   const since = rememberFacts(memory, world, snapshot, now);
   const states = rememberStates(memory, world, now);
-  const known = { ...memory, since, states };
+  const known = { ...memory, since, states, wallAhead: memory.wallAhead ?? snapshot.at - now };
   return {
     ...known,
     ...rememberView(known, snapshot, policy, now),
@@ -55,7 +55,7 @@ export function rememberCreation(
 ): PlannerMemory {
   const outcome = result.ok
     ? { succeeded: 1, failed: 0 }
-    : { succeeded: 0, failed: 1, ...(result.refused ? { refused: result.message } : {}) };
+    : { succeeded: 0, failed: 1, ...(result.refused ? { refused: result.message } : { why: result.message }) };
   return {
     ...memory,
     slowStart: nextSlowStart(memory.slowStart, outcome, now, policy.slowStart),

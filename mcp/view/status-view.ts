@@ -54,6 +54,8 @@ interface GatewayView {
   modeReason: string;
   /** What is amiss though everything is served; empty where nothing is. */
   alarm: string;
+  /** HTTPS, and until when its certificate is valid, ms since the Unix epoch; null: HTTP alone. */
+  tls: { url: string; notAfter: number } | null;
   /** Why it keeps the last good configuration against the registry; empty where it does not. */
   holding: string;
   /** It has acknowledged the last change of every registration. */
@@ -229,9 +231,9 @@ function poolView(registry: RegistryPart, environment: Environment | null): Stat
 }
 
 function gatewayView(gateway: GatewayRecord, lastChanged: number): GatewayView {
-  const { id, url, mode, modeReason = '', alarm = '', holding, served } = gateway;
+  const { id, url, mode, modeReason = '', alarm = '', tls = null, holding, served } = gateway;
   const current = served.asOf >= lastChanged;
-  return { id, url, generation: served.generation, mode, modeReason, alarm, holding, current };
+  return { id, url, generation: served.generation, mode, modeReason, alarm, tls, holding, current };
 }
 
 /** zxid of the newest registration's last change. */

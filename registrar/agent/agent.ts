@@ -20,6 +20,7 @@ import { endLeftovers } from './leftovers.ts';
 import type { MachineRights } from './machine-rights.ts';
 import { OwnNodes } from './own-nodes.ts';
 import { Registration } from './registration.ts';
+import { rehearse } from './rehearsal.ts';
 import { awaitTurn } from './restart-turn.ts';
 import type { RetryRules } from './retry-pace.ts';
 import { RotatingLog } from './rotating-log.ts';
@@ -97,6 +98,8 @@ class Agent {
   #world: AgentWorld | null = null;
   #notHereSince: number | null = null;
   readonly #test: SelfTest;
+  /** Ends it; null until there was one. */
+  #rehearsal: AbortController | null = null;
   #assignment: AssignmentRecord | null = null;
   /** This machine was in the registry once: what is foreign now was wiped, and may come back. */
   #known = false;
@@ -207,6 +210,7 @@ class Agent {
   #finishTest(): void {
     const { config, signal, log } = this.#options;
     const client = this.#keeper.client();
+    if (this.#test.record) this.#rehearse();
     if (!client || this.#test.record) return;
     const tell = async () => {
       await this.#own.settled(paths.agent(config.uuid), signal);
@@ -216,6 +220,14 @@ class Agent {
       this.#heard.ring();
     };
     tell().catch((error: unknown) => log.warn({ err: error }, 'the self-test could not be finished'));
+  }
+
+  /** Once, and only where the processor may be an emulated one. */
+  #rehearse(): void {
+    const { host, clock, signal } = this.#options;
+    if (!host || this.#rehearsal) return;
+    this.#rehearsal = new AbortController();
+    void rehearse(clock, AbortSignal.any([signal, this.#broken.signal, this.#rehearsal.signal]));
   }
 
   /** The controller takes an assignment away only with the claim; one that vanishes alone was lost, and orders nothing. */
@@ -270,6 +282,7 @@ class Agent {
   #begin(assignment: AssignmentRecord, warm: WarmService | null): void {
     const { config, clock, log } = this.#options;
     log.info({ service: assignment.service, version: assignment.version.version }, 'assigned');
+    this.#rehearsal?.abort();
     this.#registration.of(assignment);
     const instance = new Instance({
       machine: config,

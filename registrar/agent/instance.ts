@@ -55,6 +55,7 @@ export class Instance {
   #life: Promise<void> | null = null;
   /** Not yet adopted, nor ended. */
   #warm: WarmService | null;
+  #port: Promise<void> | null = null;
 
   constructor(options: InstanceOptions) {
     this.#options = options;
@@ -100,6 +101,8 @@ export class Instance {
   }
 
   async #live(signal: AbortSignal): Promise<void> {
+    // Meanwhile: both wait for the host. Where it fails that is told, and tried again, when the service is to start.
+    this.#openPort(signal).catch(() => {});
     const dir = this.#warm?.cwd ?? (await this.#fetch(signal));
     let pace = freshPace;
     while (!signal.aborted) {
@@ -166,7 +169,7 @@ export class Instance {
       const adopted = await this.#adopt(config);
       if (!adopted) this.#show('starting', this.#failed ? this.#view.reason : '');
       const env = adopted?.env ?? (await this.#environment(config));
-      await host?.openPort(version.port, signal);
+      await this.#openPort(signal);
       const run = adopted?.run ?? (await startService({ command: version.command, cwd, env, log: output, clock }));
       log.info({ pid: run.pid, command: version.command }, adopted ? 'service adopted' : 'service started');
       this.#view = { ...this.#view, starts: this.#view.starts + (adopted ? 0 : 1), warm: adopted !== null };
@@ -231,6 +234,18 @@ export class Instance {
       { service: adopted.order.service },
       "the template's service is not healthy: it is started anew",
     );
+  }
+
+  /** Once: it stays open as long as the machine lives. */
+  async #openPort(signal: AbortSignal): Promise<void> {
+    const { host } = this.#options;
+    this.#port ??= host?.openPort(this.#assignment.version.port, signal) ?? null;
+    try {
+      await this.#port;
+    } catch (error) {
+      this.#port = null;
+      throw error;
+    }
   }
 
   async #environment(config: ConfigValues): Promise<Record<string, string>> {

@@ -191,6 +191,7 @@ export const codecs = {
     mode: z.enum(['plain', 'dynamic']),
     modeReason: text.optional(),
     alarm: text.optional(),
+    tls: z.object({ url: text, notAfter: z.number() }).optional(),
     served: mark,
     drained: mark,
     routes: count,

@@ -9,7 +9,7 @@ interface Sleeper {
 /** Time that stands still until a test moves it. */
 export class ManualClock implements Clock {
   #elapsed = 0;
-  readonly #start: number;
+  #start: number;
   #sleepers: Sleeper[] = [];
 
   /** `start`: what `now()` says at first, ms since the Unix epoch. */
@@ -50,6 +50,11 @@ export class ManualClock implements Clock {
       signal?.addEventListener('abort', stop, { once: true });
       this.#sleepers.push(sleeper);
     });
+  }
+
+  /** Sets the wall clock forward, or back where negative, as a person does or a time server; no time passes. */
+  jump(ms: number): void {
+    this.#start += ms;
   }
 
   /**

@@ -1,5 +1,6 @@
 /** QemuProviders for tests: real machines of an image that is baked once and kept between runs, nothing else left behind. */
 import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
@@ -20,6 +21,28 @@ export const noQemu = spawnSync(qemuProgram, ['--version']).status === 0 ? '' : 
 
 /** What is in it is named by its content: runs can share it. */
 export const testImages = new ImageStore(join(tmpdir(), `mcp-test-images-${userInfo().uid}`));
+
+/** pids of what runs in folders below this one, whoever started it: virtual machines. */
+export function pidsBelow(dir: string): number[] {
+  return readdirSync('/proc').flatMap((name) => {
+    try {
+      return /^\d+$/.test(name) && readlinkSync(`/proc/${name}/cwd`).startsWith(`${dir}/`) ? [Number(name)] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Of these, QEMU's own: without what serves a guest for a moment. */
+export function qemusBelow(dir: string): number[] {
+  return pidsBelow(dir).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('qemu-system');
+    } catch {
+      return false;
+    }
+  });
+}
 
 interface Baked {
   image: Image;

@@ -259,6 +259,7 @@ class Simulation {
       'most of the ledger is lost': () => this.#loseLedger(0.8),
       'some of the ledger is lost': () => this.#loseLedger(0.15),
       'new machines are bad': () => this.#makeBad(),
+      'the wall clock is set hours wrong': () => this.#clock.jump(this.#random.int(-12, 12) * 3_600_000),
     };
     const name = this.#random.pick(Object.keys(faults)) ?? '';
     this.#say(name);

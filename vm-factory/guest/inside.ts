@@ -52,3 +52,15 @@ export interface Grant {
   /** ms since the Unix epoch, at the moment of writing. */
   now: number;
 }
+
+/** A grant is read within this time, ms, or its token is void. */
+const longestWaitMs = 10 * 60_000;
+
+/**
+ * What a guest's clock shall say, ms since the Unix epoch. A machine that was booted for its identity has the time from its host's
+ * clock, which went on since the grant was written; a clone's clock stood still. One that is behind, or ahead by more than that
+ * wait explains, is wrong: its host's clock was set since. Pure.
+ */
+export function timeAtGrant(guestNow: number, grantNow: number): number {
+  return guestNow >= grantNow && guestNow - grantNow <= longestWaitMs ? guestNow : grantNow;
+}

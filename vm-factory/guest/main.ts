@@ -27,6 +27,7 @@ import {
   hostUrl,
   identityPortName,
   notWarmWord,
+  timeAtGrant,
   type WarmLine,
   waitingWord,
 } from './inside.ts';
@@ -151,8 +152,7 @@ async function become({ grant, renewer }: Received): Promise<KnownIdentity> {
 }
 
 async function renew(renewer: ChildProcess, grant: Grant): Promise<void> {
-  // A machine that was booted for this identity has the time from its host's clock; a clone's stood still.
-  const now = Math.max(Date.now(), grant.now);
+  const now = timeAtGrant(Date.now(), grant.now);
   const done = answerOf(renewer);
   renewer.stdin?.end(`${Math.floor(now / 1000)} ${(now % 1000) * 1_000_000} ${grant.seed}\n`);
   await done;

@@ -30,7 +30,7 @@ export type NextMachineState =
  */
 export function nextMachineState(
   record: Pick<MachineRecord, 'uuid' | 'state'>,
-  provider: Pick<ProviderMachine, 'state' | 'address'> | null,
+  provider: Pick<ProviderMachine, 'state' | 'address' | 'remark'> | null,
   agent: AgentWord | null,
   stateAgeMs: number,
   deadlines: ReadinessDeadlines = defaultDeadlines,
@@ -38,7 +38,7 @@ export function nextMachineState(
 ): NextMachineState {
   if (record.state !== 'building' && record.state !== 'verifying') return { kind: 'settled' };
   if (provider?.state === 'stopped' || provider?.state === 'error') {
-    return { kind: 'fail', reason: `the provider says ${provider.state} while it was ${record.state}` };
+    return { kind: 'fail', reason: `the provider says ${providerWord(provider)} while it was ${record.state}` };
   }
   if (provider?.state === 'unknown') return { kind: 'wait', why: "the provider can't tell its state" };
   const next = nextStep(record, provider, agent, limits);
@@ -47,9 +47,14 @@ export function nextMachineState(
   return { kind: 'fail', reason: `${next.why}, after ${Math.round(stateAgeMs / 1000)} s of ${record.state}` };
 }
 
+/** The provider's word for a machine's state, with its remark. */
+export function providerWord({ state, remark }: Pick<ProviderMachine, 'state' | 'remark'>): string {
+  return remark === undefined ? state : `${state} (${remark})`;
+}
+
 function nextStep(
   { uuid, state }: Pick<MachineRecord, 'uuid' | 'state'>,
-  provider: Pick<ProviderMachine, 'state' | 'address'> | null,
+  provider: Pick<ProviderMachine, 'state' | 'address' | 'remark'> | null,
   agent: AgentWord | null,
   limits: Partial<VerifyLimits>,
 ): NextMachineState {
@@ -57,7 +62,7 @@ function nextStep(
   return state === 'building' ? whileBuilding(provider) : whileVerifying(uuid, agent, limits);
 }
 
-function whileBuilding(provider: Pick<ProviderMachine, 'state' | 'address'>): NextMachineState {
+function whileBuilding(provider: Pick<ProviderMachine, 'state' | 'address' | 'remark'>): NextMachineState {
   if (provider.state === 'building') return { kind: 'wait', why: 'the provider is building it' };
   if (provider.address === undefined) return { kind: 'wait', why: 'it runs but has no address' };
   return { kind: 'advance', to: 'verifying', reason: `runs at ${provider.address}` };

@@ -7,11 +7,13 @@ export interface SlowStart {
   blockedUntil: number;
   /** Why it is blocked, for people; empty where it never was. */
   reason: string;
+  /** Creations that failed in a row; absent: none. */
+  failures?: number;
 }
 
 export interface SlowStartPolicy {
   maxBatch: number;
-  /** ms until the next creation after one that failed. */
+  /** ms until the next creation after one that failed; doubled with each in a row, up to the next figure. */
   backoffMs: number;
   /** ms until the next creation after a refusal (quota, bad request), which trying again does not mend. */
   refusedBackoffMs: number;
@@ -25,6 +27,8 @@ export interface CreateOutcome {
   failed: number;
   /** The provider's words, where it refused one of those failed. */
   refused?: string;
+  /** Its words where one failed otherwise, a full disk for instance. */
+  why?: string;
 }
 
 export const freshSlowStart: SlowStart = { batch: 1, blockedUntil: 0, reason: '' };
@@ -37,8 +41,17 @@ export function nextSlowStart(
   policy: SlowStartPolicy = defaultSlowStartPolicy,
 ): SlowStart {
   if (outcome.failed > 0) {
-    const pause = outcome.refused === undefined ? policy.backoffMs : policy.refusedBackoffMs;
-    return { batch: 1, blockedUntil: now + pause, reason: outcome.refused ?? 'the last creation failed' };
+    // Those of one plan fail together.
+    const failures = (before.failures ?? 0) + (now < before.blockedUntil ? 0 : 1);
+    const growing = Math.min(policy.backoffMs * 2 ** Math.max(0, failures - 1), policy.refusedBackoffMs);
+    const pause = outcome.refused === undefined ? growing : policy.refusedBackoffMs;
+    const said = outcome.why === undefined ? '' : `: ${outcome.why}`;
+    return {
+      batch: 1,
+      blockedUntil: now + pause,
+      reason: outcome.refused ?? `the last creation failed${said}`,
+      failures,
+    };
   }
   if (outcome.succeeded === 0) return before;
   // One more for each success: a full batch doubles, half a batch grows by half.

@@ -6,12 +6,12 @@
  * nobody can release what has gone to another machine meanwhile.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, unlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { McpError } from '../../specs/errors.ts';
 import { refused } from '../provider-errors.ts';
-import { ownName, unless } from './files.ts';
+import { orRemove, ownName, unless } from './files.ts';
 
 const hosts = 254;
 
@@ -44,8 +44,13 @@ export class AddressBook {
 
   /** An address for this machine, which must exist. Errors: PROVIDER_REFUSED (all are taken). */
   async reserve(uuid: string): Promise<string> {
-    const { folder, staging, block } = this.#options;
+    const { staging } = this.#options;
     const offer = join(staging, ownName());
+    return orRemove(offer, () => this.#offer(uuid, offer));
+  }
+
+  async #offer(uuid: string, offer: string): Promise<string> {
+    const { folder, block } = this.#options;
     await mkdir(offer);
     await writeFile(join(offer, uuid), '');
     // Spread by uuid: an address that was just freed is not handed out next (fault 37).
@@ -56,7 +61,6 @@ export class AddressBook {
       if (await canBind(address)) return address;
       await rename(join(folder, address), offer);
     }
-    await rm(offer, { recursive: true });
     throw refused(`all ${hosts} addresses of ${block}.0/24 are taken`, {
       hint: 'Give the environment another address block.',
     });

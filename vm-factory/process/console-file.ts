@@ -1,21 +1,28 @@
 /** A machine's console on disk: bounded while somebody else goes on appending to it, and read in parts. */
 import { open, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import type { ConsolePart } from '../provider.ts';
-import { ownName, unless } from './files.ts';
+import { isDiskFull, orRemove, ownName, unless } from './files.ts';
 
 /** A console larger than this, bytes, becomes the older half (`<path>.1`), which replaces the one there. */
 const mostConsoleBytes = 1024 ** 2;
 
 /**
  * Moves a console that has grown too large aside. Whoever writes has it open to append, so it is copied and cut off; what is
- * written between these two is lost. Safe to be done by several at once.
+ * written between these two is lost. Safe to be done by several at once. Where the disk has no room for the copy the console is cut
+ * off all the same: it may be what fills the disk.
  */
 export async function boundConsole(path: string, most = mostConsoleBytes): Promise<void> {
   const size = (await unless(stat(path), null, 'ENOENT'))?.size ?? 0;
   if (size <= most) return;
   const draft = `${path}.${ownName()}`;
-  // Its newest part: nobody watched it for a while, or it grew fast.
-  await writeFile(draft, await readPart(path, size - most));
+  try {
+    // Its newest part: nobody watched it for a while, or it grew fast.
+    await orRemove(draft, async () => writeFile(draft, await readPart(path, size - most)));
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+    await rm(older(path), { force: true });
+    return truncate(path, 0);
+  }
   if (((await unless(stat(path), null, 'ENOENT'))?.size ?? 0) < size) return rm(draft, { force: true });
   await rename(draft, older(path));
   await truncate(path, 0);

@@ -27,6 +27,11 @@ function removeFolder(path: string): Promise<void> {
   return rm(path, { recursive: true, force: true });
 }
 
+/** Whether a file could not be written for want of room: the disk is full, or a quota of it used up. */
+export function isDiskFull(error: unknown): boolean {
+  return hasCode(error, 'ENOSPC', 'EDQUOT');
+}
+
 /** True if `error` is a system error with one of the codes. */
 function hasCode(error: unknown, ...codes: string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));
@@ -42,11 +47,30 @@ export async function unless<T, F>(step: Promise<T>, fallback: F, ...codes: stri
   }
 }
 
+/** Takes steps one after the other, each whether or not those before it worked; then rejects with the first failure. */
+export async function inTurn(steps: readonly (() => Promise<unknown>)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const step of steps) await step().catch((error: unknown) => failures.push(error));
+  if (failures.length > 0) throw failures[0];
+}
+
 /** Readers see the old file or the new one, never a part. */
 export async function writeWhole(path: string, text: string, mode = 0o644): Promise<void> {
   const temporary = `${path}.${ownName()}`;
-  await writeFile(temporary, text, { mode });
-  await rename(temporary, path);
+  await orRemove(temporary, async () => {
+    await writeFile(temporary, text, { mode });
+    await rename(temporary, path);
+  });
+}
+
+/** Removes a draft where the step that was to make something of it fails: on a full disk it would be made again and again. */
+export async function orRemove<T>(draft: string, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true }).catch(() => {});
+    throw error;
+  }
 }
 
 /** The file's text, or null where there is none. */

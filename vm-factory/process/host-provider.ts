@@ -14,11 +14,11 @@ import type {
   MachineProvider,
   ProviderCapabilities,
   ProviderMachine,
-  ProviderMachineState,
 } from '../provider.ts';
 import { refused, unavailable, unknownOutcome } from '../provider-errors.ts';
 import { AddressBook } from './address-book.ts';
 import { ExitWatch } from './exit-watch.ts';
+import { inTurn } from './files.ts';
 import { MachineConsoles } from './machine-consoles.ts';
 import { endMachine, sweepMachine } from './machine-processes.ts';
 import type { MachineFiles, MachineStore, StoredMachine } from './machine-store.ts';
@@ -35,6 +35,9 @@ export interface HostProviderOptions {
   maxMachines?: number;
 }
 
+/** A machine's state, and what people should know of it. */
+type Condition = Pick<ProviderMachine, 'state' | 'remark'>;
+
 /** What kinds of machines of this host differ in. Each step may be taken twice, or at once by two providers. */
 export interface MachineKind {
   name: string;
@@ -49,7 +52,10 @@ export interface MachineKind {
    */
   start(machine: StoredMachine, address: string): Promise<ChildProcess | null>;
   /** How a machine is whose main process lives. */
-  stateOf(machine: StoredMachine): Promise<'building' | 'running' | 'error'>;
+  stateOf(
+    machine: StoredMachine,
+    main: ProcessIdentity,
+  ): Promise<Condition & { state: 'building' | 'running' | 'error' }>;
   /** Ends what a machine's folder, already out of sight, still holds. */
   endRemains(uuid: string, remains: string): Promise<void>;
   /** Where the machine's console is, in its folder. */
@@ -59,6 +65,8 @@ export interface MachineKind {
   /** For people. */
   facts?(): Record<string, string>;
 }
+
+const halfMade: Condition = { state: 'stopped', remark: 'its making was broken off' };
 
 /** ms between two times of looking after what nobody asks for. */
 const houseMs = 10_000;
@@ -106,7 +114,7 @@ export class HostProvider implements MachineProvider {
   async create(request: CreateMachine, signal?: AbortSignal): Promise<ProviderMachine> {
     signal?.throwIfAborted();
     this.#checkRequest(request);
-    await this.#kind.check(request);
+    await this.#guarded('create', () => this.#kind.check(request));
     const machine = await this.#guarded('create', async () => {
       const stored = await this.#inTurn(() => this.#enter(request));
       await this.#complete(stored).catch((error: unknown) => this.#undo(stored, error));
@@ -195,8 +203,7 @@ export class HostProvider implements MachineProvider {
   }
 
   async #tidyUp(): Promise<void> {
-    await this.#consoles.bound();
-    await this.#kind.tidyUp?.();
+    await inTurn([() => this.#consoles.bound(), async () => this.#kind.tidyUp?.()]);
   }
 
   #checkRequest({ uuid, clusterId }: CreateMachine): void {
@@ -255,7 +262,8 @@ export class HostProvider implements MachineProvider {
   async #undo(machine: StoredMachine, failure: unknown): Promise<void> {
     const { uuid } = machine;
     try {
-      if ((await this.#store.forbidStart(uuid)) !== 'nobody') return;
+      const identity = await this.#store.forbidStart(uuid);
+      if (identity !== 'nobody' && isSameProcess(identity)) return;
       await this.#discard(machine);
     } catch (cause) {
       this.#options.log?.warn({ err: cause, machine: uuid }, 'a half-made machine could not be removed');
@@ -290,23 +298,23 @@ export class HostProvider implements MachineProvider {
       providerId: this.#providerIdOf(uuid),
       operation: stored.operation,
       image: stored.image,
-      state: await this.#stateOf(stored, files.identity),
+      ...(await this.#stateOf(stored, files.identity)),
       ...(address === null ? {} : { address }),
       createdAt: stored.createdAt,
     };
   }
 
-  async #stateOf(stored: StoredMachine, identity: MachineFiles['identity']): Promise<ProviderMachineState> {
+  async #stateOf(stored: StoredMachine, identity: MachineFiles['identity']): Promise<Condition> {
     const { uuid, maker } = stored;
     // Half-made, and nobody is at it any more: only another create would go on.
-    if (identity === null) return isSameProcess(maker) ? 'building' : 'stopped';
-    if (identity === 'nobody') return 'stopped';
+    if (identity === null) return isSameProcess(maker) ? { state: 'building' } : halfMade;
+    if (identity === 'nobody') return halfMade;
     if (isSameProcess(identity)) {
       this.#exits.adopt(uuid, identity);
-      return this.#kind.stateOf(stored);
+      return this.#kind.stateOf(stored, identity);
     }
     this.#sweep(uuid, identity);
-    return 'stopped';
+    return { state: 'stopped' };
   }
 
   #onExit(uuid: string): void {
@@ -366,7 +374,9 @@ export class HostProvider implements MachineProvider {
     try {
       return await body();
     } catch (cause) {
-      if (isMcpError(cause)) throw cause;
+      if (isMcpError(cause) && cause.code.startsWith('PROVIDER_')) throw cause;
+      // By the port's contract there are no others.
+      if (isMcpError(cause)) throw unavailable(`${call} failed: ${cause.message}`, { cause, hint: cause.hint });
       throw unavailable(`${call} failed: ${cause instanceof Error ? cause.message : cause}`, {
         cause,
         hint: `See that ${this.#options.dir} can be read and written and that its disk is not full.`,

@@ -27,9 +27,11 @@ export class MachineConsoles {
     return [...(await this.#store.buried()).keys()];
   }
 
-  /** Keeps every living machine's console within its size. */
+  /** Keeps every living machine's console within its size. Rejects where that failed for one, after all had their turn. */
   async bound(): Promise<void> {
-    for (const uuid of await this.#store.uuids()) await boundConsole(this.#path(uuid));
+    const bounded = (await this.#store.uuids()).map((uuid) => boundConsole(this.#path(uuid)));
+    const failed = (await Promise.allSettled(bounded)).find((one) => one.status === 'rejected');
+    if (failed) throw failed.reason;
   }
 
   #path(uuid: string): string {

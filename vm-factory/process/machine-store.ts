@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import type { ProcessIdentity } from '../../registrar/process-identity.ts';
 import type { Flavor } from '../../specs/nouns.ts';
 import { older } from './console-file.ts';
-import { ownName, readIfThere, readWord, tidy, unless, writeOnce, writeWhole } from './files.ts';
+import { orRemove, ownName, readIfThere, readWord, tidy, unless, writeOnce, writeWhole } from './files.ts';
 
 /** machine.json */
 export interface StoredMachine {
@@ -78,9 +78,11 @@ export class MachineStore {
   async add(machine: StoredMachine): Promise<boolean> {
     await tidy(this.staging);
     const draft = join(this.staging, ownName());
-    await mkdir(draft);
-    await writeFile(join(draft, 'machine.json'), JSON.stringify(machine));
-    const there = await unless(rename(draft, this.folder(machine.uuid)), 'there' as const, 'ENOTEMPTY', 'EEXIST');
+    const there = await orRemove(draft, async () => {
+      await mkdir(draft);
+      await writeFile(join(draft, 'machine.json'), JSON.stringify(machine));
+      return unless(rename(draft, this.folder(machine.uuid)), 'there' as const, 'ENOTEMPTY', 'EEXIST');
+    });
     if (there !== 'there') return true;
     await rm(draft, { recursive: true });
     return false;

@@ -29,7 +29,7 @@ export class ProcessProvider extends HostProvider {
 function processMachines(options: ProcessProviderOptions, store: MachineStore): MachineKind {
   return {
     name: 'process',
-    capabilities: { pause: false, console: true, zones: false, snapshot: false, sharedHost: true },
+    capabilities: { pause: false, console: true, zones: false, snapshot: false, sharedHost: false },
     consoleFile: 'console.log',
     whyNoImage: async (image) =>
       image === processImage ? null : `there is no image ${image}: machines that are processes have none`,
@@ -54,7 +54,7 @@ function processMachines(options: ProcessProviderOptions, store: MachineStore): 
         env: machineEnvironment(uuid),
       });
     },
-    stateOf: async () => 'running',
+    stateOf: async () => ({ state: 'running' }),
     // A start that had found the folder before it went could still introduce itself there, once what stands in its way is
     // removed; one that comes later finds nothing.
     endRemains: (uuid) => endMachine(uuid, null, options.clock),

@@ -17,9 +17,9 @@ const hostGrant = z.object({
   uuid: z.string(),
   address: z.string(),
   token: z.string(),
-  /** ms since the Unix epoch; a token that nobody used by then is void. */
+  /** On the host's monotonic clock (system-clock.ts), ms: a wall clock that is set anew voids no token. Unused by then, it is void. */
   expiresAt: z.number(),
-  /** When it was given, ms since the Unix epoch. */
+  /** When it was given, on the same clock. */
   grantedAt: z.number(),
   /** Folder of files named by their sha256, or null. */
   artifacts: z.string().nullable(),
@@ -59,8 +59,9 @@ export function guestGrant(
   return { uuid, address, token, ...facts, registry: seenFromGuest(facts.registry), ...fresh };
 }
 
-export function tokenExpiry(now: number): number {
-  return now + tokenMs;
+/** @param grantedAt ms of the host's monotonic clock, as is the result */
+export function tokenExpiry(grantedAt: number): number {
+  return grantedAt + tokenMs;
 }
 
 /**

@@ -14,6 +14,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { systemClock } from '../../registrar/system-clock.ts';
 import { guestAddress } from '../guest/inside.ts';
 import { readWord, writeOnce } from '../process/files.ts';
 import { vmFiles } from './command-line.ts';
@@ -77,7 +78,7 @@ async function admit(grant: HostGrant, pass: string, body: unknown): Promise<voi
   if (uuid !== grant.uuid) throw new Refusal(403, 'another machine');
   if (token !== grant.token) throw new Refusal(403, "not this machine's token");
   const admitted = await readWord(hostFiles.pass);
-  if (admitted === null && Date.now() > grant.expiresAt) throw new Refusal(403, 'the token has expired');
+  if (admitted === null && systemClock.monotonic() > grant.expiresAt) throw new Refusal(403, 'the token has expired');
   if ((admitted ?? (await writeOnce(hostFiles.pass, pass))) !== pass) throw new Refusal(403, 'the token was used');
 }
 

@@ -6,8 +6,10 @@ import { randomBytes } from 'node:crypto';
 import { link, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MachineAccess } from '../../registrar/access.ts';
+import { standsStill } from '../../registrar/process-identity.ts';
+import { isMcpError } from '../../specs/errors.ts';
 import type { Flavor } from '../../specs/nouns.ts';
-import { ownName, readIfThere, readWord, unless } from '../process/files.ts';
+import { inTurn, orRemove, ownName, readIfThere, readWord, unless } from '../process/files.ts';
 import { HostProvider, type HostProviderOptions, type MachineKind } from '../process/host-provider.ts';
 import { MachineStore, type StoredMachine } from '../process/machine-store.ts';
 import type { ServiceTemplate, TemplateState } from '../provider.ts';
@@ -81,15 +83,16 @@ export class QemuProvider extends HostProvider {
     await this.#factory.close();
   }
 
-  /** Ends the paused clones, for an environment's end: they are in no list. */
+  /** Ends the paused clones, for an environment's end, and templates that were left in the making: they are in no list. */
   async emptyStock(): Promise<void> {
     await this.#factory.templates.tidy();
     await this.#factory.stock.empty();
+    await this.#factory.tidyTemplates();
   }
 }
 
 function virtualMachines(options: QemuProviderOptions, store: MachineStore, factory: VmFactory): MachineKind {
-  const { images, clock } = options;
+  const { images, clock, joinTimeoutMs = defaultJoinTimeoutMs } = options;
   const folderOf = (uuid: string) => join(store.folder(uuid), vmFolder);
 
   return {
@@ -97,7 +100,15 @@ function virtualMachines(options: QemuProviderOptions, store: MachineStore, fact
     capabilities: { pause: true, console: true, zones: false, snapshot: false, sharedHost: true },
     consoleFile: join(vmFolder, 'console.log'),
 
-    whyNoImage: async (image) => ((await images.find(image)) ? null : notBaked(image)),
+    async whyNoImage(image) {
+      try {
+        return (await images.find(image)) ? null : notBaked(image);
+      } catch (error) {
+        // Of one service's image: the others' machines are to be listed all the same.
+        if (isMcpError(error, 'IMAGE_DAMAGED')) return `${error.message}: bake it again`;
+        throw error;
+      }
+    },
 
     async check(request) {
       await factory.modelFor(request);
@@ -126,25 +137,39 @@ function virtualMachines(options: QemuProviderOptions, store: MachineStore, fact
         { clusterId, registry, sessionTimeoutMs, access: access?.(uuid) },
         { seed, now: clock.now() },
       );
-      await personify(identity, folder, JSON.stringify(guest), clock);
+      await personify(identity, folder, JSON.stringify(guest), clock).catch(async (cause: unknown) => {
+        // It hangs, and without an identity it can never be of use.
+        await endVm(identity, clock);
+        throw unavailable(`a virtual machine took no identity: ${cause instanceof Error ? cause.message : cause}`, {
+          cause,
+        });
+      });
       factory.refill(model);
       return taken?.child ?? null;
     },
 
-    async stateOf({ uuid }) {
+    async stateOf({ uuid }, identity) {
       const folder = folderOf(uuid);
-      if ((await readWord(join(folder, hostFiles.pass))) !== null) return 'running';
+      const remark = standsStill(identity) ? { remark: 'its QEMU process was stopped by a signal' } : {};
+      if ((await readWord(join(folder, hostFiles.pass))) !== null) return { state: 'running', ...remark };
       const text = await readIfThere(join(folder, hostFiles.grant));
-      const since = text === null ? clock.now() : parseHostGrant(text).grantedAt;
-      return clock.now() - since > (options.joinTimeoutMs ?? defaultJoinTimeoutMs) ? 'error' : 'building';
+      const since = text === null ? clock.monotonic() : grantedAt(text);
+      if (since === null) return { state: 'error', remark: 'what its host service was given is damaged' };
+      const waitedMs = clock.monotonic() - since;
+      if (waitedMs <= joinTimeoutMs) return { state: 'building', ...remark };
+      const said = `its guest has not joined within ${Math.round(joinTimeoutMs / 1000)} s`;
+      return { state: 'error', remark: [said, ...Object.values(remark)].join('; ') };
     },
 
     endRemains: (_, remains) => endVmIn(join(remains, vmFolder), clock),
 
     async tidyUp() {
-      await factory.stock.sweep();
-      await factory.templates.tidy();
-      await factory.endStrays(async () => (await store.uuids()).map(folderOf));
+      await inTurn([
+        () => factory.stock.sweep(),
+        () => factory.tidyTemplates(),
+        () => factory.templates.tidy(),
+        () => factory.endStrays(async () => (await store.uuids()).map(folderOf)),
+      ]);
     },
 
     facts() {
@@ -155,17 +180,28 @@ function virtualMachines(options: QemuProviderOptions, store: MachineStore, fact
 }
 
 function newGrant({ uuid }: StoredMachine, address: string, { artifacts, clock }: QemuProviderOptions): HostGrant {
-  const now = clock.now();
+  const now = clock.monotonic();
   const token = randomBytes(32).toString('hex');
   return { uuid, address, token, expiresAt: tokenExpiry(now), grantedAt: now, artifacts };
+}
+
+/** ms of the host's monotonic clock; null where the grant can't be read: that is one machine's trouble, not the list's. */
+function grantedAt(grant: string): number | null {
+  try {
+    return parseHostGrant(grant).grantedAt;
+  } catch {
+    return null;
+  }
 }
 
 /** The first grant that a machine is given is kept, and returned: there are never two valid tokens. */
 async function giveGrant(folder: string, grant: HostGrant): Promise<HostGrant> {
   const draft = join(folder, ownName());
   const path = join(folder, hostFiles.grant);
-  await writeFile(draft, JSON.stringify(grant), { mode: 0o600 });
-  await unless(link(draft, path), undefined, 'EEXIST');
+  await orRemove(draft, async () => {
+    await writeFile(draft, JSON.stringify(grant), { mode: 0o600 });
+    await unless(link(draft, path), undefined, 'EEXIST');
+  });
   await unlink(draft);
   return parseHostGrant((await readIfThere(path)) ?? '');
 }

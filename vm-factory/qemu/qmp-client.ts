@@ -2,7 +2,7 @@
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import { McpError } from '../../specs/errors.ts';
+import { isMcpError, McpError } from '../../specs/errors.ts';
 
 const qemuVersion = z.object({ major: z.int(), minor: z.int(), micro: z.int() });
 
@@ -35,7 +35,7 @@ export class QmpClient {
 
   /**
    * Connects and ends the greeting. QEMU serves one client of a socket at a time; others wait.
-   * Errors: QMP_UNREACHABLE (retryable).
+   * Errors: QMP_UNREACHABLE (retryable; `isSilent` tells whether something listens and says nothing).
    */
   static async connect(path: string): Promise<QmpClient> {
     const socket = connect({ path });
@@ -125,7 +125,9 @@ export async function humanCommand(qmp: QmpClient, line: string): Promise<void> 
 
 async function within<T>(work: Promise<T>, what: string): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(unreachable(`no sign of ${what} within ${answerMs} ms`)), answerMs);
+  const timer = setTimeout(() => {
+    reject(unreachable(`no sign of ${what} within ${answerMs} ms`, undefined, { silent: true }));
+  }, answerMs);
   try {
     return await Promise.race([work, promise]);
   } finally {
@@ -147,10 +149,16 @@ function refused(command: string, why: string): McpError {
   });
 }
 
-function unreachable(why: string, cause?: unknown): McpError {
+/** Whether QEMU is there and gives no answer, for as long as one is waited for: it hangs. */
+export function isSilent(error: unknown): boolean {
+  return isMcpError(error, 'QMP_UNREACHABLE') && error.details.silent === true;
+}
+
+function unreachable(why: string, cause?: unknown, details: Record<string, unknown> = {}): McpError {
   return new McpError('QMP_UNREACHABLE', `QEMU can't be talked to: ${why}`, {
     cause,
     retryable: true,
     hint: 'The machine may have ended, or hang; it is replaced when it is found dead.',
+    details,
   });
 }

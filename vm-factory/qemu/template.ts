@@ -9,6 +9,7 @@ import { z } from 'zod';
 import type { Clock } from '../../registrar/clock.ts';
 import { digestOf } from '../../specs/digest.ts';
 import { waitingWord } from '../guest/inside.ts';
+import type { Image } from '../image/image-store.ts';
 import { ownName, unless } from '../process/files.ts';
 import { unavailable } from '../provider-errors.ts';
 import { overlayFile, shapeLabel } from './command-line.ts';
@@ -115,6 +116,12 @@ const boot: Begin = async ({ model: { image, shape }, draft, clock, signal, star
   return overlays;
 };
 
+/** Ends and removes what dead processes left of templates of this image in the making. */
+export async function tidyTemplates(image: Image, clock: Clock): Promise<void> {
+  const staging = stagingOfImage(image);
+  if (await unless(stat(staging), null, 'ENOENT')) await tidyVms(staging, clock);
+}
+
 async function make(begin: Begin, making: Omit<Making, 'started'>): Promise<Template> {
   const { model, draft, clock, signal } = making;
   const { image, shape, service } = model;
@@ -173,7 +180,11 @@ function draftLabel(model: Model): string {
 
 /** Where templates are made, and unmade. */
 function stagingOf({ image, service }: Model): string {
-  return service ? stagingOfServices(service.home) : join(image.dir, 'staging');
+  return service ? stagingOfServices(service.home) : stagingOfImage(image);
+}
+
+function stagingOfImage(image: Image): string {
+  return join(image.dir, 'staging');
 }
 
 /** Beside the folder of service templates. */

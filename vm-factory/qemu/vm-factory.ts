@@ -13,7 +13,7 @@ import { refused } from '../provider-errors.ts';
 import type { QemuFacts } from './accelerator.ts';
 import { type Model, shapeOf } from './model.ts';
 import { ServiceTemplates } from './service-templates.ts';
-import { ensureTemplate } from './template.ts';
+import { ensureTemplate, tidyTemplates } from './template.ts';
 import { ownerMark, vmIdentity } from './vm.ts';
 import { VmStock } from './vm-stock.ts';
 
@@ -126,6 +126,11 @@ export class VmFactory {
         if (isMcpError(error, 'QEMU_CHANGED')) this.#learn(String(error.details.version));
         if (!signal.aborted) log?.warn({ err: error }, 'the stock could not be filled');
       });
+  }
+
+  /** P7: ends templates in the making whose maker died; no list and no folder of ours tells of them. */
+  async tidyTemplates(): Promise<void> {
+    for (const image of await this.#options.images.list()) await tidyTemplates(image, this.#clock);
   }
 
   /**

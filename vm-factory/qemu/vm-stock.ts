@@ -9,9 +9,9 @@ import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Clock } from '../../registrar/clock.ts';
-import { isSameProcess, type ProcessIdentity, readStartTime } from '../../registrar/process-identity.ts';
+import { isSameProcess, type ProcessIdentity, readStartTime, standsStill } from '../../registrar/process-identity.ts';
 import { isMcpError } from '../../specs/errors.ts';
-import { ownName, readWord, unless, writeOnce } from '../process/files.ts';
+import { orRemove, ownName, readWord, unless, writeOnce } from '../process/files.ts';
 import { parseIdentity } from '../process/machine-store.ts';
 import { bootOverlays } from './disks.ts';
 import { type Model, modelLabel, plainOf } from './model.ts';
@@ -200,10 +200,12 @@ export class VmStock {
   /** The machine's folder, which tells from its first moment who makes it. */
   async #enter(folder: string): Promise<void> {
     const draft = join(this.#staging, ownName());
-    await mkdir(draft);
     const maker = { pid: process.pid, startTime: readStartTime(process.pid) ?? 0 };
-    await writeOnce(join(draft, makerWord), `${maker.pid}:${maker.startTime}`);
-    await rename(draft, folder);
+    await orRemove(draft, async () => {
+      await mkdir(draft);
+      await writeOnce(join(draft, makerWord), `${maker.pid}:${maker.startTime}`);
+      await rename(draft, folder);
+    });
   }
 
   async #move(id: string, target: string): Promise<TakenVm | null | 'gone'> {
@@ -243,7 +245,9 @@ export class VmStock {
           await vmIdentity(folder),
         ];
         const made = maker !== null && maker !== 'nobody' && isSameProcess(maker);
-        return { id, ready, made, identity, alive: identity !== null && isSameProcess(identity) };
+        // One that was stopped would be taken and never answer.
+        const alive = identity !== null && isSameProcess(identity) && !standsStill(identity);
+        return { id, ready, made, identity, alive };
       }),
     );
   }

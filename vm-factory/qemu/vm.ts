@@ -12,7 +12,7 @@ import { parseIdentity } from '../process/machine-store.ts';
 import { unavailable } from '../provider-errors.ts';
 import { type GuestFiles, type MachineShape, qemuArguments, qemuProgram, type Start, vmFiles } from './command-line.ts';
 import { makeOverlays, type Overlay } from './disks.ts';
-import { QmpClient, withQmp } from './qmp-client.ts';
+import { isSilent, QmpClient, withQmp } from './qmp-client.ts';
 
 const hostServiceModule = fileURLToPath(new URL('host-service.ts', import.meta.url));
 /** Names in a machine's environment the folder of the provider that it belongs to. */
@@ -52,12 +52,7 @@ export async function startVm({
   env = {},
   inBackground,
 }: StartVm): Promise<StartedVm> {
-  const service = ['exec', process.execPath, '--no-warnings', hostServiceModule].map((word, at) =>
-    at ? quoted(word) : word,
-  );
-  await writeFile(join(folder, vmFiles.hostService), `#!/bin/sh\nunset ${ownerMark}\n${service.join(' ')}\n`, {
-    mode: 0o755,
-  });
+  await writeFile(join(folder, vmFiles.hostService), hostServiceScript(env[ownerMark]), { mode: 0o755 });
   await makeOverlays(folder, overlays);
   const disks = overlays.map(({ name }) => name);
   const pipes = `${vmFiles.identity}.in ${vmFiles.identity}.out`;
@@ -80,6 +75,13 @@ export async function startVm({
   return { identity, child };
 }
 
+/** It is started for each of the guest's few questions: most of its time goes into compiling, which is kept in the owner's folder. */
+function hostServiceScript(owner: string | undefined): string {
+  const compiled = owner === undefined ? '' : `export NODE_COMPILE_CACHE=${quoted(join(owner, 'compiled'))}\n`;
+  const words = [process.execPath, '--no-warnings', hostServiceModule].map(quoted);
+  return `#!/bin/sh\nunset ${ownerMark}\n${compiled}exec ${words.join(' ')}\n`;
+}
+
 /** Which process runs by this folder; null where none ever did. */
 export async function vmIdentity(folder: string): Promise<ProcessIdentity | null> {
   const identity = parseIdentity(await readWord(join(folder, identityFile)));
@@ -99,7 +101,7 @@ async function reach(vm: ProcessIdentity, clock: Clock): Promise<QmpClient> {
       return await QmpClient.connect(controlPath(vm));
     } catch (error) {
       if (!isSameProcess(vm)) throw unavailable('the virtual machine ended as it started', { cause: error });
-      if (clock.monotonic() > deadline) throw error;
+      if (isSilent(error) || clock.monotonic() > deadline) throw error;
       await clock.sleep(5);
     }
   }

@@ -102,3 +102,26 @@ test('an idle controller writes nothing', async (t) => {
   t.is(setup.registry.zxid, before);
   await controller.stop();
 });
+
+test('a wall clock that is set hours forward or back makes nothing, destroys nothing and stops nothing', async (t) => {
+  const setup = await setUp(t);
+  await setup.declare([], 2);
+  for (const uuid of ['m1', 'm2']) await setup.machine({ uuid, providerId: `fake-${uuid}` });
+  const controller = start(setup, 'c1');
+  await setup.clock.advance(30_000);
+  for (const hours of [9, -18]) {
+    const [before, told] = [setup.registry.zxid, (await status(setup)).at];
+    setup.clock.jump(hours * 3_600_000);
+    await setup.clock.advance(120_000);
+    t.is(setup.registry.zxid, before, `nothing was written after ${hours} hours`);
+    t.is((await status(setup)).at, told);
+  }
+  t.deepEqual(
+    setup.provider.truth().map(({ uuid }) => uuid),
+    ['m1', 'm2'],
+  );
+  await setup.declare([], 3);
+  await setup.clock.advance(10_000);
+  t.is(setup.provider.truth().length, 3, 'it goes on by the new time');
+  await controller.stop();
+});

@@ -46,7 +46,7 @@ test('where machines share a host, the pool is refilled when the claimed service
   world.machine('a', starting);
   const impatient = new TestLeader();
   t.deepEqual(acts(impatient.plan(world), 'create'), []);
-  t.is(acts(impatient.plan(world, 31_000), 'create').length, 1);
+  t.is(acts(impatient.plan(world, 61_000), 'create').length, 1);
   world.set({ sharedHost: false });
   t.is(acts(new TestLeader().plan(world), 'create').length, 1, 'elsewhere nobody is in the way');
 });
@@ -125,6 +125,18 @@ test('ready machines over their age are replaced one at a time, also those of an
   t.is(acts(leader.plan(world), 'create').length, 1);
   world.machine('c', { createdAt: startAt });
   t.deepEqual(acts(leader.plan(world, 1000), 'retire', 'create'), ['retire a']);
+});
+
+test('a wall clock that jumps by hours while somebody leads ages no machine', (t) => {
+  const world = new WorldBuilder().declare([], { pool: { size: 2, maxAgeMs: 7_200_000 } });
+  world.machine('a', { createdAt: startAt - 1000 }).machine('b', { createdAt: startAt - 1000 });
+  for (const hours of [12, -12]) {
+    const leader = new TestLeader();
+    t.deepEqual(acts(leader.plan(world)), []);
+    leader.jump(hours * 3_600_000);
+    t.deepEqual(acts(leader.plan(world, 60_000)), [], `${hours} hours`);
+    t.deepEqual(acts(leader.plan(world, 60_000)), []);
+  }
 });
 
 test('when the image changes, what serves moves to the new one first, one at a time, then the pool', (t) => {

@@ -272,6 +272,7 @@ export class WorldBuilder {
 /** A leader in its own time: looks at worlds and plans, remembering in between. */
 export class TestLeader {
   now = 0;
+  #wall = startAt;
   memory: PlannerMemory;
   readonly policy: Policy;
   #ids = 0;
@@ -282,10 +283,15 @@ export class TestLeader {
     this.memory = { ...freshMemory({ clusterId: 'test', now: 0 }), quietOver: options.quiet !== true };
   }
 
+  /** The wall clock is set forward, or back where negative. */
+  jump(ms: number): void {
+    this.#wall += ms;
+  }
+
   /** Takes the world in and plans, `later` ms after the last time. */
   plan(world: WorldBuilder, later = 0): Plan {
     this.now += later;
-    const snapshot = { ...world.snapshot(), at: startAt + this.now };
+    const snapshot = { ...world.snapshot(), at: this.#wall + this.now };
     this.memory = remember(this.memory, snapshot, this.policy, this.now);
     return makePlan(snapshot, this.memory, this.policy, { now: this.now, newId: () => `id-${++this.#ids}` });
   }

@@ -19,12 +19,29 @@ test('one failure starts it over and pauses; a refusal pauses ten times as long 
     batch: 1,
     blockedUntil: 4000,
     reason: 'the last creation failed',
+    failures: 1,
   });
   t.deepEqual(nextSlowStart(grown, { succeeded: 0, failed: 1, refused: 'quota' }, 1000), {
     batch: 1,
     blockedUntil: 31_000,
     reason: 'quota',
+    failures: 1,
   });
+});
+
+test('failures one after the other pause ever longer and say why; those of one plan are one; a success forgets them', (t) => {
+  const failed = { succeeded: 0, failed: 1, why: 'the disk is full' };
+  const pauses: number[] = [];
+  let state = freshSlowStart;
+  for (let now = 0; pauses.length < 6; now = state.blockedUntil) {
+    state = nextSlowStart(state, failed, now);
+    state = nextSlowStart(state, failed, now);
+    pauses.push(state.blockedUntil - now);
+  }
+  t.deepEqual(pauses, [3_000, 6_000, 12_000, 24_000, 30_000, 30_000]);
+  t.is(state.reason, 'the last creation failed: the disk is full');
+  state = nextSlowStart(nextSlowStart(state, { succeeded: 1, failed: 0 }, 1e6), failed, 1e6);
+  t.is(state.blockedUntil, 1e6 + 3_000);
 });
 
 test('whatever happens the batch stays from 1 to its most, and a plan without creations changes nothing', (t) => {

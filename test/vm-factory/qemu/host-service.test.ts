@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { HostSide } from '../../../registrar/agent/host-side.ts';
+import { systemClock } from '../../../registrar/system-clock.ts';
 import { type HostGrant, hostFiles } from '../../../vm-factory/qemu/grant.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
 
@@ -20,7 +21,7 @@ async function bench(t: ExecutionContext, change: Partial<HostGrant> = {}) {
     uuid: 'me',
     address: '127.9.9.9',
     token: 'secret',
-    expiresAt: Date.now() + 60_000,
+    expiresAt: systemClock.monotonic() + 60_000,
     grantedAt: 0,
     artifacts,
   };
@@ -58,7 +59,7 @@ test('a token works once: its user may ask again, nobody else, and nobody by ano
 });
 
 test('an expired token is worth nothing', async (t) => {
-  const { put, side } = await bench(t, { expiresAt: Date.now() - 1 });
+  const { put, side } = await bench(t, { expiresAt: systemClock.monotonic() - 1 });
   await put();
   await t.throwsAsync(side(mine).join('me', 'secret', never), { code: 'HOST_REFUSED', message: /expired/ });
 });

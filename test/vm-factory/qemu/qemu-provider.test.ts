@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync, readlinkSync } from 'node:fs';
 import { mkdir, readdir, readlink, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +13,7 @@ import { shapeLabel } from '../../../vm-factory/qemu/command-line.ts';
 import { shapeOf } from '../../../vm-factory/qemu/model.ts';
 import { findTemplate } from '../../../vm-factory/qemu/template.ts';
 import { mainPid, testBlock, testCluster } from '../../helpers/process-machines.ts';
-import { bakedImage, noQemu, qemuBench } from '../../helpers/qemu-machines.ts';
+import { bakedImage, noQemu, pidsBelow, qemuBench } from '../../helpers/qemu-machines.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
 import { until } from '../../helpers/until.ts';
 
@@ -27,17 +26,6 @@ const request = () => ({
   image: minimalImage,
   registry: '127.0.0.1:1/mcp',
 });
-
-/** pids of the virtual machines below a folder, whoever started them. */
-function pidsBelow(dir: string): number[] {
-  return readdirSync('/proc').flatMap((name) => {
-    try {
-      return /^\d+$/.test(name) && readlinkSync(`/proc/${name}/cwd`).startsWith(`${dir}/`) ? [Number(name)] : [];
-    } catch {
-      return [];
-    }
-  });
-}
 
 if (noQemu) test.skip(`virtual machines are kept in stock: not run, ${noQemu}`, () => {});
 else {

@@ -1,7 +1,7 @@
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { humanCommand, QmpClient, withQmp } from '../../../vm-factory/qemu/qmp-client.ts';
+import { humanCommand, isSilent, QmpClient, withQmp } from '../../../vm-factory/qemu/qmp-client.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
 
 const greeting = '{"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 22}}, "capabilities": []}}\r\n';
@@ -69,4 +69,15 @@ test('a QEMU that ends, is not there, or speaks nonsense is unreachable, and tha
     QmpClient.connect('/nowhere/qmp'),
   ])
     await t.throwsAsync(attempt, { code: 'QMP_UNREACHABLE', message: /can't be talked to/ });
+});
+
+test('a QEMU that hangs is given up after a few seconds, before its greeting and after', async (t) => {
+  const mute = await speaker(t, () => '', '');
+  const hung = await speaker(t, () => '');
+  const attempts = [QmpClient.connect(mute), withQmp(hung, (qmp) => qmp.execute('cont'))];
+  for (const attempt of attempts) {
+    const error = await t.throwsAsync(attempt, { code: 'QMP_UNREACHABLE', message: /no sign of .* within \d+ ms/ });
+    t.true(isSilent(error));
+  }
+  t.false(isSilent(await t.throwsAsync(QmpClient.connect('/nowhere/qmp'))));
 });
