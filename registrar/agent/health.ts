@@ -137,10 +137,13 @@ export async function watchHealth(options: {
   clock: Clock;
   signal: AbortSignal;
   onVerdict: (verdict: { healthy: boolean; reason: string }) => void;
+  /** It was found healthy before: one pass more is enough at first. */
+  proven?: boolean;
   look?: typeof checkHealth;
 }): Promise<void> {
-  const { check, target, clock, signal, onVerdict, look = checkHealth } = options;
+  const { check, target, clock, signal, onVerdict, proven = false, look = checkHealth } = options;
   let window = openHealthWindow(clock.monotonic());
+  if (proven) window = { ...window, passes: check.rise - 1 };
   let reason = '';
   let everHealthy = false;
   while (!signal.aborted) {

@@ -91,7 +91,14 @@ async function openRig(ends: (() => Promise<unknown>)[], signal: AbortSignal): P
     },
     factory(name, origin, size) {
       const home = join(dir, name);
-      const factory = new VmFactory({ dir: home, images: stores[origin], qemu, stock: size, clock: systemClock });
+      const factory = new VmFactory({
+        artifacts: null,
+        dir: home,
+        images: stores[origin],
+        qemu,
+        stock: size,
+        clock: systemClock,
+      });
       teardown(async () => {
         await factory.close();
         await factory.stock.empty();

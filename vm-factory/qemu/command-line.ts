@@ -37,8 +37,9 @@ export interface GuestFiles {
  * - `boot`: from the kernel, memory of its own.
  * - `template`: from the kernel, its memory in a file that clones will map.
  * - `clone`: waits to be told which state to load; memory mapped privately from the template's file.
+ * - `successor`: as a clone, but what it does to its memory is in its file: it will be a template itself.
  */
-export type Start = { kind: 'boot' } | { kind: 'template' | 'clone'; memoryFile: string };
+export type Start = { kind: 'boot' } | { kind: 'template' | 'clone' | 'successor'; memoryFile: string };
 
 /** Names inside the machine's folder, which is QEMU's working directory. */
 export const vmFiles = {
@@ -79,7 +80,7 @@ export function qemuArguments(
     ...cpuArguments(shape.accelerator),
     ...['-smp', String(shape.cpus)],
     ...['-m', `${shape.memoryMb}M`],
-    ...(start.kind === 'boot' ? [] : memoryArguments(shape, start.memoryFile, start.kind === 'template')),
+    ...(start.kind === 'boot' ? [] : memoryArguments(shape, start.memoryFile, start.kind !== 'clone')),
     ...['-rtc', `base=${start.kind === 'boot' ? 'utc' : templateClock}`],
     ...(start.kind === 'clone' ? [] : kernelArguments(files)),
     // A panic ends QEMU, which is seen at once.
@@ -92,7 +93,7 @@ export function qemuArguments(
     ...['-netdev', network, '-device', 'virtio-net-pci,netdev=n0,romfile='],
     ...['-device', 'virtio-serial-pci', '-chardev', `pipe,id=identity,path=${vmFiles.identity}`],
     ...['-device', `virtserialport,chardev=identity,nr=1,name=${identityPortName}`],
-    ...(start.kind === 'clone' ? ['-incoming', 'defer'] : []),
+    ...(start.kind === 'clone' || start.kind === 'successor' ? ['-incoming', 'defer'] : []),
   ];
 }
 

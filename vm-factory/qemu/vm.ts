@@ -33,6 +33,8 @@ export interface StartVm {
   overlays: readonly Overlay[];
   /** Of the process, and of whatever it starts. */
   env?: Record<string, string>;
+  /** Nobody waits for it: others get the processor first. */
+  inBackground?: boolean;
 }
 
 export interface StartedVm {
@@ -41,7 +43,15 @@ export interface StartedVm {
 }
 
 /** Resolves as soon as QEMU's process is known. Errors: PROVIDER_UNAVAILABLE. */
-export async function startVm({ folder, files, shape, start, overlays, env = {} }: StartVm): Promise<StartedVm> {
+export async function startVm({
+  folder,
+  files,
+  shape,
+  start,
+  overlays,
+  env = {},
+  inBackground,
+}: StartVm): Promise<StartedVm> {
   await writeFile(join(folder, vmFiles.hostService), hostServiceScript(env[ownerMark]), { mode: 0o755 });
   await makeOverlays(folder, overlays);
   const disks = overlays.map(({ name }) => name);
@@ -54,6 +64,7 @@ export async function startVm({ folder, files, shape, start, overlays, env = {} 
       '-c',
       `mkfifo -m 600 ${pipes} && exec "$@"`,
       'vm',
+      ...(inBackground ? ['nice', '-n', '10'] : []),
       qemuProgram,
       ...qemuArguments(shape, files, start, disks),
     ],
@@ -194,15 +205,20 @@ async function writeToPipe(path: string, text: string): Promise<void> {
   }
 }
 
-/** Resolves when the console shows the words. Errors: PROVIDER_UNAVAILABLE (it ended, or took too long). */
+/** Resolves when the console shows the words. Errors: PROVIDER_UNAVAILABLE (it ended, took too long, or showed `unless`). */
 export async function untilConsoleSays(
   { folder, identity }: { folder: string; identity: ProcessIdentity },
   words: string,
-  { timeoutMs, clock, signal }: { timeoutMs: number; clock: Clock; signal?: AbortSignal },
+  { timeoutMs, clock, signal, unless }: { timeoutMs: number; clock: Clock; signal?: AbortSignal; unless?: string },
 ): Promise<void> {
   const deadline = clock.monotonic() + timeoutMs;
   const path = join(folder, vmFiles.console);
-  while (!((await readIfThere(path)) ?? '').includes(words)) {
+  for (;;) {
+    const said = (await readIfThere(path)) ?? '';
+    if (said.includes(words)) return;
+    const [, refusal] = unless === undefined ? [] : said.split(unless);
+    // A whole line: the rest may be on its way.
+    if (refusal?.includes('\n')) throw unavailable(refusal.split('\n')[0]?.trim() ?? '');
     const ended = !isSameProcess(identity);
     if (ended || clock.monotonic() > deadline) {
       const tail = ((await readFile(path, 'utf8').catch(() => '')) ?? '').trim().slice(-1_000);
