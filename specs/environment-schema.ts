@@ -179,6 +179,26 @@ const proxy = map({
     .optional()
     .describe('How long a new instance takes to get its full share. Default: 3s.'),
 }).describe('How the gateway talks to its instances (in dynamic mode).');
+
+const warm = z
+  .union(
+    [
+      truth,
+      map({
+        ready: whole(0, 100)
+          .optional()
+          .describe('Machines with it already started that are kept ready, of each version. Default: 1.'),
+        signal: choice(['SIGHUP', 'SIGUSR1', 'SIGUSR2'])
+          .optional()
+          .describe('Sent to it when its machine is claimed and MCP_IDENTITY_FILE is there. Default: none.'),
+      }),
+    ],
+    { error: 'must be true, false, or a map with ready and signal' },
+  )
+  .describe(
+    'Whether its instances come from machines that were cloned with it already started. Only virtual machines can. Default: false.',
+  );
+
 const demandSize = map({
   min: whole(0, limits.poolSize).describe('Ready machines kept where nothing was claimed lately.'),
   max: whole(1, limits.poolSize).describe('Ready machines kept at most.'),
@@ -239,6 +259,7 @@ const service = map({
   proxy: proxy.optional(),
   ...serviceDoorShape,
   image: imageName.optional().describe("What this service's machines are cloned from. Default: the pool's image."),
+  warm: warm.optional(),
   ...shared,
   rollout: rolloutShape.optional().describe('How one version takes the place of another with `mcp upgrade`.'),
   versions: z
@@ -320,6 +341,7 @@ export type VersionShape = ServiceShape['versions'][string];
 export type VerifyShape = NonNullable<NonNullable<EnvironmentShape['pool']>['verify']>;
 export type FlavorShape = NonNullable<NonNullable<EnvironmentShape['pool']>['flavor']>;
 export type HealthShape = NonNullable<VersionShape['health']>;
+export type WarmShape = NonNullable<ServiceShape['warm']>;
 export type ProxyShape = NonNullable<ServiceShape['proxy']>;
 export type ImageShape = NonNullable<EnvironmentShape['images']>[string];
 export type ArtifactShape = NonNullable<VersionShape['artifact']>;

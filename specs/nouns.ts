@@ -73,6 +73,14 @@ export interface ProxySpec {
   slowStartMs?: number;
 }
 
+/** What a service's template is used for. */
+export interface WarmSpec {
+  /** Machines with it already started that are kept ready, of each version. */
+  ready: number;
+  /** Sent to it when its machine is claimed and MCP_IDENTITY_FILE is there; absent: none. */
+  signal?: 'SIGHUP' | 'SIGUSR1' | 'SIGUSR2';
+}
+
 /** A number of instances, or a share of them such as `25%`. */
 export type Share = number | string;
 
@@ -142,6 +150,8 @@ export interface Service extends ServiceDoorSpec {
   rollout?: Partial<RolloutSettings>;
   /** Reference of the image that its machines are cloned from (image-reference.ts); absent: the pool's. */
   image?: string;
+  /** Its instances come from machines in which it was started before they knew who they are; absent: not so. */
+  warm?: WarmSpec;
   versions: Version[];
 }
 

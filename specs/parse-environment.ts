@@ -23,9 +23,10 @@ import {
   type ServiceShape,
   type VerifyShape,
   type VersionShape,
+  type WarmShape,
 } from './environment-schema.ts';
 import { smallFlavor } from './flavor.ts';
-import type { Flavor, HealthCheck, PoolSpec, ProxySpec, VerifyLimits } from './nouns.ts';
+import type { Flavor, HealthCheck, PoolSpec, ProxySpec, VerifyLimits, WarmSpec } from './nouns.ts';
 import { type Place, printable, sourceText, specInvalid } from './problems.ts';
 import { declareRollout } from './rollout-shape.ts';
 import { flawedServices, shapeProblems } from './shape-problems.ts';
@@ -175,10 +176,17 @@ function declareService(name: string, service: ServiceShape, tree: YamlTree): De
     ...declareServiceDoor(service),
     ...(service.rollout === undefined ? {} : { rollout: declareRollout(service.rollout) }),
     ...(service.image === undefined ? {} : { image: service.image }),
+    ...declareWarm(service.warm),
     versions: Object.entries(service.versions).map(([version, declared]) =>
       declareVersion(version, declared, service, tree.valueAt(['services', name, 'versions', version, 'artifact'])),
     ),
   };
+}
+
+function declareWarm(shape: WarmShape | undefined): { warm?: WarmSpec } {
+  if (shape === undefined || shape === false) return {};
+  const { ready = 1, signal } = shape === true ? {} : shape;
+  return { warm: { ready, ...(signal === undefined ? {} : { signal }) } };
 }
 
 /** Only what is declared: the gateway knows the defaults. */

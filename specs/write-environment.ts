@@ -17,6 +17,7 @@ import type {
   Service,
   VerifyLimits,
   Version,
+  WarmSpec,
 } from './nouns.ts';
 import { writeSize } from './size.ts';
 import { frontDoorOf, serviceDoorOf } from './write-front-door.ts';
@@ -122,6 +123,7 @@ function serviceOf(service: Service): Map<string, unknown> {
     ['route', route],
     ['priority', service.priority],
     ['image', service.image === undefined ? undefined : nameOfImage(service.image)],
+    ['warm', service.warm && warmOf(service.warm)],
     ['document', document],
     ['config', Object.keys(config).length > 0 ? config : undefined],
     ['on-config-change', onConfigChange === 'signal' ? configSignal : onConfigChange],
@@ -132,6 +134,15 @@ function serviceOf(service: Service): Map<string, unknown> {
     ['rollout', rollout && rolloutOf(rollout)],
     ['versions', map(service.versions.map((version) => [version.version, versionOf(version)]))],
   ]);
+}
+
+function warmOf({ ready, signal }: WarmSpec): unknown {
+  return ready === 1 && signal === undefined
+    ? true
+    : map([
+        ['ready', ready],
+        ['signal', signal],
+      ]);
 }
 
 /** Paths are written from the root: a service's place below its registry is all that is known. */

@@ -1,5 +1,6 @@
 /** The status as people read it: a table a service, the pool, the gateways, and what is being waited for. */
 import type { ForeignView, StatusView, VersionView } from '../view/status-view.ts';
+import { templateWords } from '../view/why.ts';
 import { paint, table } from './output.ts';
 
 /** The text of `mcp status`. */
@@ -89,6 +90,7 @@ function footer(status: StatusView, color: boolean): string {
   return [
     pool,
     ...machines(status),
+    ...templates(status, color),
     ...(gateways.length > 0 ? gateways : [paint(color, 'yellow', 'gateway   none')]),
   ].join('\n');
 }
@@ -97,6 +99,15 @@ function footer(status: StatusView, color: boolean): string {
 function machines({ provider }: StatusView): string[] {
   const facts = Object.entries(provider?.facts ?? {}).map(([name, value]) => `${name} ${value}`);
   return provider && facts.length > 0 ? [`machines  ${provider.name}: ${facts.join(', ')}`] : [];
+}
+
+/** Only what people must know: a template that is there, or soon, is shown by `mcp pool`. */
+function templates({ templates: all }: StatusView, color: boolean): string[] {
+  return all
+    .filter(({ state }) => state === 'failed' || state === 'impossible')
+    .map(({ service, version, state, reason }) => {
+      return paint(color, 'yellow', `template  ${service}@${version} ${templateWords(state, reason)}`);
+    });
 }
 
 function list(title: string, lines: string[], color: boolean): string {

@@ -15,6 +15,7 @@ import type {
   RolloutSettings,
   Service,
   Version,
+  WarmSpec,
 } from '../../specs/nouns.ts';
 import { foreignDialects } from '../../specs/registries-schema.ts';
 import {
@@ -107,6 +108,7 @@ const serviceSchema = shaped<Service>({
   cors: corsSchema.optional(),
   rollout: rolloutShape.partial().optional() as z.ZodType<Partial<RolloutSettings> | undefined>,
   image: text.optional(),
+  warm: shaped<WarmSpec>({ ready: count, signal: configSignal.optional() }).optional(),
   versions: z.array(versionSchema),
 });
 
