@@ -32,6 +32,12 @@ export function span(ms) {
   return ms >= 1000 ? `${Number((ms / 1000).toFixed(1))} s` : `${ms} ms`;
 }
 
+export function bytes(count) {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB'];
+  const at = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, count)) / 10));
+  return `${Number((count / 1024 ** at).toFixed(1))} ${units[at]}`;
+}
+
 export function clockTime(at) {
   return `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }

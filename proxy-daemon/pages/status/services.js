@@ -1,5 +1,5 @@
 // The table of services: one row each, its versions and instances folded below.
-import { milliseconds, percent, perSecond, shareBar, sparkline } from './figures.js';
+import { bytes, milliseconds, percent, perSecond, shareBar, sparkline } from './figures.js';
 import { h } from './tree.js';
 
 const stateKinds = { routed: 'good', held: 'warn', lost: 'bad', draining: 'warn', idle: '' };
@@ -52,7 +52,7 @@ function doorBadges(door) {
     users ? badge('users') : '',
     clientCertificate ? badge(`certificate ${clientCertificate}`) : '',
     rate ? badge(`${rate.requests}/${rate.per}`) : '',
-    bodyBytes === null ? '' : badge(`≤ ${bodyBytes} bytes`),
+    bodyBytes === null ? '' : badge(`≤ ${bytes(bodyBytes)}`),
     origins ? badge('CORS') : '',
   ].filter((one) => one !== '');
 }
@@ -75,7 +75,7 @@ function instanceRow(one, route, total, { traffic, flying, down }) {
     h(
       'td',
       null,
-      badge(one.says || (stateWords[one.state] ?? one.state), stateKinds[one.state] ?? ''),
+      badge(one.says || (stateWords[one.state] ?? one.state), one.says ? 'warn' : (stateKinds[one.state] ?? '')),
       isDown ? [' ', badge('marked down', 'bad')] : '',
     ),
     h('td', { class: 'number' }, traffic.since > 0 ? String(flying.get(`${route.service} ${endpoint}`) ?? 0) : '–'),
