@@ -1,5 +1,6 @@
 /** Rules between the parts of an environment whose shape is right: what zod can't say about one value alone. */
 import type { BrokenRule } from './broken-rule.ts';
+import { brokenFrontDoor } from './declare-front-door.ts';
 import { brokenRegistries } from './declare-registries.ts';
 import { type EnvironmentShape, gatewayPaths, limits, type ServiceShape } from './environment-schema.ts';
 import { builtInImages, isImageId } from './image-reference.ts';
@@ -20,6 +21,7 @@ export function brokenRules(
     ...brokenSizes(entries, options.allowEmpty),
     ...brokenRoutes([...placesOf(entries), ...foreignPlaces(gateway, services)]),
     ...brokenRegistries(gateway?.registries, services),
+    ...brokenFrontDoor({ gateway, services }),
     ...entries.flatMap(([name, service]) => [
       ...(options.allowEmpty ? [] : emptyVersions(name, service)),
       ...brokenWeights(name, service),

@@ -45,25 +45,25 @@ const debianPackages = [
   {
     name: 'qemu-system-x86',
     why: 'virtual machines',
-    for: ['qemu', 'test'],
+    for: ['qemu', 'test', 'bench'],
     present: () => onPath('qemu-system-x86_64'),
   },
   {
     name: 'qemu-utils',
     why: "virtual machines' own disks",
-    for: ['qemu', 'test'],
+    for: ['qemu', 'test', 'bench'],
     present: () => onPath('qemu-img'),
   },
   {
     name: 'busybox-static',
     why: "the machines' images",
-    for: ['qemu', 'test'],
+    for: ['qemu', 'test', 'bench'],
     present: () => executable('/bin/busybox'),
   },
   {
     name: 'e2fsprogs',
     why: "the machines' disks",
-    for: ['qemu', 'test'],
+    for: ['qemu', 'test', 'bench'],
     present: () => onPath('mke2fs') || executable('/usr/sbin/mke2fs'),
   },
   {

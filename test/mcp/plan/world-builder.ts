@@ -56,6 +56,10 @@ export interface MachineWords {
   selfTest?: SelfTestRecord;
   image?: string;
   createdAt?: number;
+  /** Service template that it was asked to be cloned from. */
+  template?: string;
+  /** The one whose service waits in it, by its agent's word. */
+  holds?: string;
 }
 
 /** A world that is changed step by step; `snapshot()` is a copy. */
@@ -141,6 +145,7 @@ export class WorldBuilder {
         address: '127.0.0.1',
         createdAt: words.createdAt ?? startAt,
         changedAt: 0,
+        ...(words.template === undefined ? {} : { template: words.template }),
         ...(claim ? { claim } : {}),
         ...(words.served ? { served: true } : {}),
         ...(state === 'deleting' ? { tombstone: { reason: 'test', operation: 'x', at: 0 } } : {}),
@@ -172,6 +177,7 @@ export class WorldBuilder {
               at: 0,
               starts: 1,
               selfTest: words.selfTest ?? selfTest(),
+              ...(words.holds === undefined ? {} : { template: words.holds }),
             },
     });
     if (words.registered && words.service) {
