@@ -16,8 +16,12 @@ import { tempDir } from '../../helpers/temp-dir.ts';
 const peer = '[0-9a-f.:]{3,39},[0-9]{1,5},[0-9]+';
 const peers = `(?:${peer}(?:;${peer})*)?`;
 const version = `\\t[0-9A-Za-z][0-9A-Za-z.-]{0,39}\\t[0-9.e-]+\\t${peers}\\t${peers}`;
+const operation =
+  'split=[A-Z]+,(?:/[A-Za-z0-9._~%:@*-]*)+,[0-9A-Za-z][0-9A-Za-z.-]*:[0-9.e-]+(?:;[0-9A-Za-z][0-9A-Za-z.-]*:[0-9.e-]+)*';
+const word = `(?:sticky=(?:cookie|client|http_[a-z0-9_]+)|override=http_[a-z0-9_]+|${operation})`;
+const choice = `${word}(?: ${word})*`;
 const entry = new RegExp(
-  `^[a-z0-9-]{1,40}\\t/[a-z0-9._~/-]*\\t(?:http|grpc)\\t(?:-|\\d+,\\d+,\\d+)\\t\\d+\\t[0-9.]+\\t[01]\\t\\d+\\t\\d+\\t\\d+(?:${version})*$`,
+  `^[a-z0-9-]{1,40}\\t/[a-z0-9._~/-]*\\t(?:http|grpc)\\t(?:-|\\d+,\\d+,\\d+)\\t\\d+\\t[0-9.]+\\t[01]\\t\\d+\\t\\d+\\t\\d+(?:${version})*(?:\\t${choice})?$`,
   'i',
 );
 
