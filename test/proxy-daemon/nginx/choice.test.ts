@@ -164,3 +164,30 @@ test('plain mode says that it does none of this', async (t) => {
   const { alarm } = await eventually('told', async () => ((await gateway.status()).alarm ? gateway.status() : null));
   t.is(alarm, 'sticky, override and split need dynamic mode; here they do nothing for dns');
 });
+
+test('an instance of weight 0 that was asked for by name is not drained before its request has ended', async (t) => {
+  const gateway = await gatewayWith(t, { dns: ['1'] });
+  const released = Promise.withResolvers<void>();
+  let arrived = false;
+  const { port } = await startBackend(t, 'slow', {
+    answer: (_, response) => {
+      arrived = true;
+      void released.promise.then(() => response.end('slow'));
+    },
+  });
+  const slow = sampleRegistration('dns', '2', 9, { address: '127.0.0.1', port });
+  await gateway.register(slow);
+  await declare(gateway, { dns: { proxy: { override: 'X-Try' }, weights: { '1': 1, '2': 0 } } });
+  const asked = gateway.ask('/dns/x', { 'x-try': '2' });
+  await eventually('arrived', () => arrived);
+  const mzxid = await gateway.register({ ...slow, record: { ...slow.record, state: 'draining' } });
+  const word = await eventually('out of the routes', async () => {
+    const said = await gateway.record();
+    return said.served.asOf >= mzxid ? said : null;
+  });
+  t.true(word.drained.asOf < mzxid);
+  t.is((await gateway.ask('/dns/x', { 'x-try': '2' })).status, 503, 'who leaves gets nothing new');
+  released.resolve();
+  t.is((await asked).body, 'slow');
+  await eventually('drained', async () => (await gateway.record()).drained.asOf >= mzxid);
+});
