@@ -21,13 +21,14 @@ const operation = z
     return more === undefined && splitMethods.some((one) => one === method) && pathTemplate.test(path);
   }, operationMessage);
 
+const version = z
+  .string({ error: 'must be a version' })
+  .regex(/^[0-9A-Za-z][0-9A-Za-z.-]{0,39}$/, 'must be a version such as 1.2.0')
+  .meta(asWritten);
+
 const split = map({
   operation: operation.describe('Such as GET /zones/{id}, the path as in the service’s own document.'),
-  to: z
-    .string({ error: 'must be a version' })
-    .regex(/^[0-9A-Za-z][0-9A-Za-z.-]{0,39}$/, 'must be a version such as 1.2.0')
-    .meta(asWritten)
-    .describe('One of the versions; where none of its instances serve, the weights decide.'),
+  to: version.describe('One of the versions; where none of its instances serve, the weights decide.'),
   weight: whole(0, 100).describe(
     'Percent of the operation’s requests that go there. The rest goes by the other versions’ weights.',
   ),
@@ -59,12 +60,20 @@ export const choiceShape = {
     .max(50, 'must have at most 50 items')
     .optional()
     .describe('Operations whose traffic is shared out in another way than the rest. The first that fits counts.'),
+  mirror: map({
+    to: version.describe('One of the versions, also of weight 0.'),
+    weight: whole(1, 100).describe('Percent of the requests that other versions answered.'),
+  })
+    .optional()
+    .describe(
+      'GET and HEAD requests are sent to this version too, after their callers have their answers; only the status of what it answers is compared, and counted (mcp gateway traffic). Not for gRPC, nor with access, limits or cors.',
+    ),
 };
 
 type Shape = { [K in keyof typeof choiceShape]?: z.infer<(typeof choiceShape)[K]> };
 
 /** In the words of nouns.ts; what is not said is left out. */
-export function declareChoice({ sticky, override, split: splits }: Shape): ChoiceSpec {
+export function declareChoice({ sticky, override, split: splits, mirror }: Shape): ChoiceSpec {
   return {
     ...(sticky === undefined ? {} : { sticky: declareSticky(sticky) }),
     ...(override === undefined ? {} : { override: override === true ? usualOverride : override }),
@@ -76,6 +85,7 @@ export function declareChoice({ sticky, override, split: splits }: Shape): Choic
             return { method, path, to, weight };
           }),
         }),
+    ...(mirror === undefined ? {} : { mirror }),
   };
 }
 
@@ -84,11 +94,12 @@ function declareSticky(text: string): NonNullable<ChoiceSpec['sticky']> {
 }
 
 /** As `declareChoice` was given it. */
-export function choiceEntries({ sticky, override, split: splits }: ChoiceSpec): [string, unknown][] {
+export function choiceEntries({ sticky, override, split: splits, mirror }: ChoiceSpec): [string, unknown][] {
   return [
     ['sticky', sticky && (sticky.by === 'header' ? `header ${sticky.name}` : sticky.by)],
     ['override', override === usualOverride ? true : override],
     ['split', splits?.map(({ method, path, to, weight }) => ({ operation: `${method} ${path}`, to, weight }))],
+    ['mirror', mirror],
   ];
 }
 
@@ -112,4 +123,41 @@ export function brokenSplits(
     if (sum <= 100) return [];
     return [{ path: pathOf(at, 'weight'), on: 'value', message: `the weights of ${operation} are ${sum} percent` }];
   });
+}
+
+/** A mirror to a version that is not declared, or past a door: what ends there is not to reach an instance in a copy. */
+export function brokenMirror(
+  service: string,
+  { mirror }: Shape,
+  declared: {
+    versions: Readonly<Record<string, unknown>>;
+    access?: unknown;
+    limits?: unknown;
+    cors?: unknown;
+    proxy?: { protocol?: string };
+  },
+): BrokenRule[] {
+  if (mirror === undefined) return [];
+  const path = ['services', service, 'proxy', 'mirror'];
+  const other = (['access', 'limits', 'cors'] as const).find((key) => declared[key] !== undefined);
+  if (other) {
+    return [
+      {
+        path,
+        on: 'key',
+        message: `mirror does not go with ${other}: what a door keeps must not get past it in a copy`,
+      },
+    ];
+  }
+  if (declared.proxy?.protocol === 'grpc')
+    return [{ path, on: 'key', message: 'mirror does not go with protocol: grpc' }];
+  const known = Object.keys(declared.versions);
+  if (known.includes(mirror.to)) return [];
+  return [
+    {
+      path: [...path, 'to'],
+      on: 'value',
+      message: `no version "${mirror.to}" is declared${didYouMean(mirror.to, known)}`,
+    },
+  ];
 }

@@ -7,6 +7,8 @@ export interface ChoiceSpec {
   override?: string;
   /** Operations whose traffic is shared out in another way. The first that fits a request counts. */
   split?: OperationSplit[];
+  /** GET and HEAD requests are sent to this version too, once they are answered, so many in a hundred; what it answers is compared. */
+  mirror?: { to: string; weight: number };
 }
 
 export interface OperationSplit {

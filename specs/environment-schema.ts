@@ -359,7 +359,8 @@ export function isAlwaysText(path: readonly (string | number)[]): boolean {
     return !frontDoorKeys.includes(String(path[1])) && (path[1] !== 'registries' || path.at(-1) !== 'weight');
   }
   const ofService = path.slice(2);
-  if (ofService[0] === 'proxy' && ofService[1] === 'split') return ofService.at(-1) === 'to';
+  if (ofService[0] === 'proxy' && (ofService[1] === 'split' || ofService[1] === 'mirror'))
+    return ofService.at(-1) === 'to';
   const [group, kind] = ofService[0] === 'versions' ? ofService.slice(2) : ofService;
   return group === 'env' || group === 'command' || group === 'artifact' || (group === 'health' && kind === 'command');
 }

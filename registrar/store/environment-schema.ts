@@ -72,6 +72,7 @@ export const proxySchema = shaped<ProxySpec>({
     .optional(),
   override: text.optional(),
   split: z.array(shaped<OperationSplit>({ method: text, path: text, to: text, weight: z.number().min(0) })).optional(),
+  mirror: z.object({ to: text, weight: z.number().min(0) }).optional(),
 });
 
 const share = z.union([count, text]);

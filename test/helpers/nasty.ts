@@ -67,6 +67,7 @@ const choice: fc.Arbitrary<ChoiceSpec> = fc.record(
     ),
     override: nasty,
     split: fc.array(operation, { maxLength: 3 }),
+    mirror: fc.record({ to: nasty, weight: fc.oneof(fc.nat(100), fc.double()) }),
   },
   { requiredKeys: [] },
 );

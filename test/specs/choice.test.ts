@@ -42,6 +42,19 @@ test('stickiness, a header for testers and splits are read as written', (t) => {
   );
 });
 
+test('a mirror needs a declared version, and no door', (t) => {
+  const mirror = '{ mirror: { to: 1.10, weight: 5 } }';
+  t.deepEqual(problems(mirror), []);
+  t.deepEqual(problems('{ mirror: { to: 1.11, weight: 5 } }'), [
+    '6:28 no version "1.11" is declared, did you mean "1.10"?',
+  ]);
+  t.regex(problems(`${mirror}\n    limits: { body: 1MiB }`)[0] ?? '', /mirror does not go with limits/);
+  t.regex(
+    problems('{ protocol: grpc, mirror: { to: 1.10, weight: 5 } }')[0] ?? '',
+    /mirror does not go with protocol: grpc/,
+  );
+});
+
 test('what can not be is refused at its place, with what there is', (t) => {
   for (const sticky of ['cookies', 'header', 'header X Y', 'header Cookie', 'header "a"', 'header x;y', '5'])
     t.regex(

@@ -1,5 +1,9 @@
 /** Which version a client gets: by its cookie, address or header, by its wish, by its operation. On real nginx. */
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import test from 'ava';
+import { gatewayPaths } from '../../../proxy-daemon/nginx/paths.ts';
+import type { MirrorFigures, TrafficReport } from '../../../proxy-daemon/version-figures.ts';
 import type { ProxySpec } from '../../../specs/nouns.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { type TestGateway, testGateway } from '../../helpers/gateway.ts';
@@ -162,7 +166,7 @@ test('plain mode says that it does none of this', async (t) => {
   await declare(gateway, { dns: { proxy, weights: { '1': 100, '2': 0 } }, usual: { proxy: {}, weights: { '1': 1 } } });
   t.is((await gateway.ask('/dns/x', { 'x-mcp-version': '2' })).body, '1');
   const { alarm } = await eventually('told', async () => ((await gateway.status()).alarm ? gateway.status() : null));
-  t.is(alarm, 'sticky, override and split need dynamic mode; here they do nothing for dns');
+  t.is(alarm, 'sticky, override, split and mirror need dynamic mode; here they do nothing for dns');
 });
 
 test('an instance of weight 0 that was asked for by name is not drained before its request has ended', async (t) => {
@@ -191,3 +195,75 @@ test('an instance of weight 0 that was asked for by name is not drained before i
   t.is((await asked).body, 'slow');
   await eventually('drained', async () => (await gateway.record()).drained.asOf >= mzxid);
 });
+
+test('safe requests are mirrored without their callers noticing: other statuses, silence and death of the copy are only counted', async (t) => {
+  const gateway = await gatewayWith(t, { dns: ['1'] });
+  const seen: IncomingMessage[] = [];
+  let hangs = false;
+  const shadow = await startBackend(t, 'shadow', {
+    answer: (request, response) => {
+      seen.push(request);
+      if (hangs) return;
+      response.statusCode = request.url?.startsWith('/gone') ? 404 : 200;
+      response.end('shadow');
+    },
+  });
+  await gateway.register(sampleRegistration('dns', '2', 9, { address: '127.0.0.1', port: shadow.port }));
+  await declare(gateway, { dns: { proxy: { mirror: { to: '2', weight: 100 } }, weights: { '1': 1, '2': 0 } } });
+  const mirrored = async () => {
+    const report = JSON.parse((await gateway.ask('/status/traffic.json')).body) as TrafficReport;
+    return report.versions.find(({ version }) => version === '2')?.mirrored;
+  };
+  const told = (what: Partial<MirrorFigures>) =>
+    eventually(JSON.stringify(what), async () => isMatch(await mirrored(), what), 30_000);
+
+  const headers = { 'x-mcp-client': 'forged', 'x-tenant': 'a', 'x-request-id': 'id-1' };
+  t.is((await gateway.ask('/dns/zones/a?b=c%2Fd', headers)).body, '1');
+  for (let n = 0; n < 3; n += 1) t.is((await gateway.ask('/dns/gone')).body, '1');
+  t.is((await fetch(`${gateway.url}/dns/zones`, { method: 'POST', body: 'x' })).status, 200);
+  t.is((await fetch(`${gateway.url}/dns/zones`, { method: 'DELETE' })).status, 200);
+  await told({ same: 1, differing: 3 });
+  t.deepEqual([...new Set(seen.map(({ method }) => method))], ['GET']);
+  t.is(seen[0]?.url, '/zones/a?b=c%2Fd');
+  t.like(seen[0]?.headers, {
+    'x-tenant': 'a',
+    'x-request-id': 'id-1',
+    'x-mcp-mirror': '1',
+    'x-forwarded-prefix': '/dns',
+  });
+  t.is(seen[0]?.headers['x-mcp-client'], undefined);
+
+  hangs = true;
+  const many = await answers(
+    gateway,
+    '/dns/x',
+    Array.from({ length: 200 }, () => ({})),
+  );
+  t.is(share(many, '1'), 1);
+  await eventually('some are left out', async () => ((await mirrored())?.leftOut ?? 0) > 0, 30_000);
+  await shadow.kill();
+  t.is(
+    share(
+      await answers(
+        gateway,
+        '/dns/x',
+        Array.from({ length: 50 }, () => ({})),
+      ),
+      '1',
+    ),
+    1,
+  );
+  await eventually('failed ones are counted', async () => ((await mirrored())?.failed ?? 0) > 0, 30_000);
+  await eventually(
+    'none is in flight',
+    async () => (JSON.parse((await gateway.ask('/status/traffic.json')).body) as TrafficReport).inFlight.length === 0,
+    30_000,
+  );
+  t.is(readFileSync(gatewayPaths(gateway.dir).errorLog, 'utf8').includes('lua entry thread aborted'), false);
+});
+
+function isMatch(found: MirrorFigures | undefined, what: Partial<MirrorFigures>): boolean {
+  return (
+    found !== undefined && Object.entries(what).every(([key, value]) => found[key as keyof MirrorFigures] === value)
+  );
+}

@@ -1,5 +1,6 @@
 -- From the text of how versions are chosen to what choice.lua uses. The other side is routes/choice-text.ts.
 --   sticky=cookie | sticky=client | sticky=<variable>      override=<variable>
+--   mirror=<version>:<percent>
 --   split=<method>,<path with * for its parameters>,<version>:<percent>;...
 local M = {}
 
@@ -66,6 +67,10 @@ function M.read(text, entry, at_zero, before)
       choice.sticky = value
     elseif word == 'override' then
       choice.override = value
+    elseif word == 'mirror' then
+      local to, percent = value:match('^([^:]+):([%d.]+)$')
+      local point = before and before.mirror and before.mirror.point or math.random()
+      choice.mirror = to and { to = to, share = tonumber(percent) / 100, point = point }
     elseif word == 'split' then
       local method, path, shares = value:match('^(%u+),([^,]+),(.+)$')
       local split = method and { method = method, pattern = pattern_of(path), shares = split_shares(shares, entry, choice.names) }
