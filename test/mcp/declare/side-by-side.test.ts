@@ -18,6 +18,7 @@ test('a new version gets enough instances for its share, and those that run keep
     ['1.3.0', 1, 10],
   ]);
   t.deepEqual(declaredBy(['1.2.0=50', '1.3.0=50'])[2], ['1.3.0', 2, 50]);
+  t.deepEqual(declaredBy(['1.2.0=67', '1.3.0=33'])[2], ['1.3.0', 2, 33], 'rounded up');
   t.deepEqual(declaredBy(['1.2.0=100', '1.3.0=0'])[2], ['1.3.0', 1, 0], 'without traffic it runs all the same');
 });
 

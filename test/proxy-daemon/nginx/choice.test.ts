@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import test from 'ava';
 import { gatewayPaths } from '../../../proxy-daemon/nginx/paths.ts';
 import type { MirrorFigures, TrafficReport } from '../../../proxy-daemon/version-figures.ts';
+import type { LimitsSpec } from '../../../specs/front-door.ts';
 import type { ProxySpec } from '../../../specs/nouns.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { type TestGateway, testGateway } from '../../helpers/gateway.ts';
@@ -12,6 +13,7 @@ import { sampleEnvironment, sampleRegistration, sampleService, sampleVersion } f
 
 interface Declared {
   proxy?: ProxySpec;
+  limits?: LimitsSpec;
   /** Weights by version. */
   weights: Record<string, number>;
 }
@@ -20,11 +22,11 @@ let generation = 0;
 
 async function declare(gateway: TestGateway, services: Record<string, Declared>): Promise<void> {
   generation += 1;
-  const all = Object.entries(services).map(([name, { proxy, weights }]) =>
+  const all = Object.entries(services).map(([name, { proxy, limits, weights }]) =>
     sampleService(
       name,
       Object.entries(weights).map(([version, weight]) => sampleVersion(version, 1, weight)),
-      proxy ? { proxy } : {},
+      { ...(proxy && { proxy }), ...(limits && { limits }) },
     ),
   );
   await gateway.declare(sampleEnvironment(all), generation);
@@ -101,10 +103,15 @@ test('a client keeps its version while weights stand; a change of weights moves 
 });
 
 test('a cookie is set once, for whom it decides something, and keeps its client', async (t) => {
-  const gateway = await gatewayWith(t, { dns: ['1', '2'], single: ['1'], usual: ['1', '2'] });
+  const gateway = await gatewayWith(t, { dns: ['1', '2'], single: ['1'], behind: ['1', '2'], usual: ['1', '2'] });
   const proxy: ProxySpec = { sticky: { by: 'cookie' } };
   const weights = { '1': 50, '2': 50 };
-  await declare(gateway, { dns: { proxy, weights }, single: { proxy, weights: { '1': 1 } }, usual: { weights } });
+  await declare(gateway, {
+    dns: { proxy, weights },
+    single: { proxy, weights: { '1': 1 } },
+    behind: { proxy, limits: { bodyBytes: 4096 }, weights },
+    usual: { weights },
+  });
   const { headers, body } = await gateway.ask('/dns/x');
   const [said = ''] = [headers['set-cookie']].flat();
   t.regex(said, /^mcp_dns=[0-9a-f]{32}; Path=\/dns; Max-Age=2592000; HttpOnly; SameSite=Lax$/);
@@ -116,6 +123,15 @@ test('a cookie is set once, for whom it decides something, and keeps its client'
   }
   const forged = await gateway.ask('/dns/x', { cookie: 'mcp_dns=<script>' });
   t.regex(String(forged.headers['set-cookie']), /^mcp_dns=[0-9a-f]{32};/);
+  const behind = String((await gateway.ask('/behind/x')).headers['set-cookie']);
+  t.regex(behind, /^mcp_behind=/, 'also behind a door');
+  const [one] = await answers(gateway, '/behind/x', [{ cookie: behind }]);
+  const same = await answers(
+    gateway,
+    '/behind/x',
+    Array.from({ length: 10 }, () => ({ cookie: behind })),
+  );
+  t.true(same.every((name) => name === one));
   t.is((await gateway.ask('/single/x')).headers['set-cookie'], undefined);
   t.is((await gateway.ask('/usual/x')).headers['set-cookie'], undefined);
   const many = await answers(
