@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const purpose = process.argv[2] ?? 'up';
+/** Its time is when apt's lists were fetched last. */
+const updateStamp = join(root, 'node_modules', '.mcp-setup-apt-update');
 
 /** What each Debian package is needed for and how its presence is told. */
 const debianPackages = [
@@ -155,8 +157,6 @@ async function installDebianPackages() {
   });
   return `installed ${names.join(', ')}`;
 }
-
-const updateStamp = join(root, 'node_modules', '.mcp-setup-apt-update');
 
 /** What `up` needs first and what virtual machines need comes in two steps: the lists are fetched once, ms. */
 function justUpdated() {

@@ -14,13 +14,15 @@ import { loadEnvironment } from '../../mcp/declare/load-environment.ts';
 import { defaultPolicy } from '../../mcp/plan/policy.ts';
 import { stopNginx } from '../../proxy-daemon/main.ts';
 import { paths } from '../../registrar/layout.ts';
+import { killGroup } from '../../registrar/process-identity.ts';
 import { formatRegistry } from '../../registrar/recipes/format-registry.ts';
-import type { MachineRecord } from '../../registrar/records.ts';
+import type { AgentRecord, MachineRecord } from '../../registrar/records.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
 import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
 import type { Environment } from '../../specs/nouns.ts';
 import { minimalImage } from '../../vm-factory/image/bake-minimal.ts';
+import { vmIdentity } from '../../vm-factory/qemu/vm.ts';
 import { AgentWorldForTest } from '../helpers/agent-world.ts';
 import { freePort } from '../helpers/free-port.ts';
 import { examples } from '../helpers/local-environment.ts';
@@ -50,12 +52,18 @@ interface Way {
   origin: Origin;
   /** Machines that its pool keeps ready. */
   pool: number;
+  /** They are cloned with the service already started. */
+  warm?: true;
   /** It is to be so many times faster than `cold`. */
   target?: number;
 }
 
 const cold: Way = { name: 'a cold build', origin: 'cold', pool: 0 };
-const ways: Way[] = [{ name: 'from the ready pool', origin: 'clone', pool: 1, target: 6 }, cold];
+const ways: Way[] = [
+  { name: 'from a service template', origin: 'clone', pool: 1, warm: true, target: 15 },
+  { name: 'from the ready pool', origin: 'clone', pool: 1, target: 6 },
+  cold,
+];
 
 export function run(): Promise<BenchResult> {
   return withVmRig(async (rig) => {
@@ -75,7 +83,7 @@ export function run(): Promise<BenchResult> {
           target === undefined
             ? []
             : row(
-                `an instance wanted until its first 200, ${name} (${accelerator})`,
+                `an instance wanted, or killed, until its first 200, ${name} (${accelerator})`,
                 at(served[name], 'routed'),
                 at(served[cold.name], 'routed'),
                 cold.name,
@@ -164,8 +172,8 @@ async function measureServing(rig: VmRig): Promise<Record<string, Marks[]>> {
   return found;
 }
 
-async function startServing(rig: VmRig, { origin, pool }: Way): Promise<Serving> {
-  const chroot = `serving-${origin}-${pool}`;
+async function startServing(rig: VmRig, { origin, pool, warm }: Way): Promise<Serving> {
+  const chroot = `serving-${origin}-${warm ? 'warm' : pool}`;
   const registry = `${rig.zooKeeper}/${chroot}`;
   const connect = () => connectZooKeeper(registry, { sessionTimeoutMs });
   const client = await connect();
@@ -175,8 +183,10 @@ async function startServing(rig: VmRig, { origin, pool }: Way): Promise<Serving>
     artifacts: rig.artifacts,
     defaultImage: minimalImage,
   });
-  const services = hosting.services.filter(({ name }) => name === 'dns');
-  const environment = { ...hosting, pool: { ...hosting.pool, size: pool }, services };
+  const services = hosting.services
+    .filter(({ name }) => name === 'dns')
+    .map((service) => (warm ? { ...service, warm: { ready: pool } } : service));
+  const environment = { ...hosting, pool: { ...hosting.pool, size: warm ? 0 : pool }, services };
   const provider = await rig.provider(chroot, origin);
   if (origin === 'clone') await provider.provider.prepare(minimalImage);
   const ending = new AbortController();
@@ -198,7 +208,8 @@ async function startServing(rig: VmRig, { origin, pool }: Way): Promise<Serving>
   });
   const url = await startGateway(rig, registry, join(rig.dir, `gateway-${chroot}`));
   const one = { registry, client, provider, url, environment };
-  await want(one, 0);
+  // There is no service template of what nobody wants an instance of: that one's only instance is killed instead.
+  await want(one, warm ? 1 : 0);
   return one;
 }
 
@@ -224,9 +235,9 @@ async function want({ client, environment }: Serving, count: number): Promise<vo
   await applyEnvironment(client, { ...environment, services }, how);
 }
 
-async function serveOnce(rig: VmRig, { pool }: Way, one: Serving): Promise<Marks> {
+async function serveOnce(rig: VmRig, { pool, warm }: Way, one: Serving): Promise<Marks> {
   const { client, registry, url, provider } = one;
-  await waitUntil('only the pool is there', () => isAtRest(client, pool), rig, 240_000);
+  await waitUntil('only the pool is there', () => isAtRest(client, pool, warm), rig, 240_000);
   // A pool is mostly claimed from after a while in which nothing happened.
   if (pool > 0) await pause(restMs, undefined, { signal: rig.signal });
 
@@ -234,17 +245,20 @@ async function serveOnce(rig: VmRig, { pool }: Way, one: Serving): Promise<Marks
   try {
     const marks = new Marks();
     await marks.follow(watcher);
+    const killed = warm ? await claimedMachine(client) : '';
+    const victim = warm ? await vmIdentity(provider.folder(killed)) : null;
     marks.begin();
-    await want(one, 1);
+    if (victim) killGroup(victim, 'SIGKILL');
+    else await want(one, 1);
     const isServed = async () => {
       if (pool === 0) await noteKnown(marks, provider);
       return (await statusOf(url, '/dns/zones')) === 200;
     };
     await waitUntil('the first 200', isServed, rig);
     marks.mark('routed');
-    const uuid = marks.settle();
+    const uuid = marks.settle(killed);
     await marks.markFolder(provider.folder(uuid));
-    await want(one, 0);
+    if (!warm) await want(one, 0);
     return marks;
   } finally {
     await watcher.close();
@@ -255,10 +269,31 @@ async function noteKnown(marks: Marks, { folder }: MeasuredProvider): Promise<vo
   for (const uuid of marks.seen()) if (await knowsItself(folder(uuid))) marks.knows(uuid);
 }
 
-/** The ledger holds the pool's ready machines and nothing else. */
-async function isAtRest(client: RegistryClient, pool: number): Promise<boolean> {
-  const uuids = await client.children(paths.machines);
-  if (uuids.children.length !== pool) return false;
-  const ledgers = await Promise.all(uuids.children.map((uuid) => client.get(paths.machine(uuid))));
-  return ledgers.every(({ data }) => (JSON.parse(data.toString()) as MachineRecord).state === 'ready');
+/**
+ * The ledger holds the pool's ready machines and nothing else; where they are to be warm, their agents say so and one more
+ * machine serves.
+ */
+async function isAtRest(client: RegistryClient, pool: number, warm = false): Promise<boolean> {
+  const ledgers = await readLedger(client);
+  const ready = ledgers.filter(({ state }) => state === 'ready');
+  if (ready.length !== pool || ledgers.length !== pool + (warm ? 1 : 0)) return false;
+  if (!warm) return true;
+  if (!ledgers.some(({ state, served }) => state === 'claimed' && served)) return false;
+  const agents = await Promise.all(ready.map(({ uuid }) => readJson<AgentRecord>(client, paths.agent(uuid))));
+  return agents.every(({ template }) => template !== undefined && template !== null);
+}
+
+async function claimedMachine(client: RegistryClient): Promise<string> {
+  const machine = (await readLedger(client)).find(({ state }) => state === 'claimed');
+  if (!machine) throw new Error('nothing is claimed');
+  return machine.uuid;
+}
+
+async function readLedger(client: RegistryClient): Promise<MachineRecord[]> {
+  const { children } = await client.children(paths.machines);
+  return Promise.all(children.map((uuid) => readJson<MachineRecord>(client, paths.machine(uuid))));
+}
+
+async function readJson<T>(client: RegistryClient, path: string): Promise<T> {
+  return JSON.parse((await client.get(path)).data.toString()) as T;
 }

@@ -85,9 +85,9 @@ export class Marks {
     this.#note(uuid, 'known', this.#now());
   }
 
-  /** The machine that all this was about: the one that was claimed. Its marks are taken over. */
-  settle(): string {
-    const [uuid = '', marks] = [...this.#noted].find(([, one]) => one.has('claimed')) ?? [];
+  /** The machine that all this was about: the one that was claimed, and not the one `before`. Its marks are taken over. */
+  settle(before: string): string {
+    const [uuid = '', marks] = [...this.#noted].find(([id, one]) => id !== before && one.has('claimed')) ?? [];
     const wasThere = marks && !marks.has('process') && !marks.has('known');
     for (const [step, at] of marks ?? []) {
       // Of a machine that was ready before, the registry's other news is no part of the way.
