@@ -51,9 +51,14 @@ services:
       "2": { count: 1, command: [x], port: 2, health: { command: [check, 1] }, artifact: { url: "https://example.com/a.tgz", sha256: ${'a'.repeat(64)} } }
   web:
     rollout: { analysis: none }
+    proxy: { sticky: header X-Tenant, override: X-Try, mirror: { to: 1.10, weight: 3 }, split: [{ operation: 'GET /a/{b}', to: 1.10, weight: 5 }] }
     versions:
       1.0.0: { count: 1, weight: 90, command: [x], port: 3, health: { http: /healthz, interval: 1500ms } }
-      1.1.0: { count: 1, weight: 10, command: [x], port: 3 }
+      1.10: { count: 1, weight: 10, command: [x], port: 3 }
+  api:
+    proxy: { sticky: cookie, override: true }
+    versions:
+      1.0.0: { count: 1, command: [x], port: 3 }
 `;
   const environment = readBack(text);
   t.deepEqual(readBack(writeEnvironment(environment)), environment);

@@ -77,7 +77,7 @@ async function plan(context: Context, options: FileOptions): Promise<number> {
   return nothing ? exitCodes.done : exitCodes.changes;
 }
 
-interface DeclareOptions {
+export interface DeclareOptions {
   yes?: boolean;
   reason?: string;
   wait?: boolean;
@@ -174,7 +174,8 @@ export function loadFile(context: Context, options: FileOptions): Promise<Enviro
   });
 }
 
-async function declaration(context: Context, options: DeclareOptions, what: string) {
+/** Who declares, why and when. */
+export async function declaration(context: Context, options: DeclareOptions, what: string) {
   return {
     author: context.actor,
     reason: options.reason ?? what,
@@ -184,7 +185,7 @@ async function declaration(context: Context, options: DeclareOptions, what: stri
 }
 
 /** Tells what was declared and, unless told not to, waits until it is true: of everything, or of the one service changed. */
-async function finish(
+export async function finish(
   context: Context,
   client: RegistryClient,
   applied: Applied,
