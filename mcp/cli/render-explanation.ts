@@ -25,6 +25,7 @@ export function renderExplanation(told: Explanation, color: boolean): string {
       'versions',
       told.versions.map(({ version, share, why }) => `${version}  ${Number((share * 100).toFixed(1))} %: ${why}`),
     ),
+    ...list('choice', told.choice),
     ...(told.instances.length === 0 ? [] : [bold('instances'), instanceTable(told.instances, color)]),
     ...list(
       'left out',

@@ -40,7 +40,7 @@ export function instanceKey(service: string, instance: { address: string; port: 
 }
 
 /** How a route's instances are talked to. */
-export function proxyOf(route: Pick<Route, 'proxy'>): Required<ProxySpec> {
+export function proxyOf(route: Pick<Route, 'proxy'>): typeof defaultProxy & ChoiceSpec {
   return { ...defaultProxy, ...route.proxy };
 }
 
@@ -84,7 +84,7 @@ function isUsable({ weight, version, address, port }: RouteInstance): boolean {
 }
 
 /** Live, of a version of weight 0, and may be asked for by name: in the entry with a share of 0. */
-function isAtZero({ proxy = {}, versions }: Route, instance: RouteInstance): boolean {
+export function isAtZero({ proxy = {}, versions }: Route, instance: RouteInstance): boolean {
   const { state, says, version } = instance;
   if (state !== 'idle' || says !== undefined || !isUsable({ ...instance, weight: 1 })) return false;
   const wanted = wantedAtZero(proxy);

@@ -56,6 +56,7 @@ export function explanation(told) {
       'Versions',
       told.versions.map((one) => `${one.version}, ${percent(one.share)}: ${one.why}`),
     ),
+    list('Choice of the version', told.choice),
     told.instances.length === 0
       ? ''
       : [

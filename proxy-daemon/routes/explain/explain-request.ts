@@ -2,6 +2,7 @@
 import { nearMiss } from '../../../specs/near-miss.ts';
 import type { Rejected, Route } from '../route-table.ts';
 import { proxyOf } from '../service-entry.ts';
+import { chosenAmong, explainChoice } from './explain-choice.ts';
 import { type DoorWord, explainDoor } from './explain-door.ts';
 import { explainInstances, type Moment } from './explain-instances.ts';
 import { explainVersions, type RolloutWord } from './explain-versions.ts';
@@ -38,7 +39,12 @@ export function explainRequest(input: ExplainInput): Explanation {
     question,
     mode,
   );
-  const instances = route === null ? [] : explainInstances(route, moment, input.at);
+  const choice =
+    route === null || mode === 'plain'
+      ? { words: [], only: null, splitTo: [] }
+      : explainChoice(route, question, target.kind === 'route' ? target.rest : null);
+  const chances = route === null ? [] : explainInstances(route, moment, input.at);
+  const instances = route === null || mode === 'plain' ? chances : chosenAmong(route, chances, choice);
   const isLasting = asksToLast(question);
   const { gateway, at, modeReason, generation, environment } = input;
   return {
@@ -54,6 +60,7 @@ export function explainRequest(input: ExplainInput): Explanation {
     passedOver: path === null || target.kind === 'own' ? [] : passedOver(path, route, routes),
     door: door.checks,
     versions: route === null ? [] : explainVersions(route, input.rollout(route.service)),
+    choice: choice.words,
     instances,
     leftOut: route === null ? [] : leftOutOf(route, input.rejected),
     tries: route === null ? null : triesOf(route, question, mode, isLasting),
@@ -66,7 +73,7 @@ export function explainRequest(input: ExplainInput): Explanation {
         ? ['it asks for a connection that lasts: it is passed on unbuffered, and ended after the drain time']
         : []),
       ...(mode === 'plain' && route?.proxy
-        ? ['plain mode does not follow the service’s own timeouts and retries']
+        ? ['plain mode does not follow the service’s own timeouts, retries and choice of version']
         : []),
       ...input.notes,
     ],
@@ -81,11 +88,16 @@ function outcomeOf(
   if (target.kind === 'own') return { kind: 'gateway', status: null, why: target.why };
   if (target.kind === 'refused') return { kind: 'refused', status: target.status, why: target.why };
   const able = instances.filter(({ chance }) => chance !== 'no').length;
-  if (able === 0) return { kind: 'refused', status: 503, why: 'the service has no live instance' };
+  if (able === 0) return { kind: 'refused', status: 503, why: noneWhy(instances) };
   if (atDoor !== null) return atDoor;
   const { service, prefix } = target.route;
   const words = able === 1 ? 'one instance' : `one of ${able} instances`;
   return { kind: 'instance', status: null, why: `route ${prefix} leads to ${words} of ${service}` };
+}
+
+function noneWhy(instances: Explanation['instances']): string {
+  const isAsked = instances.some(({ why }) => / is asked for$/.test(why));
+  return isAsked ? 'the version that is asked for has no live instance' : 'the service has no live instance';
 }
 
 /** Routes that one might have expected instead. */

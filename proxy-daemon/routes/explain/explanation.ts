@@ -63,6 +63,8 @@ export interface Explanation {
   /** What is checked at the service's door, in this order. */
   door: string[];
   versions: ExplainedVersion[];
+  /** What decides on the version beside the shares. */
+  choice: string[];
   instances: ExplainedInstance[];
   /** Registrations of this service that are not believed. */
   leftOut: Rejected[];

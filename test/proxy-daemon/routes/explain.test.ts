@@ -141,3 +141,32 @@ test('a door says what it asks for, answers preflights, and closed ones let nobo
   t.is(explain('/dns', { routes, doors: [{ ...door, closed: 'its API keys are none' }] }).outcome.status, 501);
   t.is(explain('/dns', { routes, doors: [door], mode: 'plain', moment: null }).outcome.status, 501);
 });
+
+test('a version that is asked for answers alone, at weight 0 too; splits, clients that keep theirs and copies are told', (t) => {
+  const proxy = {
+    sticky: { by: 'cookie' as const },
+    override: 'X-MCP-Version',
+    split: [{ method: 'GET', path: '/zones/{id}', to: '2', weight: 10 }],
+    mirror: { to: '2', weight: 5 },
+  };
+  const service = sampleService('dns', [sampleVersion('1', 1, 100), sampleVersion('2', 1, 0)], { proxy });
+  const routes = routesOf([service], [sampleRegistration('dns', '1', 1), sampleRegistration('dns', '2', 2)]);
+  const chances = (told: ReturnType<typeof explain>) => told.instances.map(({ chance }) => chance);
+  const usual = explain('/dns/zones/7?x', { routes });
+  t.deepEqual(usual.choice, [
+    '10 % of GET /zones/{id} go to 2, the rest by weight',
+    'a request may name its version in X-MCP-Version',
+    'a client keeps its version, told by a cookie',
+    '5 % are copied to 2, whose answers reach nobody',
+  ]);
+  t.deepEqual(chances(usual), ['yes', 'yes']);
+  t.deepEqual(chances(explain('/dns/zones', { routes })), ['yes', 'no']);
+  const asked = (version: string) => explain('/dns/zones/7', { routes }, 'GET', [['x-mcp-version', version]]);
+  t.deepEqual(chances(asked('2')), ['no', 'yes']);
+  t.like(asked('3').outcome, {
+    kind: 'refused',
+    status: 503,
+    why: 'the version that is asked for has no live instance',
+  });
+  t.deepEqual(explain('/dns/zones', { routes, mode: 'plain', moment: null }).choice, []);
+});
