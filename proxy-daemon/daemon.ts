@@ -11,8 +11,8 @@ import type { GatewayMode, ModeChoice } from './backend-choice.ts';
 import { DocumentGrace } from './document-grace.ts';
 import { ForeignRegistries } from './foreign/foreign-registries.ts';
 import { DoorKeeper } from './front-door/door-keeper.ts';
+import { doorWords } from './front-door/door-words.ts';
 import { tlsWord } from './front-door/front-door.ts';
-import { rotateLog } from './front-door/log-rotation.ts';
 import type { GatewayBackend, Publication } from './gateway-backend.ts';
 import { drainedMark, type Marks, pruned, servedMark, withMark } from './gateway-marks.ts';
 import type { GatewayOptions } from './gateway-options.ts';
@@ -20,9 +20,6 @@ import { gatewayReports } from './gateway-reports.ts';
 import { loadLastGood, saveLastGood } from './last-good.ts';
 import { allLeftOut } from './left-out.ts';
 import { LossProbe } from './loss-probe.ts';
-import { expositionOf } from './metrics/exposition.ts';
-import { gatewayMetrics } from './metrics/gateway-metrics.ts';
-import { MetricsListener } from './metrics/metrics-listener.ts';
 import { type GatewayPaths, gatewayPaths } from './nginx/paths.ts';
 import { documentInfo, documentTargets, drainTimeout, undeclared } from './publication-parts.ts';
 import { QuarantineWriter } from './quarantine-writer.ts';
@@ -32,8 +29,7 @@ import { RegistrationIndex } from './routes/registration-index.ts';
 import { RouteMaker } from './routes/route-maker.ts';
 import type { Rejected, RouteTable } from './routes/route-table.ts';
 import type { PublicationReport, StatusReport } from './status-report.ts';
-import { StatusWriter } from './status-writer.ts';
-import { TrafficWriter } from './traffic-writer.ts';
+import { Tellers } from './tellers.ts';
 
 const defaultReloadIntervalMs = 1000;
 /** Between two looks at things that send no event: nginx, old workers, missing instances. */
@@ -42,6 +38,7 @@ const tickMs = 250;
 const manyLeaving = 16;
 /** What is done beside serving may take at most one part in so many of the time. */
 const tidyRest = 20;
+const noRollouts: StatusReport['rollouts'] = [];
 /** After a publication that failed, ms. */
 const retryMs = 5000;
 
@@ -56,11 +53,9 @@ class GatewayDaemon {
   readonly #acknowledger: Acknowledger;
   readonly #quarantine: QuarantineWriter;
   readonly #foreign: ForeignRegistries;
-  readonly #status: StatusWriter;
   readonly #probe: LossProbe;
-  readonly #traffic: TrafficWriter;
   readonly #door: DoorKeeper;
-  readonly #metrics: MetricsListener;
+  readonly #tellers: Tellers;
   #choice: ModeChoice;
   #backend: GatewayBackend;
   #wake = Promise.withResolvers<void>();
@@ -89,8 +84,6 @@ class GatewayDaemon {
   #grace = new DocumentGrace(null);
   #publications: PublicationReport[] = [];
   #revivals = 0;
-  /** The status told last. */
-  #said: StatusReport | null = null;
   readonly #startedAt: number;
 
   constructor(options: GatewayOptions) {
@@ -101,13 +94,11 @@ class GatewayDaemon {
     this.#quarantine = new QuarantineWriter(clock, id);
     const onChange = () => this.#look();
     this.#foreign = new ForeignRegistries({ connect: connectForeign, clock, allowLoopback, onChange, signal });
-    this.#status = new StatusWriter(this.#paths, clock);
     this.#probe = new LossProbe(clock);
-    this.#traffic = new TrafficWriter(this.#paths, options.id);
     this.#door = new DoorKeeper(this.#paths, options.listen.address, clock);
-    this.#metrics = new MetricsListener(() => this.#measure());
     this.#choice = options.backends.choose(undefined);
     this.#backend = options.backends.make(this.#choice.mode);
+    this.#tellers = new Tellers({ paths: this.#paths, gateway: id, clock, backend: () => this.#backend });
     this.#startedAt = clock.now();
     this.#registry = { connected: false, since: this.#startedAt, reason: 'not connected yet' };
     this.#table = loadLastGood(this.#paths);
@@ -116,6 +107,7 @@ class GatewayDaemon {
 
   async run(): Promise<void> {
     const { connect, clock, allowLoopback, signal } = this.#options;
+    this.#tellers.open();
     await this.#coldStart();
     const reader = new RegistryReader({
       connect,
@@ -136,7 +128,7 @@ class GatewayDaemon {
       await reading;
     } finally {
       stopListening();
-      this.#metrics.close();
+      this.#tellers.close();
       signal.removeEventListener('abort', wakeToEnd);
       if (signal.aborted) await this.#foreign.ended();
     }
@@ -165,8 +157,7 @@ class GatewayDaemon {
         if (this.#eventAt === null) await this.#revive();
         await this.#step();
         await this.#backend.observe();
-        await this.#traffic.look(this.#backend);
-        this.#serveBeside();
+        await this.#tellers.look(this.#reading?.desired?.environment.gateway);
         if (this.#eventAt === null) this.#tidy();
       } catch (error) {
         this.#fail(error);
@@ -340,19 +331,6 @@ class GatewayDaemon {
     this.#problem = `${message}${hint}`;
   }
 
-  /** What follows from the declared gateway and is no route: where metrics are, how large its log may be. */
-  #serveBeside(): void {
-    const gateway = this.#reading?.desired?.environment.gateway;
-    if (gateway === undefined) return;
-    this.#metrics.configure(gateway.metrics);
-    rotateLog(this.#paths, gateway.accessLog);
-  }
-
-  async #measure(): Promise<string> {
-    const [status, traffic, reloads] = [this.#said, await this.#backend.traffic(), this.#backend.reloadsDone()];
-    return status === null ? '' : expositionOf(gatewayMetrics({ status, traffic, reloads }));
-  }
-
   #report(): void {
     const { id, url, clock, documents, listen } = this.#options;
     const oldest = this.#backend.oldestInFlight();
@@ -365,7 +343,7 @@ class GatewayDaemon {
     const told = {
       ...{ id, url, pid: process.pid, mode: this.#choice.mode, modeReason: this.#choice.reason },
       ...{ holding, problem: this.#problem, rejected: this.#rejected, routes: this.#table.routes, words: this.#words },
-      alarm: [this.#backend.alarm(), this.#door.alarm(this.#choice.mode), this.#metrics.alarm()]
+      alarm: [this.#backend.alarm(), this.#door.alarm(this.#choice.mode), this.#tellers.alarm()]
         .filter(Boolean)
         .join('; '),
       tls: tlsWord(this.#door.kept(), listen.address),
@@ -381,10 +359,12 @@ class GatewayDaemon {
       document: { digest, operations, sources },
       publications: this.#publications,
       revivals: this.#revivals,
+      reloads: this.#backend.reloadsDone(),
+      doors: doorWords(this.#door.kept()),
+      rollouts: this.#reading?.rollouts ?? noRollouts,
     });
     // Before the first reading nothing is known that the registry should hear; but that nothing can be served is.
     if (this.#marks.length > 0 || (this.#reading !== null && this.#problem !== '')) this.#acknowledger.say(record);
-    this.#status.write(status);
-    this.#said = status;
+    this.#tellers.say(status);
   }
 }

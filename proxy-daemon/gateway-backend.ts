@@ -5,6 +5,7 @@
  */
 import type { MergedDocument } from './document-source.ts';
 import type { FrontDoor } from './front-door/front-door.ts';
+import type { Moment } from './routes/explain/explain-instances.ts';
 import type { RouteTable } from './routes/route-table.ts';
 import type { TrafficReport } from './version-figures.ts';
 
@@ -64,6 +65,8 @@ export interface GatewayBackend {
   observe(): Promise<void>;
   /** What was counted, not older than some seconds; null where this mode counts nothing. */
   traffic(): Promise<Omit<TrafficReport, 'gateway'> | null>;
+  /** What decides, beside the routes, where a request goes just now; null where this mode can't tell. Never rejects. */
+  moment(): Promise<Moment | null>;
   /** Empty where this mode has no tables. */
   tables(): readonly TableUse[];
   /** What is amiss though traffic goes on, for people; empty where nothing is. */

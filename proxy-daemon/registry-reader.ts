@@ -18,8 +18,10 @@ import type { ConnectRegistry, RegistryClient } from '../registrar/registry-clie
 import { isMcpError } from '../specs/errors.ts';
 import { machineIn } from './ledger-view.ts';
 import { leftOut } from './left-out.ts';
+import { rolloutStates } from './rollout-states.ts';
 import { RegistrationIndex } from './routes/registration-index.ts';
 import type { LiveRegistration, Rejected } from './routes/route-table.ts';
+import type { RolloutState } from './status-report.ts';
 
 export interface RegistryReading {
   registrations: RegistrationIndex;
@@ -31,6 +33,8 @@ export interface RegistryReading {
   desired: DesiredRecord | null;
   /** What operators let go of. */
   releases: ReleasesRecord['releases'];
+  /** Of the rollouts that count for `desired`: the same list as long as it is the same one. */
+  rollouts: readonly RolloutState[];
   /** Every registration change up to this zxid is in here. */
   asOf: number;
 }
@@ -65,6 +69,7 @@ export class RegistryReader {
   #desired: DesiredRecord | null | undefined;
   #releases: ReleasesRecord['releases'] = [];
   #declared: DesiredRecord | null = null;
+  #rollouts: readonly RolloutState[] = [];
   /** What is wrong, by what it concerns; empty where nothing is. */
   readonly #troubles = { session: '', desired: '' };
 
@@ -157,7 +162,10 @@ export class RegistryReader {
           () => readRollouts(client, { signal, onDamage }),
           { signal },
         );
-        if (record || !damage) this.#desired = record && effectiveDesired(this.#sameOr(record), rollouts);
+        if (record || !damage) {
+          this.#desired = record && effectiveDesired(this.#sameOr(record), rollouts);
+          this.#rollouts = rolloutStates(rollouts);
+        }
         const trouble = `${paths.desired} can't be read: ${damage}; what was declared before stays in force`;
         this.#trouble('desired', damage ? trouble : '');
         this.#tell(null);
@@ -206,6 +214,7 @@ export class RegistryReader {
       changed,
       rejected: [...refused, ...this.#rejected.values()],
       desired: this.#desired,
+      rollouts: this.#rollouts,
       releases: this.#releases,
       asOf,
     });

@@ -3,6 +3,8 @@ import type { ForeignWord, GatewayMark } from '../registrar/records.ts';
 import type { DocumentSourceState } from './document-source.ts';
 import type { TlsWord } from './front-door/front-door.ts';
 import type { TableUse } from './gateway-backend.ts';
+import type { DoorWord } from './routes/explain/explain-door.ts';
+import type { RolloutWord } from './routes/explain/explain-versions.ts';
 import type { Rejected, Route } from './routes/route-table.ts';
 
 /** One publication, for people and for `bench route`. All in ms. */
@@ -52,4 +54,14 @@ export interface StatusReport {
   publications: PublicationReport[];
   /** Times that nginx had died and was started again. */
   revivals: number;
+  /** Reloads of nginx since the daemon started. */
+  reloads: number;
+  /** Of the services that have one. */
+  doors: readonly DoorWord[];
+  /** Rollouts that set weights, or keep versions for undo. */
+  rollouts: readonly RolloutState[];
+}
+
+export interface RolloutState extends RolloutWord {
+  service: string;
 }

@@ -8,12 +8,16 @@ import type { StatusReport } from './status-report.ts';
 /** The page calls a status older than three of these stale. */
 const heartbeatMs = 5000;
 const restFactor = 20;
+/** Two writes further apart than this are never of one second. */
+const sameSecondMs = 2000;
 
 export class StatusWriter {
   readonly #path: string;
   readonly #clock: Clock;
   #parts: unknown[] = [];
   #due = 0;
+  /** Sizes written lately, and when: nginx tells two versions of a file apart by its size and the second it was written in. */
+  #sizes: { at: number; size: number }[] = [];
   /** With very many routes a status takes long to write: not before this. */
   #restUntil = 0;
 
@@ -29,7 +33,7 @@ export class StatusWriter {
     const started = this.#clock.monotonic();
     if ((isSame && started < this.#due) || started < this.#restUntil) return;
     try {
-      replaceFile(this.#path, jsonOf(report));
+      replaceFile(this.#path, this.#distinct(jsonOf(report)));
       this.#parts = parts;
       const ended = this.#clock.monotonic();
       this.#due = ended + heartbeatMs;
@@ -37,6 +41,17 @@ export class StatusWriter {
     } catch {
       this.#due = 0;
     }
+  }
+
+  /** With as many line ends as its size needs to be another one, so that who has one version is sent the next. */
+  #distinct(text: string): string {
+    const now = this.#clock.monotonic();
+    this.#sizes = this.#sizes.filter(({ at }) => now - at < sameSecondMs);
+    const own = Buffer.byteLength(text);
+    let size = own;
+    while (this.#sizes.some((other) => other.size === size)) size += 1;
+    this.#sizes.push({ at: now, size });
+    return text + '\n'.repeat(size - own);
   }
 }
 

@@ -1,6 +1,5 @@
 /** Keeps /status/traffic.json current: what the gateway counted. A file of its own, since it changes with every request. */
 import { replaceFile } from './files.ts';
-import type { GatewayBackend } from './gateway-backend.ts';
 import type { GatewayPaths } from './nginx/paths.ts';
 import type { TrafficReport } from './version-figures.ts';
 
@@ -15,8 +14,7 @@ export class TrafficWriter {
   }
 
   /** Never throws: with a full disk the figures are old, the traffic goes on. */
-  async look(backend: GatewayBackend): Promise<void> {
-    const traffic = await backend.traffic();
+  write(traffic: Omit<TrafficReport, 'gateway'> | null): void {
     const at = traffic?.at ?? 0;
     if (at === this.#writtenAt) return;
     const empty = { at: 0, since: 0, versions: [], inFlight: [], down: [], uncounted: 0 };

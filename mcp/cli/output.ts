@@ -9,7 +9,7 @@ export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3, changes: 4 
 /** Exit code of an error: bad input 2, a guard's refusal 3, anything else 1. */
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof McpError)) return exitCodes.failed;
-  if (/^(SPEC_|USAGE_|AGENT_BAD_CONFIG$)/.test(error.code)) return exitCodes.usage;
+  if (/^(SPEC_|USAGE_|AGENT_BAD_CONFIG$|EXPLAIN_QUESTION$)/.test(error.code)) return exitCodes.usage;
   if (error.code.startsWith('REFUSED_')) return exitCodes.refused;
   return exitCodes.failed;
 }

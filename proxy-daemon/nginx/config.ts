@@ -6,6 +6,8 @@
  * location proxies. So a request costs the same with ten services as with ten thousand, and so does each line of nginx's
  * own location sorting, which is quadratic before nginx 1.25.3.
  */
+
+import { daemonSocketPath } from '../explain/daemon-socket.ts';
 import { type FrontDoor, noDoor } from '../front-door/front-door.ts';
 import type { Route, RouteInstance, RouteTable } from '../routes/route-table.ts';
 import { endpointOf } from '../routes/route-table.ts';
@@ -13,6 +15,7 @@ import { versionProblem } from '../routes/safe-values.ts';
 import { accessLog, versionMap } from './access-log.ts';
 import type { Argument, Directive } from './emit.ts';
 import { block, directive, lasting, nginxText } from './emit.ts';
+import { daemonUpstream } from './explain-locations.ts';
 import { basics, mainParts, type NginxSettings, proxyDefaults, requestMaps } from './http-parts.ts';
 import { servers } from './listeners.ts';
 import { sendingOn } from './location-parts.ts';
@@ -47,6 +50,7 @@ function makeHttp(table: RouteTable, settings: NginxSettings, door: FrontDoor): 
     ...routeMaps(table.routes, isLive),
     ...live.flatMap(upstreamOf),
     ...versionMap(door, door.log ? instancesOf(live) : []),
+    daemonUpstream(daemonSocketPath(settings.paths.dir)),
     ...plainParts(settings).servers(door),
   ];
 }

@@ -9,6 +9,7 @@ import type { MergedDocument } from '../document-source.ts';
 import { replaceFile } from '../files.ts';
 import { type FrontDoor, noDoor } from '../front-door/front-door.ts';
 import type { GatewayBackend, Publication, PublicationTimes, TableUse } from '../gateway-backend.ts';
+import type { Moment } from '../routes/explain/explain-instances.ts';
 import type { RouteTable } from '../routes/route-table.ts';
 import type { TrafficReport } from '../version-figures.ts';
 import { askAdmin, numberOf } from './admin-client.ts';
@@ -61,6 +62,7 @@ export class DynamicBackend implements GatewayBackend {
   #door: FrontDoor = noDoor;
   readonly #sent: SentTables;
   readonly #counts: TrafficCounts;
+  readonly #zone: string | null;
   #generation = 0;
   /** Digest of the document in place. */
   #document = '';
@@ -79,6 +81,7 @@ export class DynamicBackend implements GatewayBackend {
     this.#nginx = new NginxProcess({ paths: this.#paths, listen, clock });
     this.#store = new TableStore(this.#paths);
     this.#socket = adminSocketPath(dir);
+    this.#zone = options.zone;
     this.#sent = new SentTables(options.zone);
     this.#counts = new TrafficCounts(this.#socket, clock);
     const user = workerUser(dir);
@@ -189,6 +192,10 @@ export class DynamicBackend implements GatewayBackend {
 
   traffic(): Promise<Omit<TrafficReport, 'gateway'> | null> {
     return this.#counts.traffic();
+  }
+
+  async moment(): Promise<Moment> {
+    return { zone: this.#zone, ...(await this.#counts.moment()), since: (key) => this.#sent.since(key) };
   }
 
   tables(): readonly TableUse[] {

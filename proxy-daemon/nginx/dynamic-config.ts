@@ -2,11 +2,14 @@
  * The nginx configuration of dynamic mode: the same whatever is registered. Services are data in shared dicts, which the
  * Lua code in lua/ reads at each request and the daemon writes over a unix socket. Pure.
  */
+
+import { daemonSocketPath } from '../explain/daemon-socket.ts';
 import type { FrontDoor } from '../front-door/front-door.ts';
 import { endpointOf } from '../routes/route-table.ts';
 import { accessLog } from './access-log.ts';
 import { doorTable } from './door-table.ts';
 import { block, type Directive, directive, type NginxText, nginxText } from './emit.ts';
+import { daemonUpstream } from './explain-locations.ts';
 import { basics, mainParts, type NginxSettings, proxyDefaults, requestMaps, workerConnections } from './http-parts.ts';
 import { servers } from './listeners.ts';
 import { sendingOn } from './location-parts.ts';
@@ -50,6 +53,7 @@ export function makeDynamicConfig(settings: DynamicSettings): Directive[] {
         ...securityMaps(settings.door),
         ...doorParts(settings.door),
         ...luaParts(settings),
+        daemonUpstream(daemonSocketPath(paths.dir)),
         upstream(httpUpstream, settings),
         upstream(grpcUpstream, settings),
         ...servers({ address: settings.listen.address, open: openPorts(settings), door: settings.door }, (sendOnTo) =>

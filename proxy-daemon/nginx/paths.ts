@@ -33,6 +33,9 @@ export interface GatewayPaths {
   tables: string;
   /** Figures by version, as the pages and the controller read them. */
   trafficJson: string;
+  /** Requests a second of the last minutes, and the page as it is first seen. */
+  ratesJson: string;
+  statusPage: string;
   generation(generation: number | typeof generationMark): GenerationPaths;
 }
 
@@ -67,6 +70,8 @@ export function gatewayPaths(dir: string): GatewayPaths {
     lua: join(dir, 'lua'),
     tables: join(dir, 'tables'),
     trafficJson: join(dir, 'www', 'status', 'traffic.json'),
+    ratesJson: join(dir, 'www', 'status', 'rates.json'),
+    statusPage: join(dir, 'www', 'status', 'index.html'),
     generation: (generation) => {
       const own = join(generations, String(generation));
       return {

@@ -133,6 +133,10 @@ export class PlainBackend implements GatewayBackend {
     return null;
   }
 
+  async moment(): Promise<null> {
+    return null;
+  }
+
   tables(): readonly TableUse[] {
     return [];
   }

@@ -3,6 +3,7 @@ import type { FrontDoor } from '../front-door/front-door.ts';
 import { documentLocations } from './document-locations.ts';
 import type { Argument, Directive, NginxText } from './emit.ts';
 import { block, directive, nginxText } from './emit.ts';
+import { explainLocations } from './explain-locations.ts';
 import { exact, gzipTypes, header } from './location-parts.ts';
 import { type GatewayPaths, generationMark } from './paths.ts';
 import { answerHeaders } from './security-headers.ts';
@@ -11,6 +12,10 @@ import { doorLocations, doorVariables } from './service-doors.ts';
 /** A page may load from the gateway alone. Swagger UI styles itself inline and draws icons from data: URLs. */
 const pagePolicy =
   "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'self'";
+
+/** The status page styles nothing inline. */
+const statusPolicy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'self'";
 
 /** What a mode answers in its own way. */
 export interface ModeLocations {
@@ -56,7 +61,13 @@ export function serverLocations(
     header('X-Request-Id', nginxText`$mcp_request_id`),
     header('X-Content-Type-Options', 'nosniff'),
   ];
-  const page = [...ownHeaders, header('Content-Security-Policy', pagePolicy), directive('gzip', 'on'), gzipTypes];
+  const pageWith = (policy: string) => [
+    ...ownHeaders,
+    header('Content-Security-Policy', policy),
+    directive('gzip', 'on'),
+    gzipTypes,
+  ];
+  const statusHeaders = [...pageWith(statusPolicy), header('Cache-Control', 'no-cache')];
   const plainHeaders = ownHeaders.filter((one) => !mode.prelude.includes(one));
   const errors = door.services.length === 0 ? gatewayErrors : [...gatewayErrors, ...doorErrors];
   return [
@@ -69,15 +80,11 @@ export function serverLocations(
       directive('default_type', 'application/json'),
       directive('return', 200, healthAnswer(mode.generation)),
     ]),
-    ...documentLocations(paths, gzipStatic, ownHeaders, page),
-    exact('/status', [
-      ...page,
-      header('Cache-Control', 'no-cache'),
-      directive('default_type', 'text/html'),
-      directive('alias', `${paths.www}/status/index.html`),
-    ]),
+    ...documentLocations(paths, gzipStatic, ownHeaders, pageWith(pagePolicy)),
+    exact('/status', [...statusHeaders, directive('default_type', 'text/html'), directive('alias', paths.statusPage)]),
     exact('/status/', [...mode.prelude, directive('return', 308, '/status')]),
-    block('location', ['^~', '/status/'], [...page, directive('alias', `${paths.www}/status/`)]),
+    ...explainLocations(ownHeaders),
+    block('location', ['^~', '/status/'], [...statusHeaders, directive('alias', `${paths.www}/status/`)]),
     exact('/status.json', [...ownHeaders, header('Cache-Control', 'no-store'), directive('alias', paths.statusJson)]),
     exact('/_mcp/not-found', [
       ...mode.prelude,

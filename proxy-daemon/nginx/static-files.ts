@@ -13,10 +13,10 @@ const swaggerUi = dirname(fileURLToPath(import.meta.resolve('swagger-ui-dist/pac
 
 const copies: { from: string; to: string }[] = [
   ...['index.html', 'docs.css', 'docs.js'].map((name) => ({ from: join(pages, 'docs', name), to: `docs/${name}` })),
-  ...['index.html', 'status.css', 'status.js'].map((name) => ({
-    from: join(pages, 'status', name),
-    to: `status/${name}`,
-  })),
+  // The page itself is written by the daemon.
+  ...['status.css', 'status.js', 'view.js', 'services.js', 'explanation.js', 'figures.js', 'dom.js', 'tree.js'].map(
+    (name) => ({ from: join(pages, 'status', name), to: `status/${name}` }),
+  ),
   ...['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png', 'LICENSE', 'NOTICE'].map((name) => ({
     from: join(swaggerUi, name),
     to: `docs/${name}`,

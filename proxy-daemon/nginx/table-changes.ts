@@ -120,6 +120,11 @@ export class SentTables {
     return new Set([...this.#sent.values()].flatMap(({ entry }) => [...entryInstances(entry).keys()]));
   }
 
+  /** Since when nginx knows an instance, ms since the Unix epoch. */
+  since(key: string): number | undefined {
+    return this.#since.get(key)?.at;
+  }
+
   #sinceOf(service: string, instance: RouteInstance, now: number): number {
     const key = instanceKey(service, instance);
     const known = this.#since.get(key);

@@ -2,12 +2,15 @@
 import type { Clock } from '../../registrar/clock.ts';
 import { DrainWatch } from '../drain-watch.ts';
 import type { TableUse } from '../gateway-backend.ts';
+import type { Moment } from '../routes/explain/explain-instances.ts';
 import { readFigures, type TrafficReport } from '../version-figures.ts';
 import { askAdmin, numberOf } from './admin-client.ts';
 import { isNginx } from './nginx-workers.ts';
 
 /** Figures are not older than this, and in-flight counts where nobody drains, ms. */
 const freshMs = 2000;
+/** Whoever asks how it is now gets nothing older, ms: many askers cost no more than one. */
+const momentMs = 250;
 /** Reading many figures holds up nginx's workers, so they are read the rarer the longer that takes, up to this, ms. */
 const longestWaitMs = 10_000;
 const restFactor = 20;
@@ -59,6 +62,12 @@ export class TrafficCounts {
   async look(): Promise<void> {
     const isDue = this.#watch.isWaiting() || this.#clock.monotonic() - this.#lookedAt > freshMs;
     if (isDue) await this.#count().catch(() => {});
+  }
+
+  /** As it is just now. Where nginx does not answer, as it was. */
+  async moment(): Promise<Pick<Moment, 'inFlight' | 'down'>> {
+    if (this.#clock.monotonic() - this.#lookedAt > momentMs) await this.#count().catch(() => {});
+    return { inFlight: this.#busy, down: new Set(this.#down) };
   }
 
   async traffic(): Promise<Omit<TrafficReport, 'gateway'> | null> {

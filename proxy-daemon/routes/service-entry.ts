@@ -39,11 +39,16 @@ export function instanceKey(service: string, instance: { address: string; port: 
   return `${service} ${endpointOf(instance)}`;
 }
 
+/** How a route's instances are talked to. */
+export function proxyOf(route: Pick<Route, 'proxy'>): typeof defaultProxy & ChoiceSpec {
+  return { ...defaultProxy, ...route.proxy };
+}
+
 /** The entry of a route; null where it holds what it must not hold. */
 export function serviceEntry(route: Route, context: EntryContext): string | null {
   const { service, prefix } = route;
   if (serviceNameProblem(service) !== '' || routeProblem(prefix) !== '') return null;
-  const proxy = { ...defaultProxy, ...route.proxy };
+  const proxy = proxyOf(route);
   const { connectTimeoutMs, sendTimeoutMs, readTimeoutMs } = proxy;
   const usable = route.instances.filter(isUsable);
   const total = usable.reduce((sum, { weight }) => sum + weight, 0);
@@ -79,7 +84,7 @@ function isUsable({ weight, version, address, port }: RouteInstance): boolean {
 }
 
 /** Live, of a version of weight 0, and may be asked for by name: in the entry with a share of 0. */
-function isAtZero({ proxy = {}, versions }: Route, instance: RouteInstance): boolean {
+export function isAtZero({ proxy = {}, versions }: Route, instance: RouteInstance): boolean {
   const { state, says, version } = instance;
   if (state !== 'idle' || says !== undefined || !isUsable({ ...instance, weight: 1 })) return false;
   const wanted = wantedAtZero(proxy);
@@ -98,7 +103,7 @@ function isUsual({ connectTimeoutMs, sendTimeoutMs, readTimeoutMs }: typeof defa
  * The instances to prefer: those in the gateway's own zone, unless it has less than half of an even share of them. Then,
  * and where the gateway has no zone, all.
  */
-function nearOnes(instances: RouteInstance[], zone: string | null): RouteInstance[] {
+export function nearOnes(instances: RouteInstance[], zone: string | null): RouteInstance[] {
   if (zone === null) return instances;
   const own = instances.filter((instance) => instance.zone === zone);
   const zones = new Set(instances.map((instance) => instance.zone ?? ''));

@@ -77,6 +77,9 @@ test(`the tour of the README works on machines of the provider ${provider}`, asy
   t.regex(log, /machine\./, 'its story is told');
 
   await env.mcp('why', 'dns');
+  t.regex((await env.mcp('why', '--path', '/dns/zones')).stdout, /instance: route \/dns leads to .* of dns/);
+  t.regex((await env.mcpFails(1, 'why', '--path', '/nowhere')).stdout, /refused 404: no route begins this path/);
+  t.regex((await env.mcpFails(2, 'why', '--path', 'dns')).stderr, /does not begin with a slash/);
   await env.mcp('machines');
   await env.mcp('pool');
   await env.mcp('history');

@@ -1,0 +1,102 @@
+/** What the daemon tells beside routing: /status and its files, /status/explain, metrics, the log's bounds. */
+import type { Clock } from '../registrar/clock.ts';
+import type { GatewaySpec } from '../specs/nouns.ts';
+import { ExplainListener } from './explain/explain-listener.ts';
+import { rotateLog } from './front-door/log-rotation.ts';
+import type { GatewayBackend } from './gateway-backend.ts';
+import { expositionOf } from './metrics/exposition.ts';
+import { gatewayMetrics } from './metrics/gateway-metrics.ts';
+import { MetricsListener } from './metrics/metrics-listener.ts';
+import type { GatewayPaths } from './nginx/paths.ts';
+import { PageWriter } from './page-writer.ts';
+import { explainRequest } from './routes/explain/explain-request.ts';
+import { readQuestion } from './routes/explain/question.ts';
+import type { StatusReport } from './status-report.ts';
+import { StatusWriter } from './status-writer.ts';
+import { TrafficWriter } from './traffic-writer.ts';
+
+export interface TellersOptions {
+  paths: GatewayPaths;
+  gateway: string;
+  clock: Clock;
+  backend: () => GatewayBackend;
+}
+
+export class Tellers {
+  readonly #options: TellersOptions;
+  readonly #status: StatusWriter;
+  readonly #traffic: TrafficWriter;
+  readonly #page: PageWriter;
+  readonly #metrics: MetricsListener;
+  readonly #explain: ExplainListener;
+  /** The status told last. */
+  #said: StatusReport | null = null;
+
+  constructor(options: TellersOptions) {
+    const { paths, gateway, clock } = options;
+    this.#options = options;
+    this.#status = new StatusWriter(paths, clock);
+    this.#traffic = new TrafficWriter(paths, gateway);
+    this.#page = new PageWriter(paths, clock);
+    this.#metrics = new MetricsListener(() => this.#measure());
+    this.#explain = new ExplainListener(paths.dir, (query) => this.#answer(query));
+  }
+
+  open(): void {
+    this.#explain.open();
+  }
+
+  /** `gateway`: as declared; undefined where that is not known, and all stays. */
+  async look(gateway: GatewaySpec | undefined): Promise<void> {
+    const traffic = await this.#options.backend().traffic();
+    this.#traffic.write(traffic);
+    this.#page.count(traffic);
+    if (gateway === undefined) return;
+    this.#metrics.configure(gateway.metrics);
+    rotateLog(this.#options.paths, gateway.accessLog);
+  }
+
+  say(status: StatusReport): void {
+    this.#status.write(status);
+    void this.#page.write(status);
+    this.#said = status;
+  }
+
+  alarm(): string {
+    return [this.#metrics.alarm(), this.#explain.alarm()].filter(Boolean).join('; ');
+  }
+
+  close(): void {
+    this.#metrics.close();
+    this.#explain.close();
+  }
+
+  async #measure(): Promise<string> {
+    const backend = this.#options.backend();
+    const [status, traffic, reloads] = [this.#said, await backend.traffic(), backend.reloadsDone()];
+    return status === null ? '' : expositionOf(gatewayMetrics({ status, traffic, reloads }));
+  }
+
+  async #answer(query: string): Promise<object> {
+    const doors = this.#said?.doors ?? [];
+    const keyHeaders = doors.flatMap(({ apiKeys }) => apiKeys?.header ?? []);
+    const question = readQuestion(query, keyHeaders);
+    const moment = await this.#options.backend().moment();
+    const status = this.#said;
+    if (status === null) throw new Error('nothing is known yet');
+    const { gateway, mode, modeReason, environment, routes, rejected, served, tls, rollouts } = status;
+    return explainRequest({
+      ...{ gateway, mode, modeReason, environment, routes, rejected, doors, question, moment },
+      at: this.#options.clock.now(),
+      generation: served.generation,
+      rollout: (service) => rollouts.find((one) => one.service === service) ?? null,
+      redirect: tls?.redirect ? tls.url : null,
+      notes: [
+        ...(status.problem === ''
+          ? []
+          : [`these routes are the wanted ones, but are not served yet: ${status.problem}`]),
+        ...(status.registry.connected ? [] : [`the registry can't be read: ${status.registry.reason}`]),
+      ],
+    });
+  }
+}

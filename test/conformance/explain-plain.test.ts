@@ -1,0 +1,4 @@
+import test from 'ava';
+import { explainConformance } from './explain.ts';
+
+explainConformance(test, 'plain');
