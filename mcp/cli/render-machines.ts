@@ -1,6 +1,6 @@
 /** Machines and the pool as people read them. */
 import { shown } from '../../vm-factory/pool/judge-self-test.ts';
-import type { MachineView, StoryStep } from '../view/machine-view.ts';
+import { type MachineView, operatorWords, type StoryStep } from '../view/machine-view.ts';
 import type { PoolView } from '../view/pool-view.ts';
 import { ago, paint, type Style, table, took } from './output.ts';
 
@@ -61,7 +61,7 @@ function machineRow(view: MachineView, color: boolean, now: number): string[] {
     view.address,
     runs(view),
     view.agent,
-    [storyText(view), view.reason].filter((text) => text !== '').join('; '),
+    [storyText(view), operatorWords(view), view.reason].filter((text) => text !== '').join('; '),
   ];
 }
 
@@ -106,6 +106,7 @@ export function renderMachine(view: MachineView, { color, now }: RenderOptions):
     ['address', view.address || 'none yet'],
     ['image', `${view.image}${view.flavor ? ` (${view.flavor})` : ''}`],
     ['provider', `${view.provider}${view.providerId ? ` (${view.providerId})` : ''}`],
+    ...(operatorWords(view) ? [['said', operatorWords(view)]] : []),
     ...(view.reason ? [['why', view.reason]] : []),
   ];
   const width = Math.max(...facts.map(([name = '']) => name.length));

@@ -6,7 +6,7 @@ import { appendEvent } from '../../registrar/recipes/event-log.ts';
 import { readRollouts, withRollouts } from '../../registrar/recipes/rollout-documents.ts';
 import type { Versioned } from '../../registrar/recipes/versioned-document.ts';
 import type { DesiredRecord } from '../../registrar/records.ts';
-import type { RegistryClient } from '../../registrar/registry-client.ts';
+import type { MultiOp, RegistryClient } from '../../registrar/registry-client.ts';
 import type { RolloutRecord } from '../../registrar/rollout-records.ts';
 import { canonicalJson } from '../../specs/canonical-json.ts';
 import {
@@ -33,6 +33,8 @@ export interface ApplyOptions {
   supersede?: boolean;
   /** The generation that was looked at; another one now means GENERATION_STALE. */
   expectGeneration?: number;
+  /** Done in the same write. */
+  alongside?: readonly MultiOp[];
   /** ms since the Unix epoch. */
   at: number;
 }
@@ -76,7 +78,7 @@ export async function applyEnvironment(
     allowance: allowanceFor(current ? effectiveDesired(current, rollouts).environment : undefined, environment),
     expectGeneration: options.expectGeneration ?? current?.generation ?? 0,
     at: options.at,
-    alongside: over.map((record) => rolloutOp({ rollouts }, record)),
+    alongside: [...over.map((record) => rolloutOp({ rollouts }, record)), ...(options.alongside ?? [])],
   });
   await logDeclared(client, published, diff);
   return { generation: published.generation, changed: true, diff };

@@ -7,6 +7,7 @@ import { didYouMean } from '../../specs/near-miss.ts';
 import type { Service, Version } from '../../specs/nouns.ts';
 import type { Alarm, Waiting } from '../plan/plan.ts';
 import type { ObservedMachine } from '../plan/snapshot.ts';
+import { operatorWords } from './machine-view.ts';
 import { type ControllerWords, foreignWords, type RegistryPart } from './status-view.ts';
 import {
   foreignDeclaration,
@@ -170,7 +171,9 @@ function strangersOf(service: Service, version: Version, registry: RegistryPart)
 }
 
 function story({ record }: ObservedMachine): string {
-  return `${record.uuid} ${record.state} for ${record.claim?.version ?? '-'} at ${record.address ?? 'no address yet'}`;
+  const said = operatorWords(record);
+  const what = `${record.uuid} ${record.state} for ${record.claim?.version ?? '-'} at ${record.address ?? 'no address yet'}`;
+  return said === '' ? what : `${what}, ${said}`;
 }
 
 function agentsLink(service: Service, registry: RegistryPart): Link {

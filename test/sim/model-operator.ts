@@ -1,6 +1,8 @@
 /** The people of a simulation: they declare, scale, upgrade (sometimes to what cannot start), put the brake on and take it off. */
 
 import { abort, rollback, upgrade } from '../../mcp/declare/change-version.ts';
+import { setProtection } from '../../mcp/declare/operator-words.ts';
+import { removeInstance } from '../../mcp/declare/remove-instance.ts';
 import type { Clock } from '../../registrar/clock.ts';
 import { publishDesired } from '../../registrar/recipes/desired-document.ts';
 import { resume, suspend } from '../../registrar/recipes/suspension.ts';
@@ -123,6 +125,34 @@ export class ModelOperator {
       this.#say(`${what} of ${name} was refused: ${error.code}`);
     }
     await this.#look();
+  }
+
+  /** Of one instance: that it stays, that it stays no more, that it goes, that another one takes its place. */
+  async speakOfOne(): Promise<void> {
+    if (!this.#registry.up) return;
+    const what = this.#random.pick(['protect', 'unprotect', 'remove', 'replace']) ?? '';
+    const author = { author: by, reason: 'simulated', at: this.#clock.now(), confirmed: true };
+    const registry = await this.#look();
+    const { uuid, claim } = this.#random.pick(registry.machines)?.record ?? {};
+    try {
+      if (what.endsWith('protect')) await setProtection(this.client, uuid ?? '', what === 'protect', author);
+      else {
+        const target = { service: claim?.service ?? 'dns', machine: uuid ?? '', replace: what === 'replace' };
+        await removeInstance(this.client, registry, target, author);
+      }
+      this.#say(`${what} ${uuid}`);
+    } catch (error) {
+      if (!isMcpError(error)) throw error;
+      this.#say(`${what} ${uuid} was refused: ${error.code}`);
+    }
+    await this.#look();
+  }
+
+  async unprotectAll(): Promise<void> {
+    const registry = await this.#look();
+    const author = { author: by, reason: 'simulated', at: this.#clock.now() };
+    for (const { record } of registry.machines)
+      if (record.protected && record.state === 'claimed') await setProtection(this.client, record.uuid, false, author);
   }
 
   async suspend(): Promise<void> {

@@ -163,6 +163,7 @@ class Simulation {
     while (this.#controllers.length < 2) this.#startController();
     await this.operator.resume();
     await this.operator.withdrawBroken();
+    await this.operator.unprotectAll();
   }
 
   async stop(): Promise<void> {
@@ -183,6 +184,8 @@ class Simulation {
     const wanted = services.flatMap(({ versions }) => versions).reduce((sum, { count }) => sum + count, 0);
     const others = ledger.filter(({ image }) => image !== pool.image).length;
     if (others > 0) found.push(`${others} machines are not of image ${pool.image}`);
+    const told = ledger.filter(({ state, toLeave }) => state === 'claimed' && toLeave).length;
+    if (told > 0) found.push(`${told} machines were told to go and did not`);
     const states = (state: string) => ledger.filter((machine) => machine.state === state).length;
     if (states('claimed') !== wanted) found.push(`${states('claimed')} machines claimed, ${wanted} wanted`);
     if (states('ready') !== pool.size) found.push(`${states('ready')} ready, ${pool.size} wanted`);
@@ -254,6 +257,7 @@ class Simulation {
       'operator rolls out': () => this.operator.roll('upgrade'),
       'operator aborts': () => this.operator.roll('abort'),
       'operator rolls back': () => this.operator.roll('rollback'),
+      'operator speaks of one instance': () => this.operator.speakOfOne(),
       'operator suspends': () => this.#suspend(),
       'operator changes the image': () => this.operator.changeImage(),
       'most of the ledger is lost': () => this.#loseLedger(0.8),

@@ -10,6 +10,7 @@ import type { Environment } from '../../../specs/nouns.ts';
 import { readStatus, readWorld } from '../../control/read-status.ts';
 import { type Applied, applyEnvironment } from '../../declare/apply-environment.ts';
 import { loadEnvironment } from '../../declare/load-environment.ts';
+import { removeInstance } from '../../declare/remove-instance.ts';
 import { largestCount, scaled } from '../../declare/scale.ts';
 import { defaultImageOf, readState, statePaths } from '../../local/state.ts';
 import { firstSteps } from '../../plan/first-steps.ts';
@@ -138,20 +139,40 @@ async function generationOf(client: RegistryClient, generation: number): Promise
   throw new McpError('USAGE_UNKNOWN_NAME', `there is no generation ${generation}`, { hint: 'mcp history lists them.' });
 }
 
+interface ScaleOptions extends DeclareOptions {
+  remove?: string;
+  replace?: boolean;
+}
+
 export const registerScale: Register = (program, interrupted) => {
   program
     .command('scale')
-    .description('change the count of a service that has one version, or of one version')
-    .argument('<service>', 'SERVICE or SERVICE@VERSION')
-    .argument('<count>', 'instances wanted', wholeNumber(0, largestCount))
+    .description('change the count of a service that has one version, or of one version; or say which instance goes')
+    .argument('<service>', 'SERVICE or SERVICE@VERSION; with --remove SERVICE')
+    .argument('[count]', 'instances wanted', wholeNumber(0, largestCount))
+    .option(
+      '--remove <machine>',
+      'instead of a count: this machine goes, by the beginning of its id, and the count falls by one',
+    )
+    .option('--replace', 'with --remove: the count stays, another machine takes its place first')
     .option('--yes', 'take away more than half if that is what you want')
     .option('--reason <text>', 'why, for the history')
     .option('--no-wait', 'do not wait until desired = live')
     .option('--timeout <seconds>', 'longest wait', wholeNumber(1, 86_400), 300)
     .action(
-      action<DeclareOptions>(interrupted, (context, options, target = '', count = '') =>
-        context.withRegistry((client) => scale(context, client, options, target, Number(count))),
-      ),
+      action<ScaleOptions>(interrupted, (context, options, target = '', count) => {
+        const { remove, replace } = options;
+        if ((count === undefined) === (remove === undefined) || (replace && remove === undefined)) {
+          throw new McpError('USAGE_BAD_OPTION', 'scale wants a count, or --remove with or without --replace', {
+            hint: `mcp scale ${target} N, or mcp scale ${target} --remove MACHINE [--replace]`,
+          });
+        }
+        return context.withRegistry((client) =>
+          remove === undefined
+            ? scale(context, client, options, target, Number(count))
+            : removeOne(context, client, options, { service: target, machine: remove, replace: replace === true }),
+        );
+      }),
     );
 };
 
@@ -162,7 +183,21 @@ async function scale(context: Context, client: RegistryClient, options: DeclareO
     ...(await declaration(context, options, `scale ${target} ${count}`)),
     expectGeneration: current.generation,
   });
-  return finish(context, client, applied, options, target.split('@')[0]);
+  return finish(context, client, applied, options, { service: target.split('@')[0] });
+}
+
+async function removeOne(
+  context: Context,
+  client: RegistryClient,
+  options: DeclareOptions,
+  what: { service: string; machine: string; replace: boolean },
+) {
+  const { registry } = await readWorld(client, context.reading());
+  const { author, confirmed, at } = await declaration(context, options, '');
+  const words = { author, reason: options.reason ?? '', confirmed, at };
+  const { machine, ...applied } = await removeInstance(client, registry, what, words);
+  if (what.replace) context.note(`Machine ${machine} goes as soon as another one serves in its place.`);
+  return finish(context, client, applied, options, { service: what.service, gone: machine });
 }
 
 /** The environment of a file, its artifacts packed. */
@@ -183,17 +218,25 @@ async function declaration(context: Context, options: DeclareOptions, what: stri
   };
 }
 
+/** What is waited for; all of it where nothing is named. */
+interface Awaited {
+  service?: string;
+  /** A machine that must run nothing any more. */
+  gone?: string;
+}
+
 /** Tells what was declared and, unless told not to, waits until it is true: of everything, or of the one service changed. */
 async function finish(
   context: Context,
   client: RegistryClient,
   applied: Applied,
   options: DeclareOptions,
-  only?: string,
+  awaited: Awaited = {},
 ): Promise<number | undefined> {
   if (!applied.changed) context.note(`Generation ${applied.generation} already says so.`);
-  else context.note(`Generation ${applied.generation} declared.\n${renderDiff(applied.diff, context.color)}`);
-  const converged = options.wait === false ? null : await waitUntilLive(context, client, options.timeout, only);
+  else if (applied.diff.change !== 'same')
+    context.note(`Generation ${applied.generation} declared.\n${renderDiff(applied.diff, context.color)}`);
+  const converged = options.wait === false ? null : await waitUntilLive(context, client, options.timeout, awaited);
   if (context.json) context.printJson({ ...applied, converged });
   else if (converged) context.print('Desired = live.');
   return converged === false ? exitCodes.failed : undefined;
@@ -203,7 +246,7 @@ async function waitUntilLive(
   context: Context,
   client: RegistryClient,
   timeout: number,
-  only: string | undefined,
+  { service: only, gone }: Awaited,
 ): Promise<boolean> {
   const progress = makeProgress(context);
   const deadline = systemClock.monotonic() + timeout * 1000;
@@ -211,7 +254,8 @@ async function waitUntilLive(
   for (;;) {
     const all = await readStatus(client, context.reading());
     const status = { ...all, services: all.services.filter(({ name }) => only === undefined || name === only) };
-    if (isConverged(status)) {
+    const instances = status.services.flatMap(({ versions }) => versions.flatMap((version) => version.instances));
+    if (isConverged(status) && !instances.some(({ machine }) => machine === gone)) {
       progress.done();
       return true;
     }

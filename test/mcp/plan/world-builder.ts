@@ -1,5 +1,6 @@
 /** Snapshots for tests, a few words each. */
 
+import type { PlanInput } from '../../../mcp/plan/draft.ts';
 import { makePlan } from '../../../mcp/plan/make-plan.ts';
 import { freshMemory, type PlannerMemory } from '../../../mcp/plan/memory.ts';
 import type { Action, Plan } from '../../../mcp/plan/plan.ts';
@@ -12,6 +13,8 @@ import type { ProviderMachineState } from '../../../vm-factory/provider.ts';
 import { selfTest } from '../../helpers/self-test.ts';
 
 export const startAt = 1_700_000_000_000;
+
+const operatorWord = { by: 'operator:ann', reason: 'test', at: startAt };
 
 export function version(name: string, count: number, digest = `digest-${name}`): Version {
   return {
@@ -56,6 +59,10 @@ export interface MachineWords {
   selfTest?: SelfTestRecord;
   image?: string;
   createdAt?: number;
+  protected?: boolean;
+  toLeave?: boolean;
+  zone?: string;
+  port?: number;
 }
 
 /** A world that is changed step by step; `snapshot()` is a copy. */
@@ -143,6 +150,8 @@ export class WorldBuilder {
         changedAt: 0,
         ...(claim ? { claim } : {}),
         ...(words.served ? { served: true } : {}),
+        ...(words.protected ? { protected: operatorWord } : {}),
+        ...(words.toLeave ? { toLeave: operatorWord } : {}),
         ...(state === 'deleting' ? { tombstone: { reason: 'test', operation: 'x', at: 0 } } : {}),
       },
       version: 0,
@@ -175,7 +184,8 @@ export class WorldBuilder {
             },
     });
     if (words.registered && words.service) {
-      this.register(uuid, words.service, run, { state: words.registered, mzxid: words.mzxid });
+      const { registered, mzxid, zone, port } = words;
+      this.register(uuid, words.service, run, { state: registered, mzxid, zone, port });
     }
     if (words.provider !== null) this.list(uuid, words.provider ?? 'running');
     return this;
@@ -190,7 +200,7 @@ export class WorldBuilder {
     machine: string,
     name: string,
     run: Version,
-    options: { state?: 'up' | 'draining'; mzxid?: number } = {},
+    options: { state?: 'up' | 'draining'; mzxid?: number; zone?: string; port?: number } = {},
   ): this {
     this.#snapshot.registrations.push({
       record: {
@@ -199,8 +209,9 @@ export class WorldBuilder {
         version: run.version,
         machine,
         address: '127.0.0.1',
-        port: 8080,
+        port: options.port ?? 8080,
         state: options.state ?? 'up',
+        ...(options.zone === undefined ? {} : { zone: options.zone }),
         digest: run.digest,
         at: 0,
       },
@@ -222,7 +233,7 @@ export class WorldBuilder {
     return this;
   }
 
-  gateway(id: string, drainedAsOf: number): this {
+  gateway(id: string, drainedAsOf: number, rejected: { path: string; reason: string }[] = []): this {
     const mark = { generation: 1, asOf: drainedAsOf };
     this.#snapshot.gateways = this.#snapshot.gateways.filter((gateway) => gateway.id !== id);
     this.#snapshot.gateways.push({
@@ -235,7 +246,7 @@ export class WorldBuilder {
       routes: 0,
       instances: 0,
       holding: '',
-      rejected: [],
+      rejected,
       at: 0,
     });
     return this;
@@ -283,11 +294,11 @@ export class TestLeader {
   }
 
   /** Takes the world in and plans, `later` ms after the last time. */
-  plan(world: WorldBuilder, later = 0): Plan {
+  plan(world: WorldBuilder, later = 0, input: Pick<PlanInput, 'inFlight'> = {}): Plan {
     this.now += later;
     const snapshot = { ...world.snapshot(), at: this.#wall + this.now };
     this.memory = remember(this.memory, snapshot, this.policy, this.now);
-    return makePlan(snapshot, this.memory, this.policy, { now: this.now, newId: () => `id-${++this.#ids}` });
+    return makePlan(snapshot, this.memory, this.policy, { now: this.now, newId: () => `id-${++this.#ids}`, ...input });
   }
 }
 
