@@ -125,6 +125,7 @@ function serviceOf(service: Service): Map<string, unknown> {
     ['drain-timeout', formatDuration(drainTimeoutMs)],
     ['stop-timeout', formatDuration(stopTimeoutMs)],
     ['proxy', service.proxy && proxyOf(service.proxy)],
+    ['after', service.after],
     ['rollout', rollout && rolloutOf(rollout)],
     ['versions', map(service.versions.map((version) => [version.version, versionOf(version)]))],
   ]);

@@ -39,7 +39,13 @@ export async function removeInstance(
   }
   const { generation, environment } = declared;
   await tellToGo(client, record.uuid, { author, reason: options.reason, at });
-  return { generation, changed: true, diff: compareEnvironments(environment, environment), machine: record.uuid };
+  return {
+    generation,
+    changed: true,
+    diff: compareEnvironments(environment, environment),
+    rollouts: [],
+    machine: record.uuid,
+  };
 }
 
 /** The machine, as the ledger has it; or why it can't be told to go. Pure. */

@@ -94,6 +94,7 @@ const serviceSchema = shaped<Service>({
   drainTimeoutMs: count,
   stopTimeoutMs: count,
   proxy: proxySchema.optional(),
+  after: z.array(text).optional(),
   rollout: rolloutShape.partial().optional() as z.ZodType<Partial<RolloutSettings> | undefined>,
   image: text.optional(),
   versions: z.array(versionSchema),

@@ -1,7 +1,10 @@
 /** `mcp plan`, `mcp apply` and `mcp scale`: what is declared, and what follows from it. */
 
 import { readDeclared, readHistory } from '../../../registrar/recipes/desired-document.ts';
+import { effectiveDesired } from '../../../registrar/recipes/effective-environment.ts';
+import { readRollouts } from '../../../registrar/recipes/rollout-documents.ts';
 import type { RegistryClient } from '../../../registrar/registry-client.ts';
+import type { RolloutRecord } from '../../../registrar/rollout-records.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
 import { allowanceFor, compareEnvironments, needsConfirmation } from '../../../specs/compare-environments.ts';
 import { environmentDigest } from '../../../specs/digest.ts';
@@ -9,18 +12,21 @@ import { McpError } from '../../../specs/errors.ts';
 import type { Environment } from '../../../specs/nouns.ts';
 import { readStatus, readWorld } from '../../control/read-status.ts';
 import { type Applied, applyEnvironment } from '../../declare/apply-environment.ts';
+import { beginRollouts } from '../../declare/begin-rollouts.ts';
 import { loadEnvironment } from '../../declare/load-environment.ts';
 import { removeInstance } from '../../declare/remove-instance.ts';
 import { largestCount, scaled } from '../../declare/scale.ts';
 import { defaultImageOf, readState, statePaths } from '../../local/state.ts';
 import { firstSteps } from '../../plan/first-steps.ts';
+import { seenInstances } from '../../rollout/seen-instances.ts';
 import { isNothing, previewEnvironment } from '../../view/preview.ts';
-import { isConverged, type StatusView } from '../../view/status-view.ts';
+import { isConverged, type RegistryPart, type StatusView } from '../../view/status-view.ts';
 import type { Context } from '../context.ts';
 import { wholeNumber } from '../numbers.ts';
 import { exitCodes, paint } from '../output.ts';
 import { makeProgress } from '../progress.ts';
 import { renderDiff, renderPreview, renderSteps } from '../render-plan.ts';
+import { areDone, areOver, renderOrder, renderOutcome, stagedChanges } from '../staged-apply.ts';
 import { action, type Register } from './run.ts';
 
 export interface FileOptions {
@@ -43,7 +49,8 @@ async function plan(context: Context, options: FileOptions): Promise<number> {
   const current = registry.desired?.record;
   const diff = compareEnvironments(current?.environment, environment);
   const preview = previewEnvironment(environment, registry);
-  const steps = firstSteps(registry, {
+  const begun = rolloutsOf(environment, registry, context.actor);
+  const next = {
     generation: (current?.generation ?? 0) + 1,
     author: context.actor,
     reason: 'plan',
@@ -51,7 +58,11 @@ async function plan(context: Context, options: FileOptions): Promise<number> {
     digest: environmentDigest(environment),
     allowance: allowanceFor(current?.environment, environment),
     environment,
-  });
+  };
+  const rollouts = { ...registry.rollouts };
+  for (const record of begun) rollouts[record.service] = { record, version: 0 };
+  const declared = { record: next, version: 0 };
+  const steps = firstSteps({ ...registry, rollouts, declared }, effectiveDesired(next, rollouts));
   const refusal = needsConfirmation(current?.environment, environment) ?? null;
   const nothing = diff.change === 'same' && isNothing(preview);
   if (context.json)
@@ -62,11 +73,13 @@ async function plan(context: Context, options: FileOptions): Promise<number> {
       refusal,
       diff,
       preview,
+      rollouts: stagedChanges(begun),
       firstSteps: steps,
     });
   else {
     context.print(renderDiff(diff, context.color) || 'The declaration is the same.');
     context.print(`\n${renderPreview(preview, context.color)}`);
+    if (begun.length > 0) context.print(`\n${renderOrder(stagedChanges(begun), context.color)}`);
     if (!nothing) context.print(`\n${renderSteps(steps, context.color)}`);
     if (refusal) context.print(`\n${paint(context.color, 'yellow', `apply will ask for --yes: ${refusal}`)}`);
     context.print(
@@ -76,6 +89,23 @@ async function plan(context: Context, options: FileOptions): Promise<number> {
     );
   }
   return nothing ? exitCodes.done : exitCodes.changes;
+}
+
+/** The rollouts that declaring it would begin; those under way are not asked to end. */
+function rolloutsOf(environment: Environment, registry: RegistryPart, by: string): RolloutRecord[] {
+  const before = registry.declared?.record.environment;
+  if (!before) return [];
+  return beginRollouts({
+    before,
+    after: environment,
+    rollouts: registry.rollouts,
+    ended: new Set(),
+    instancesOf: (service) => seenInstances(registry, service),
+    newId: () => 'new',
+    by,
+    reason: 'plan',
+    at: systemClock.now(),
+  });
 }
 
 interface DeclareOptions {
@@ -223,6 +253,8 @@ interface Awaited {
   service?: string;
   /** A machine that must run nothing any more. */
   gone?: string;
+  /** Rollouts that must be over. */
+  rollouts?: readonly RolloutRecord[];
 }
 
 /** Tells what was declared and, unless told not to, waits until it is true: of everything, or of the one service changed. */
@@ -236,17 +268,26 @@ async function finish(
   if (!applied.changed) context.note(`Generation ${applied.generation} already says so.`);
   else if (applied.diff.change !== 'same')
     context.note(`Generation ${applied.generation} declared.\n${renderDiff(applied.diff, context.color)}`);
-  const converged = options.wait === false ? null : await waitUntilLive(context, client, options.timeout, awaited);
-  if (context.json) context.printJson({ ...applied, converged });
+  const { rollouts } = applied;
+  if (rollouts.length > 0) context.note(`\n${renderOrder(stagedChanges(rollouts), context.color)}`);
+  const converged =
+    options.wait === false ? null : await waitUntilLive(context, client, options.timeout, { ...awaited, rollouts });
+  const changes = stagedChanges(rollouts, rollouts.length > 0 ? await lastRollouts(client) : []);
+  if (context.json) context.printJson({ ...applied, rollouts: changes, converged });
+  else if (converged && rollouts.length > 0) context.print(renderOutcome(changes, context.color));
   else if (converged) context.print('Desired = live.');
-  return converged === false ? exitCodes.failed : undefined;
+  return converged === false || (converged && !areDone(changes)) ? exitCodes.failed : undefined;
+}
+
+async function lastRollouts(client: RegistryClient): Promise<RolloutRecord[]> {
+  return Object.values(await readRollouts(client)).map(({ record }) => record);
 }
 
 async function waitUntilLive(
   context: Context,
   client: RegistryClient,
   timeout: number,
-  { service: only, gone }: Awaited,
+  { service: only, gone, rollouts = [] }: Awaited,
 ): Promise<boolean> {
   const progress = makeProgress(context);
   const deadline = systemClock.monotonic() + timeout * 1000;
@@ -255,11 +296,14 @@ async function waitUntilLive(
     const all = await readStatus(client, context.reading());
     const status = { ...all, services: all.services.filter(({ name }) => only === undefined || name === only) };
     const instances = status.services.flatMap(({ versions }) => versions.flatMap((version) => version.instances));
-    if (isConverged(status) && !instances.some(({ machine }) => machine === gone)) {
+    const changes = rollouts.length > 0 ? stagedChanges(rollouts, await lastRollouts(client)) : [];
+    if (isConverged(status) && areOver(changes) && !instances.some(({ machine }) => machine === gone)) {
       progress.done();
       return true;
     }
-    const left = leftToDo(status);
+    const left = areOver(changes)
+      ? leftToDo(status)
+      : changes.map(({ service, phase }) => `${service} ${phase ?? 'unknown'}`).join(', ');
     progress.tell(left);
     if (systemClock.monotonic() > deadline) {
       progress.fail();
