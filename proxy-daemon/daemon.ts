@@ -4,24 +4,29 @@
  * One loop, level-based: whatever happened (a registration, a document, a probe, a tick) only wakes it to look again. nginx
  * is a process of its own and goes on when this one ends.
  */
-import type { Logger } from 'pino';
-import type { Clock } from '../registrar/clock.ts';
-import type { ForeignWord, GatewayRecord } from '../registrar/records.ts';
-import type { ConnectRegistry } from '../registrar/registry-client.ts';
+import type { ForeignWord } from '../registrar/records.ts';
 import { isMcpError } from '../specs/errors.ts';
 import { Acknowledger } from './acknowledger.ts';
-import type { BackendChoice, GatewayMode, ModeChoice } from './backend-choice.ts';
+import type { GatewayMode, ModeChoice } from './backend-choice.ts';
 import { DocumentGrace } from './document-grace.ts';
-import type { DocumentSource } from './document-source.ts';
 import { ForeignRegistries } from './foreign/foreign-registries.ts';
+import { DoorKeeper } from './front-door/door-keeper.ts';
+import { tlsWord } from './front-door/front-door.ts';
+import { rotateLog } from './front-door/log-rotation.ts';
 import type { GatewayBackend, Publication } from './gateway-backend.ts';
 import { drainedMark, type Marks, pruned, servedMark, withMark } from './gateway-marks.ts';
+import type { GatewayOptions } from './gateway-options.ts';
+import { gatewayReports } from './gateway-reports.ts';
 import { loadLastGood, saveLastGood } from './last-good.ts';
 import { allLeftOut } from './left-out.ts';
 import { LossProbe } from './loss-probe.ts';
+import { expositionOf } from './metrics/exposition.ts';
+import { gatewayMetrics } from './metrics/gateway-metrics.ts';
+import { MetricsListener } from './metrics/metrics-listener.ts';
 import { type GatewayPaths, gatewayPaths } from './nginx/paths.ts';
-import { documentInfo, documentTargets, drainTimeout, routedInstances, undeclared } from './publication-parts.ts';
+import { documentInfo, documentTargets, drainTimeout, undeclared } from './publication-parts.ts';
 import { QuarantineWriter } from './quarantine-writer.ts';
+import { isRefusal, messageOf } from './refusals.ts';
 import { RegistryReader, type RegistryReading } from './registry-reader.ts';
 import { RegistrationIndex } from './routes/registration-index.ts';
 import { RouteMaker } from './routes/route-maker.ts';
@@ -29,29 +34,6 @@ import type { Rejected, RouteTable } from './routes/route-table.ts';
 import type { PublicationReport, StatusReport } from './status-report.ts';
 import { StatusWriter } from './status-writer.ts';
 import { TrafficWriter } from './traffic-writer.ts';
-
-export interface GatewayOptions {
-  /** Stable name of this gateway, [a-z0-9-]. */
-  id: string;
-  connect: ConnectRegistry;
-  /** Opens sessions at ZooKeeper's own root, for registries of other software: with the ensemble named, or (null) MCP's own. */
-  connectForeign: (hosts: string | null) => ConnectRegistry;
-  /** Absolute path of its state directory. */
-  dir: string;
-  listen: { address: string; port: number };
-  /** How others reach it, e.g. `http://127.0.0.1:8080`. */
-  url: string;
-  clock: Clock;
-  log: Logger;
-  /** Ends the daemon; nginx goes on. */
-  signal: AbortSignal;
-  backends: BackendChoice;
-  documents: DocumentSource;
-  /** True for the local environment, whose machines have loopback addresses. */
-  allowLoopback: boolean;
-  /** Where changes cost reloads: the first goes out at once; after it at most one in this time, ms. */
-  minReloadIntervalMs?: number;
-}
 
 const defaultReloadIntervalMs = 1000;
 /** Between two looks at things that send no event: nginx, old workers, missing instances. */
@@ -77,6 +59,8 @@ class GatewayDaemon {
   readonly #status: StatusWriter;
   readonly #probe: LossProbe;
   readonly #traffic: TrafficWriter;
+  readonly #door: DoorKeeper;
+  readonly #metrics: MetricsListener;
   #choice: ModeChoice;
   #backend: GatewayBackend;
   #wake = Promise.withResolvers<void>();
@@ -105,6 +89,8 @@ class GatewayDaemon {
   #grace = new DocumentGrace(null);
   #publications: PublicationReport[] = [];
   #revivals = 0;
+  /** The status told last. */
+  #said: StatusReport | null = null;
   readonly #startedAt: number;
 
   constructor(options: GatewayOptions) {
@@ -118,6 +104,8 @@ class GatewayDaemon {
     this.#status = new StatusWriter(this.#paths, clock);
     this.#probe = new LossProbe(clock);
     this.#traffic = new TrafficWriter(this.#paths, options.id);
+    this.#door = new DoorKeeper(this.#paths, options.listen.address, clock);
+    this.#metrics = new MetricsListener(() => this.#measure());
     this.#choice = options.backends.choose(undefined);
     this.#backend = options.backends.make(this.#choice.mode);
     this.#startedAt = clock.now();
@@ -148,6 +136,7 @@ class GatewayDaemon {
       await reading;
     } finally {
       stopListening();
+      this.#metrics.close();
       signal.removeEventListener('abort', wakeToEnd);
       if (signal.aborted) await this.#foreign.ended();
     }
@@ -157,7 +146,7 @@ class GatewayDaemon {
   async #coldStart(): Promise<void> {
     const { log } = this.#options;
     try {
-      this.#generation = await this.#backend.start();
+      this.#generation = await this.#backend.start(this.#door.current());
       if (this.#generation > 0) this.#grace = new DocumentGrace(this.#backend.lastDocument());
       if (this.#generation > 0) log.info({ generation: this.#generation }, 'serving the last good configuration');
     } catch (error) {
@@ -177,6 +166,7 @@ class GatewayDaemon {
         await this.#step();
         await this.#backend.observe();
         await this.#traffic.look(this.#backend);
+        this.#serveBeside();
         if (this.#eventAt === null) this.#tidy();
       } catch (error) {
         this.#fail(error);
@@ -223,12 +213,13 @@ class GatewayDaemon {
     const { clock, documents, signal } = this.#options;
     const reading = this.#reading;
     const begun = this.#eventAt ?? clock.monotonic();
-    const hasWork = this.#eventAt !== null || this.#behind || !this.#maker.isSettled();
+    const environment = reading?.desired?.environment ?? null;
+    const hasNewDoor = this.#door.look(environment);
+    const hasWork = this.#eventAt !== null || this.#behind || hasNewDoor || !this.#maker.isSettled();
     if (this.#eventAt !== null) this.#wake = Promise.withResolvers();
     this.#eventAt = null;
     if (reading === null || !hasWork || (this.#behind && this.#mustWait(begun))) return;
 
-    const environment = reading.desired?.environment ?? null;
     if (environment === null && this.#table.routes.some(({ declared }) => declared)) throw undeclared();
     this.#choose(environment?.gateway.mode);
     this.#table = this.#makeTable(reading);
@@ -239,6 +230,7 @@ class GatewayDaemon {
       table: this.#table,
       document: this.#grace.of(documents.current(), clock, signal, () => this.#look()),
       drainTimeoutMs: drainTimeout(environment),
+      door: this.#door.current(),
     };
     const isServed = this.#backend.serves(publication);
     this.#behind = !isServed;
@@ -275,7 +267,12 @@ class GatewayDaemon {
     const waitedMs = this.#waitingSince === null ? 0 : begun - this.#waitingSince;
     this.#waitingSince = null;
     this.#notBefore = started + Math.max(intervalMs, retryMs);
-    const times = await this.#backend.publish(generation, publication);
+    const times = await this.#backend.publish(generation, publication).catch((error: unknown) => {
+      // What nginx does not take at its door must not keep the routes from changing.
+      if (isRefusal(error) && this.#door.refuse(publication.door, messageOf(error))) this.#notBefore = 0;
+      throw error;
+    });
+    this.#door.served(publication.door);
     this.#notBefore = started + intervalMs * Math.max(1, this.#backend.leaving() / manyLeaving);
     this.#generation = generation;
     this.#behind = false;
@@ -337,55 +334,57 @@ class GatewayDaemon {
 
   /** The configuration before stays in place; said once, tried again later. */
   #fail(error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     const hint = isMcpError(error) && error.hint !== '' ? ` ${error.hint}` : '';
     if (this.#problem !== `${message}${hint}`) this.#options.log.error({ err: error }, 'what should be served is not');
     this.#problem = `${message}${hint}`;
   }
 
+  /** What follows from the declared gateway and is no route: where metrics are, how large its log may be. */
+  #serveBeside(): void {
+    const gateway = this.#reading?.desired?.environment.gateway;
+    if (gateway === undefined) return;
+    this.#metrics.configure(gateway.metrics);
+    rotateLog(this.#paths, gateway.accessLog);
+  }
+
+  async #measure(): Promise<string> {
+    const [status, traffic, reloads] = [this.#said, await this.#backend.traffic(), this.#backend.reloadsDone()];
+    return status === null ? '' : expositionOf(gatewayMetrics({ status, traffic, reloads }));
+  }
+
   #report(): void {
-    const { id, url, clock } = this.#options;
+    const { id, url, clock, documents, listen } = this.#options;
     const oldest = this.#backend.oldestInFlight();
     this.#marks = pruned(this.#marks, oldest);
-    const served = servedMark(this.#marks) ?? { generation: this.#generation, asOf: 0 };
-    const drained = drainedMark(this.#marks, oldest);
-    const at = clock.now();
-    const rejected = this.#rejected;
     const holding = this.#registry.connected
       ? this.#table.holding
       : `since ${new Date(this.#registry.since).toISOString()}: ${this.#registry.reason}`;
-    const instances = this.#table.routes.reduce((sum, route) => sum + routedInstances(route), 0);
-    const { mode, reason: modeReason } = this.#choice;
-    const alarm = this.#backend.alarm();
-    const foreign = this.#words.length > 0 ? { foreign: this.#words } : {};
-    const common = { url, pid: process.pid, mode, modeReason, alarm, served, drained, holding, at };
-    const record: GatewayRecord = {
-      id,
-      ...common,
-      routes: this.#table.routes.length,
-      instances,
-      rejected: rejected.slice(0, 20),
-      ...foreign,
-      holding: [holding, this.#problem].filter(Boolean).join('; '),
-    };
-    // Before the first reading nothing is known that the registry should hear; but that nothing can be served is.
-    if (this.#marks.length > 0 || (this.#reading !== null && this.#problem !== '')) this.#acknowledger.say(record);
-    const { digest, operations, sources } = this.#options.documents.current();
+    const { digest, operations, sources } = documents.current();
     const desired = this.#reading?.desired ?? null;
-    this.#status.write({
-      gateway: id,
-      ...common,
+    const told = {
+      ...{ id, url, pid: process.pid, mode: this.#choice.mode, modeReason: this.#choice.reason },
+      ...{ holding, problem: this.#problem, rejected: this.#rejected, routes: this.#table.routes, words: this.#words },
+      alarm: [this.#backend.alarm(), this.#door.alarm(this.#choice.mode), this.#metrics.alarm()]
+        .filter(Boolean)
+        .join('; '),
+      tls: tlsWord(this.#door.kept(), listen.address),
+      served: servedMark(this.#marks) ?? { generation: this.#generation, asOf: 0 },
+      drained: drainedMark(this.#marks, oldest),
+      at: clock.now(),
+    };
+    const { record, status } = gatewayReports(told, {
       startedAt: this.#startedAt,
       environment: desired && { name: desired.environment.name, generation: desired.generation },
       registry: this.#registry,
-      problem: this.#problem,
       tables: this.#backend.tables(),
-      routes: this.#table.routes,
-      rejected,
-      ...foreign,
       document: { digest, operations, sources },
       publications: this.#publications,
       revivals: this.#revivals,
     });
+    // Before the first reading nothing is known that the registry should hear; but that nothing can be served is.
+    if (this.#marks.length > 0 || (this.#reading !== null && this.#problem !== '')) this.#acknowledger.say(record);
+    this.#status.write(status);
+    this.#said = status;
   }
 }

@@ -4,6 +4,7 @@
  * nginx/plain-backend.ts. test/conformance/gateway-backend.ts holds for both.
  */
 import type { MergedDocument } from './document-source.ts';
+import type { FrontDoor } from './front-door/front-door.ts';
 import type { RouteTable } from './routes/route-table.ts';
 import type { TrafficReport } from './version-figures.ts';
 
@@ -11,6 +12,7 @@ import type { TrafficReport } from './version-figures.ts';
 export interface Publication {
   table: RouteTable;
   document: MergedDocument;
+  door: FrontDoor;
   /** Requests in flight on the generation before it are ended after this long, ms. */
   drainTimeoutMs: number;
 }
@@ -38,9 +40,9 @@ export interface GatewayBackend {
   readonly reloads: boolean;
   /**
    * Adopts the running proxy, or starts it with the last good configuration there is. Resolves with the generation served,
-   * 0 where there is none yet: then nothing is listening until the first `publish`.
+   * 0 where there is none yet: then nothing is listening until the first `publish`. `door`: the one that was served last.
    */
-  start(): Promise<number>;
+  start(door: FrontDoor): Promise<number>;
   /** The document served with the last good configuration, as found on disk at start; null where there is none. */
   lastDocument(): MergedDocument | null;
   /** True where publishing this would change nothing. */
@@ -54,6 +56,8 @@ export interface GatewayBackend {
   oldestInFlight(): number;
   /** Old worker processes that still finish requests: each costs the memory of a configuration. */
   leaving(): number;
+  /** Reloads since this was made. */
+  reloadsDone(): number;
   /** Starts the proxy again with the last good configuration if it died. Resolves true if it had to. */
   revive(): Promise<boolean>;
   /** Counts what is in flight, where that is not known from processes. Never rejects. */

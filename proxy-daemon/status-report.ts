@@ -1,6 +1,7 @@
 /** What /status.json says and /status shows. Plain JSON. */
 import type { ForeignWord, GatewayMark } from '../registrar/records.ts';
 import type { DocumentSourceState } from './document-source.ts';
+import type { TlsWord } from './front-door/front-door.ts';
 import type { TableUse } from './gateway-backend.ts';
 import type { Rejected, Route } from './routes/route-table.ts';
 
@@ -38,6 +39,8 @@ export interface StatusReport {
   problem: string;
   /** What is amiss though everything is served; empty where nothing is. */
   alarm: string;
+  /** Null: HTTP alone. */
+  tls: TlsWord | null;
   /** nginx's memory for tables; none in plain mode. */
   tables: readonly TableUse[];
   routes: Route[];

@@ -7,6 +7,8 @@ export interface VersionFigures {
   requests: number;
   /** Answers of 500 and above, the gateway's own for this version among them. */
   errors5xx: number;
+  /** Answers of 1xx (WebSockets), 3xx and 4xx; those of 2xx are the rest. */
+  others?: { informational: number; redirects: number; errors4xx: number };
   /** Further tries on another instance, counted at the version whose instance failed. */
   retries: number;
   latencyMs: LatencyFigures;
@@ -52,12 +54,17 @@ export function readFigures(lines: readonly string[][]): VersionFigures[] {
 
 function emptyFigures(service: string, version: string): VersionFigures {
   const latencyMs = { bounds: latencyBounds, counts: latencyBounds.map(() => 0).concat(0), sum: 0 };
-  return { service, version, requests: 0, errors5xx: 0, retries: 0, latencyMs };
+  const others = { informational: 0, redirects: 0, errors4xx: 0 };
+  return { service, version, requests: 0, errors5xx: 0, others, retries: 0, latencyMs };
 }
 
 function addCount(figures: VersionFigures, kind: string, value: number): void {
+  const { others } = figures;
   if (kind === 'n') figures.requests = value;
   else if (kind === 'e') figures.errors5xx = value;
+  else if (others && kind === 'c1') others.informational = value;
+  else if (others && kind === 'c3') others.redirects = value;
+  else if (others && kind === 'c4') others.errors4xx = value;
   else if (kind === 'r') figures.retries = value;
   else if (kind === 's') figures.latencyMs.sum = value;
   else if (kind.startsWith('b')) {

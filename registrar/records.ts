@@ -86,6 +86,8 @@ export interface MachineRecord {
   image: string;
   /** As it was asked for; absent: the provider decided. */
   flavor?: Flavor;
+  /** Service template (service-template.ts) that it was asked to be cloned from; absent: none. */
+  template?: string;
   state: MachineState;
   /** Operation id of its creation; the provider keeps it too. */
   operation: string;
@@ -96,7 +98,15 @@ export interface MachineRecord {
   createdAt: number;
   /** When `state` was entered. */
   changedAt: number;
-  claim?: { service: string; version: string; digest: string; operation: string; at: number };
+  claim?: {
+    service: string;
+    version: string;
+    digest: string;
+    operation: string;
+    at: number;
+    /** Its agent had just this started already. */
+    warm?: true;
+  };
   /** True once the controller saw its registration up: what is missing now was lost, it did not fail to start. */
   served?: boolean;
   /** One artifact of each store that machines fetch from: its self-test tries to reach them. */
@@ -159,6 +169,10 @@ export interface AgentRecord {
   starts: number;
   /** While nothing is assigned. */
   selfTest?: SelfTestRecord;
+  /** While nothing is assigned: the service template whose service runs here and waits. */
+  template?: string;
+  /** What runs was adopted from the machine's service template; `starts` counts what came after. */
+  warm?: true;
 }
 
 /** /ended/<uuid>: a machine that is no more, as the ledger had it last. A bounded number is kept. */
@@ -193,6 +207,19 @@ export interface PoolRecord {
   size?: { target: number; why: string };
   /** Machines of the provider's that wait, paused, to be made ready; absent where it keeps none. */
   paused?: number;
+  /** Of each declared version that shall have one; absent where there is none. */
+  templates?: TemplateRecord[];
+}
+
+/** How a version's service template is. */
+export interface TemplateRecord {
+  service: string;
+  version: string;
+  template: string;
+  /** `impossible`: the provider of the machines has no such thing. */
+  state: 'ready' | 'making' | 'waiting' | 'failed' | 'impossible';
+  /** Why it is not ready; empty where it is. */
+  reason: string;
 }
 
 /** /services/<service>/<version>/<uuid> (ephemeral): the native dialect. */
@@ -270,6 +297,8 @@ export interface GatewayRecord {
   modeReason?: string;
   /** What is amiss though everything is served, such as tables that are nearly full; empty where nothing is. */
   alarm?: string;
+  /** HTTPS, and until when its certificate is valid, ms since the Unix epoch; absent: HTTP alone. */
+  tls?: { url: string; notAfter: number };
   served: GatewayMark;
   drained: GatewayMark;
   /** Routes served with their instance counts, for people. */

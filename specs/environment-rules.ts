@@ -1,5 +1,6 @@
 /** Rules between the parts of an environment whose shape is right: what zod can't say about one value alone. */
 import type { BrokenRule } from './broken-rule.ts';
+import { brokenFrontDoor } from './declare-front-door.ts';
 import { brokenRegistries } from './declare-registries.ts';
 import { type EnvironmentShape, gatewayPaths, limits, type ServiceShape } from './environment-schema.ts';
 import { builtInImages, isImageId } from './image-reference.ts';
@@ -22,6 +23,7 @@ export function brokenRules(
     ...brokenRoutes([...placesOf(entries), ...foreignPlaces(gateway, services)]),
     ...brokenRegistries(gateway?.registries, services),
     ...brokenOrder(services),
+    ...brokenFrontDoor({ gateway, services }),
     ...entries.flatMap(([name, service]) => [
       ...(options.allowEmpty ? [] : emptyVersions(name, service)),
       ...brokenWeights(name, service),

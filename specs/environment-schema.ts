@@ -3,10 +3,11 @@
  * text here and defaults not filled in: parse-environment.ts does both. No issue uses zod's own wording.
  */
 import { z } from 'zod';
+import { frontDoorKeys, frontDoorShape, serviceDoorShape } from './front-door-schema.ts';
 import { image, imageName, isTextOfImage } from './image-schema.ts';
 import { registriesSchema } from './registries-schema.ts';
 import { rolloutShape } from './rollout-shape.ts';
-import { asWritten, choice, duration, longestText, map, name, size, text, whole } from './schema-parts.ts';
+import { asWritten, choice, duration, longestText, map, name, size, text, truth, whole } from './schema-parts.ts';
 
 /** How much one environment may declare. Counts beyond these are slips of the finger, not wishes. */
 export const limits = {
@@ -155,8 +156,6 @@ const version = map({
   ...shared,
 });
 
-const truth = z.boolean({ error: 'must be true or false' });
-
 const proxy = map({
   protocol: choice(['http', 'grpc']).optional().describe('What its instances speak. Default: http.'),
   'connect-timeout': duration(10, 600_000).optional().describe('The longest wait for a connection. Default: 2s.'),
@@ -180,6 +179,26 @@ const proxy = map({
     .optional()
     .describe('How long a new instance takes to get its full share. Default: 3s.'),
 }).describe('How the gateway talks to its instances (in dynamic mode).');
+
+const warm = z
+  .union(
+    [
+      truth,
+      map({
+        ready: whole(0, 100)
+          .optional()
+          .describe('Machines with it already started that are kept ready, of each version. Default: 1.'),
+        signal: choice(['SIGHUP', 'SIGUSR1', 'SIGUSR2'])
+          .optional()
+          .describe('Sent to it when its machine is claimed and MCP_IDENTITY_FILE is there. Default: none.'),
+      }),
+    ],
+    { error: 'must be true, false, or a map with ready and signal' },
+  )
+  .describe(
+    'Whether its instances come from machines that were cloned with it already started. Only virtual machines can. Default: false.',
+  );
+
 const demandSize = map({
   min: whole(0, limits.poolSize).describe('Ready machines kept where nothing was claimed lately.'),
   max: whole(1, limits.poolSize).describe('Ready machines kept at most.'),
@@ -238,7 +257,9 @@ const service = map({
     .describe('The longest wait for requests in flight before an instance is stopped. Default: 30s.'),
   'stop-timeout': duration(0, 600_000).optional().describe('From SIGTERM to SIGKILL. Default: 5s.'),
   proxy: proxy.optional(),
+  ...serviceDoorShape,
   image: imageName.optional().describe("What this service's machines are cloned from. Default: the pool's image."),
+  warm: warm.optional(),
   ...shared,
   after: z
     .array(name('a service name'), { error: 'must be a list of service names, such as [dns]' })
@@ -307,6 +328,7 @@ export const environmentSchema = map({
       .describe(
         'How nginx is fed: dynamic without reloads, plain by files. Default: auto, dynamic where nginx has Lua.',
       ),
+    ...frontDoorShape,
   })
     .optional()
     .describe('The gateway in front of all services.'),
@@ -327,6 +349,7 @@ export type VersionShape = ServiceShape['versions'][string];
 export type VerifyShape = NonNullable<NonNullable<EnvironmentShape['pool']>['verify']>;
 export type FlavorShape = NonNullable<NonNullable<EnvironmentShape['pool']>['flavor']>;
 export type HealthShape = NonNullable<VersionShape['health']>;
+export type WarmShape = NonNullable<ServiceShape['warm']>;
 export type ProxyShape = NonNullable<ServiceShape['proxy']>;
 export type ImageShape = NonNullable<EnvironmentShape['images']>[string];
 export type ArtifactShape = NonNullable<VersionShape['artifact']>;
@@ -338,7 +361,9 @@ export type ArtifactShape = NonNullable<VersionShape['artifact']>;
 export function isAlwaysText(path: readonly (string | number)[]): boolean {
   if (path[0] === 'environment') return true;
   if (path[0] === 'images') return isTextOfImage(path.slice(2));
-  if (path[0] === 'gateway') return path[1] !== 'registries' || path.at(-1) !== 'weight';
+  if (path[0] === 'gateway') {
+    return !frontDoorKeys.includes(String(path[1])) && (path[1] !== 'registries' || path.at(-1) !== 'weight');
+  }
   const ofService = path.slice(2);
   const [group, kind] = ofService[0] === 'versions' ? ofService.slice(2) : ofService;
   return group === 'env' || group === 'command' || group === 'artifact' || (group === 'health' && kind === 'command');

@@ -3,6 +3,8 @@
  * This is what a parsed environment file becomes and what /desired holds. Everything here is plain JSON.
  */
 
+import type { FrontDoorSpec, ServiceDoorSpec } from './front-door.ts';
+
 /** A value of a service's configuration or environment. */
 export type ConfigValue = string | number | boolean;
 
@@ -71,6 +73,14 @@ export interface ProxySpec {
   slowStartMs?: number;
 }
 
+/** What a service's template is used for. */
+export interface WarmSpec {
+  /** Machines with it already started that are kept ready, of each version. */
+  ready: number;
+  /** Sent to it when its machine is claimed and MCP_IDENTITY_FILE is there; absent: none. */
+  signal?: 'SIGHUP' | 'SIGUSR1' | 'SIGUSR2';
+}
+
 /** A number of instances, or a share of them such as `25%`. */
 export type Share = number | string;
 
@@ -117,7 +127,7 @@ export interface AnalysisSettings {
   patienceMs: number;
 }
 
-export interface Service {
+export interface Service extends ServiceDoorSpec {
   /** [a-z0-9-]{1,40} */
   name: string;
   /** Where ready machines are short, services of a higher priority get them first. Absent: 0. */
@@ -142,6 +152,8 @@ export interface Service {
   rollout?: Partial<RolloutSettings>;
   /** Reference of the image that its machines are cloned from (image-reference.ts); absent: the pool's. */
   image?: string;
+  /** Its instances come from machines in which it was started before they knew who they are; absent: not so. */
+  warm?: WarmSpec;
   versions: Version[];
 }
 
@@ -217,7 +229,7 @@ export interface ForeignRegistry {
   services: ForeignService[];
 }
 
-export interface GatewaySpec {
+export interface GatewaySpec extends FrontDoorSpec {
   /** Shown in the merged document. */
   title: string;
   description: string;

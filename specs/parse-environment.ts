@@ -1,4 +1,5 @@
 /** An environment file's bytes to a declared environment: pure, whole or refused with every problem found. */
+import { declareFrontDoor, declareServiceDoor } from './declare-front-door.ts';
 import { declareRegistries } from './declare-registries.ts';
 import type {
   DeclaredArtifact,
@@ -22,9 +23,10 @@ import {
   type ServiceShape,
   type VerifyShape,
   type VersionShape,
+  type WarmShape,
 } from './environment-schema.ts';
 import { smallFlavor } from './flavor.ts';
-import type { Flavor, HealthCheck, PoolSpec, ProxySpec, VerifyLimits } from './nouns.ts';
+import type { Flavor, HealthCheck, PoolSpec, ProxySpec, VerifyLimits, WarmSpec } from './nouns.ts';
 import { type Place, printable, sourceText, specInvalid } from './problems.ts';
 import { declareRollout } from './rollout-shape.ts';
 import { flawedServices, shapeProblems } from './shape-problems.ts';
@@ -92,6 +94,7 @@ function declare(shape: EnvironmentShape, tree: YamlTree): DeclaredEnvironment {
       ...(registries && { registries }),
       ...(shape.gateway?.mode === undefined ? {} : { mode: shape.gateway.mode }),
       ...(largestDocumentBytes === undefined ? {} : { largestDocumentBytes }),
+      ...declareFrontDoor(shape.gateway),
     },
     images: Object.entries(shape.images ?? {}).map(([name, image]) => declareImage(name, image, tree)),
     services: Object.entries(shape.services).map(([name, service]) => declareService(name, service, tree)),
@@ -171,12 +174,20 @@ function declareService(name: string, service: ServiceShape, tree: YamlTree): De
     stopTimeoutMs: ms(service['stop-timeout'], 5000),
     ...(service.proxy === undefined ? {} : { proxy: declareProxy(service.proxy) }),
     ...(service.after === undefined ? {} : { after: [...service.after] }),
+    ...declareServiceDoor(service),
     ...(service.rollout === undefined ? {} : { rollout: declareRollout(service.rollout) }),
     ...(service.image === undefined ? {} : { image: service.image }),
+    ...declareWarm(service.warm),
     versions: Object.entries(service.versions).map(([version, declared]) =>
       declareVersion(version, declared, service, tree.valueAt(['services', name, 'versions', version, 'artifact'])),
     ),
   };
+}
+
+function declareWarm(shape: WarmShape | undefined): { warm?: WarmSpec } {
+  if (shape === undefined || shape === false) return {};
+  const { ready = 1, signal } = shape === true ? {} : shape;
+  return { warm: { ready, ...(signal === undefined ? {} : { signal }) } };
 }
 
 /** Only what is declared: the gateway knows the defaults. */

@@ -27,6 +27,8 @@ export const whole = (least: number, most: number) => {
 export const map = <Shape extends z.ZodRawShape>(shape: Shape) =>
   z.strictObject(shape, { error: 'must be a map (name: value)' });
 
+export const truth = z.boolean({ error: 'must be true or false' });
+
 export const duration = (leastMs: number, mostMs: number) => {
   const message = `must be a duration such as 500ms, 2s or 1m, from ${formatDuration(leastMs)} to ${formatDuration(mostMs)}`;
   return z

@@ -17,8 +17,10 @@ import type {
   Service,
   VerifyLimits,
   Version,
+  WarmSpec,
 } from './nouns.ts';
 import { writeSize } from './size.ts';
+import { frontDoorOf, serviceDoorOf } from './write-front-door.ts';
 
 type Entries = [string, unknown][];
 
@@ -36,8 +38,10 @@ export function writeEnvironment(environment: Environment): string {
       map([
         ['title', gateway.title],
         ['description', gateway.description],
+        ['largest-document', gateway.largestDocumentBytes && writeSize(gateway.largestDocumentBytes)],
         ['mode', gateway.mode],
         ['registries', gateway.registries?.map(registryOf)],
+        ...frontDoorOf(gateway),
       ]),
     ],
     ['images', images.length > 0 ? map(images.map((image) => [image.name, imageOf(image)])) : undefined],
@@ -119,6 +123,7 @@ function serviceOf(service: Service): Map<string, unknown> {
     ['route', route],
     ['priority', service.priority],
     ['image', service.image === undefined ? undefined : nameOfImage(service.image)],
+    ['warm', service.warm && warmOf(service.warm)],
     ['document', document],
     ['config', Object.keys(config).length > 0 ? config : undefined],
     ['on-config-change', onConfigChange === 'signal' ? configSignal : onConfigChange],
@@ -126,9 +131,19 @@ function serviceOf(service: Service): Map<string, unknown> {
     ['stop-timeout', formatDuration(stopTimeoutMs)],
     ['proxy', service.proxy && proxyOf(service.proxy)],
     ['after', service.after],
+    ...serviceDoorOf(service),
     ['rollout', rollout && rolloutOf(rollout)],
     ['versions', map(service.versions.map((version) => [version.version, versionOf(version)]))],
   ]);
+}
+
+function warmOf({ ready, signal }: WarmSpec): unknown {
+  return ready === 1 && signal === undefined
+    ? true
+    : map([
+        ['ready', ready],
+        ['signal', signal],
+      ]);
 }
 
 /** Paths are written from the root: a service's place below its registry is all that is known. */

@@ -13,6 +13,7 @@
  * - Errors are McpErrors: PROVIDER_REFUSED (quota, bad request: a retry does not help), PROVIDER_UNKNOWN (the call may have
  *   worked: find the operation id), PROVIDER_UNAVAILABLE (retryable, nothing was done).
  */
+import type { WarmOrder } from '../registrar/agent/warm-service.ts';
 import type { Flavor } from '../specs/nouns.ts';
 
 export interface CreateMachine {
@@ -24,8 +25,24 @@ export interface CreateMachine {
   image: string;
   /** Its size; absent: the provider decides. A provider without sizes takes no notice. */
   flavor?: Flavor;
+  /** Service template to clone it from; where there is none (any more) an ordinary machine is made. */
+  template?: string;
   /** How the machine's agent reaches the registry: a ZooKeeper connect string with chroot. */
   registry: string;
+}
+
+/** What machines are to be cloned from with a service already started. */
+export interface ServiceTemplate {
+  order: WarmOrder;
+  image: string;
+  flavor?: Flavor;
+}
+
+export interface TemplateState {
+  /** `waiting`: it is made when more urgent things are done. `failed`: it is tried again later. */
+  state: 'ready' | 'making' | 'waiting' | 'failed';
+  /** Why it is not ready; empty where it is. */
+  reason: string;
 }
 
 export type ProviderMachineState = 'building' | 'running' | 'stopped' | 'error' | 'unknown';
@@ -60,7 +77,7 @@ export interface ProviderCapabilities {
   zones: boolean;
   /** An image can be made of a machine. */
   snapshot: boolean;
-  /** All machines share the processors of one host: making one slows down the others. */
+  /** All machines share the processors of one host, and making one takes enough of them to slow down the others. */
   sharedHost: boolean;
 }
 
@@ -87,6 +104,15 @@ export interface MachineProvider {
   whyNoImage?(image: string, signal?: AbortSignal): Promise<string | null>;
   /** Machines that wait, paused, to be created from; absent where there is no such thing. For people. */
   paused?(signal?: AbortSignal): Promise<number>;
+  /**
+   * Says which service templates there shall be from now on: what is missing is made in the background, one at a time, and only
+   * begun where `mayMake`; others go. Gives how each is, by name. Absent: a provider without service templates. Errors as `list`'s.
+   */
+  keepTemplates?(
+    wanted: readonly ServiceTemplate[],
+    mayMake: boolean,
+    signal?: AbortSignal,
+  ): Promise<Record<string, TemplateState>>;
   /**
    * Where `capabilities.console`: what the machine's console showed after the cursor (null: all that is kept), for a while also
    * after its end; null where there is no console of this machine (any more).

@@ -70,12 +70,12 @@ function runs({ service, version }: MachineView): string {
 }
 
 /** What is done is told with how long it took; what lasts is told by the state. */
-function storyText({ story }: MachineView): string {
+function storyText({ story, warm }: MachineView): string {
   const words: Record<StoryStep['step'], string> = {
     built: 'built in',
     verified: 'verified in',
     waited: 'claimed after',
-    started: 'served within',
+    started: warm ? 'served from its service template within' : 'served within',
     served: 'served for',
     drained: 'drained in',
     destroyed: 'gone in',
@@ -105,6 +105,7 @@ export function renderMachine(view: MachineView, { color, now }: RenderOptions):
     ['agent', view.agent || 'none'],
     ['address', view.address || 'none yet'],
     ['image', `${view.image}${view.flavor ? ` (${view.flavor})` : ''}`],
+    ...(view.template === null ? [] : [['template', view.template]]),
     ['provider', `${view.provider}${view.providerId ? ` (${view.providerId})` : ''}`],
     ...(operatorWords(view) ? [['said', operatorWords(view)]] : []),
     ...(view.reason ? [['why', view.reason]] : []),
@@ -123,12 +124,12 @@ export function renderMachine(view: MachineView, { color, now }: RenderOptions):
   ].join('\n\n');
 }
 
-function renderStory({ story }: MachineView, color: boolean): string {
+function renderStory({ story, warm }: MachineView, color: boolean): string {
   const stages: Record<StoryStep['step'], string> = {
     built: 'building',
     verified: 'verifying',
     waited: 'ready',
-    started: 'claimed, starting',
+    started: warm ? 'claimed, its service from the template' : 'claimed, starting',
     served: 'serving',
     drained: 'draining',
     destroyed: 'being destroyed',
@@ -170,6 +171,20 @@ export function renderPool(view: PoolView, { color, now }: RenderOptions): strin
       [storyText(machine), machine.reason].filter((text) => text !== '').join('; '),
     ]);
     blocks.push(table([['MACHINE', 'STATE', 'FOR', 'AGE', 'ADDRESS', 'STORY'], ...rows], color));
+  }
+  if (view.templates.length > 0) {
+    const rows = view.templates.map(({ service, version, template, state, machines, reason }) => [
+      `${service}@${version}`,
+      template,
+      paint(
+        color,
+        state === 'ready' ? 'green' : state === 'failed' || state === 'impossible' ? 'red' : 'yellow',
+        state,
+      ),
+      `${machines} ready`,
+      reason,
+    ]);
+    blocks.push(table([['SERVICE', 'TEMPLATE', 'STATE', 'MACHINES', 'WHY'], ...rows], color));
   }
   if (view.failures.length > 0) {
     const rows = view.failures.map(({ machine, image, since, reason }) => [

@@ -1,5 +1,6 @@
 /** The status as people read it: a table a service, the pool, the gateways, and what is being waited for. */
 import type { ForeignView, StatusView, VersionView } from '../view/status-view.ts';
+import { templateWords } from '../view/why.ts';
 import { paint, table } from './output.ts';
 
 /** The text of `mcp status`. */
@@ -82,11 +83,14 @@ function footer(status: StatusView, color: boolean): string {
     const holding = gateway.holding ? `  ${paint(color, 'yellow', `holding: ${gateway.holding}`)}` : '';
     const alarm = gateway.alarm ? `  ${paint(color, 'yellow', gateway.alarm)}` : '';
     const mode = `${gateway.mode}${gateway.modeReason && `: ${gateway.modeReason}`}`;
-    return `gateway   ${gateway.id}  ${gateway.url}  generation ${gateway.generation} (${mode})${holding}${alarm}`;
+    const { tls } = gateway;
+    const secure = tls && `  ${tls.url} (certificate until ${new Date(tls.notAfter).toISOString().slice(0, 10)})`;
+    return `gateway   ${gateway.id}  ${gateway.url}${secure ?? ''}  generation ${gateway.generation} (${mode})${holding}${alarm}`;
   });
   return [
     pool,
     ...machines(status),
+    ...templates(status, color),
     ...(gateways.length > 0 ? gateways : [paint(color, 'yellow', 'gateway   none')]),
   ].join('\n');
 }
@@ -95,6 +99,15 @@ function footer(status: StatusView, color: boolean): string {
 function machines({ provider }: StatusView): string[] {
   const facts = Object.entries(provider?.facts ?? {}).map(([name, value]) => `${name} ${value}`);
   return provider && facts.length > 0 ? [`machines  ${provider.name}: ${facts.join(', ')}`] : [];
+}
+
+/** Only what people must know: a template that is there, or soon, is shown by `mcp pool`. */
+function templates({ templates: all }: StatusView, color: boolean): string[] {
+  return all
+    .filter(({ state }) => state === 'failed' || state === 'impossible')
+    .map(({ service, version, state, reason }) => {
+      return paint(color, 'yellow', `template  ${service}@${version} ${templateWords(state, reason)}`);
+    });
 }
 
 function list(title: string, lines: string[], color: boolean): string {

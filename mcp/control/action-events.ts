@@ -46,14 +46,18 @@ function wordsOf(action: Action, machine: ObservedMachine | undefined): { kind: 
   switch (action.kind) {
     case 'note':
       return null;
-    case 'create':
-      return { kind: 'machine.creating', message: `${name} is created from image ${action.image}` };
+    case 'create': {
+      const from = action.template === undefined ? '' : `, from service template ${action.template}`;
+      return { kind: 'machine.creating', message: `${name} is created from image ${action.image}${from}` };
+    }
     case 'confirm':
       return { kind: 'instance.serving', message: `${instance} serves` };
     case 'advance':
       return { kind: `machine.${action.to}`, message: `${name} is ${action.to}` };
-    case 'claim':
-      return { kind: 'machine.claimed', message: `${name} is claimed for ${action.service}@${action.version}` };
+    case 'claim': {
+      const how = action.warm ? ', which runs there already' : '';
+      return { kind: 'machine.claimed', message: `${name} is claimed for ${action.service}@${action.version}${how}` };
+    }
     case 'drain':
       return { kind: 'machine.draining', message: `${instance} drains` };
     case 'retire':

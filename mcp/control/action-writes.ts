@@ -63,8 +63,8 @@ function machineWrites(action: MachineAction, machine: ObservedMachine, facts: W
       return [enter(action.to, verificationOf(machine, facts))];
     case 'claim': {
       const assignment = newAssignment(action, facts);
-      const { service, version, operation } = action;
-      const claim = { service, version, digest: assignment.version.digest, operation, at: facts.now };
+      const { service, version, warm, operation } = action;
+      const claim = { service, version, digest: assignment.version.digest, operation, at: facts.now, warm };
       return [
         enter('claimed', { claim }),
         { op: 'create', path: paths.assignment(action.uuid), data: encode(codecs.assignment, assignment) },
@@ -109,11 +109,11 @@ function setMachine(machine: ObservedMachine, changes: Partial<MachineRecord>): 
 }
 
 function newMachine(action: Extract<Action, { kind: 'create' }>, facts: WriteFacts): MachineRecord {
-  const { uuid, image, flavor, operation, reason } = action;
+  const { uuid, image, flavor, template, operation, reason } = action;
   const { epoch, now, provider } = facts;
   const dates = { createdAt: now, changedAt: now, times: { building: now } };
   const stores = artifactStores(facts.snapshot.desired?.record.environment);
-  return { uuid, provider, image, flavor, state: 'building', operation, epoch, stores, ...dates, reason };
+  return { uuid, provider, image, flavor, template, state: 'building', operation, epoch, stores, ...dates, reason };
 }
 
 function adoptedMachine(action: Extract<Action, { kind: 'adopt' }>, facts: WriteFacts): MachineRecord {

@@ -20,12 +20,14 @@ import type { Plan } from '../plan/plan.ts';
 import type { Policy } from '../plan/policy.ts';
 import { poolRecordOf } from '../plan/pool-record.ts';
 import { remember, rememberCreation, rememberDestroy, rememberWrite } from '../plan/remember.ts';
+import { isTimeForTemplates, templateRecords, wantedTemplates } from '../plan/service-templates.ts';
 import type { Snapshot } from '../plan/snapshot.ts';
 import { type GateLook, isActive } from '../rollout/rollout-input.ts';
 import { Bell } from './bell.ts';
 import { type ActionOutcome, execute } from './execute.ts';
 import type { ExecuteInput, Failpoint } from './execute-input.ts';
 import { keepPoolRecord } from './keep-pool-record.ts';
+import { keepTemplates } from './keep-templates.ts';
 import { observe } from './observe.ts';
 import { StatusPublisher } from './publish-status.ts';
 import { QuarantineLog } from './quarantine-log.ts';
@@ -153,6 +155,8 @@ class Leader {
   #memory: PlannerMemory;
   #trimmedAt: number;
   #generation: number | null = null;
+  /** As the provider last said. */
+  #templates: Snapshot['templates'];
   /** A rollout is under way. */
   isRolling = false;
 
@@ -211,7 +215,7 @@ class Leader {
   async #sweep(): Promise<void> {
     const { clock, policy, newId = randomUUID, onPlan, onSweep } = this.#options;
     const { signal } = this.#term;
-    const snapshot = await observe({ ...this.#options, signal });
+    const snapshot = { ...(await observe({ ...this.#options, signal })), templates: this.#templates };
     const now = clock.monotonic();
     this.#memory = remember(this.#memory, snapshot, policy, now);
     const rolling = Object.values(snapshot.rollouts).filter(({ record }) => isActive(record));
@@ -232,8 +236,12 @@ class Leader {
     this.#report(plan, outcomes);
     onSweep?.(plan, outcomes);
     if (snapshot.desired) {
+      const { environment } = snapshot.desired.record;
+      const wanted = wantedTemplates(environment);
+      this.#templates = await keepTemplates(this.#options, wanted, isTimeForTemplates(snapshot, plan), signal);
+      const templates = templateRecords(environment, this.#templates, this.#options.provider.name);
       const record = poolRecordOf(this.#memory, snapshot.desired.record, snapshot.at);
-      await keepPoolRecord(this.#input, snapshot, record);
+      await keepPoolRecord(this.#input, snapshot, { ...record, ...(templates.length > 0 ? { templates } : {}) });
     }
     await this.#status.publish(plan, signal);
     this.#generation = plan.generation;

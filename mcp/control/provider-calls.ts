@@ -65,9 +65,9 @@ async function createOrFind(
   action: Extract<Action, { kind: 'create' }>,
   signal: AbortSignal,
 ): Promise<ProviderMachine> {
-  const { uuid, operation, image, flavor } = action;
+  const { uuid, operation, image, flavor, template } = action;
   try {
-    return await provider.create({ uuid, operation, image, flavor, clusterId, registry }, signal);
+    return await provider.create({ uuid, operation, image, flavor, template, clusterId, registry }, signal);
   } catch (error) {
     if (!isMcpError(error, 'PROVIDER_UNKNOWN')) throw error;
     const found = await provider.find(operation, signal);

@@ -4,6 +4,7 @@ import { lostReason } from './adopt-orphans.ts';
 import { liveOf, type VersionCount } from './count-instances.ts';
 import { act, alarm, type Draft, type ServiceView, short, wait } from './draft.ts';
 import { canServeAs, dueForRecycling, isOfImage } from './recycle-images.ts';
+import { templateIn, templateOf } from './warm-pool.ts';
 import { countIf, type Unit } from './world.ts';
 
 interface Need {
@@ -11,9 +12,11 @@ interface Need {
   /** What its machines are made of. */
   image: string;
   missing: number;
-  /** Claims that caps allow now; what is beyond waits, with `held` as the reason. */
+  /** Claims that caps allow now, of machines that run nothing; what is beyond waits, with `held` as the reason. */
   allowed: number;
   held: string | null;
+  /** Claims of machines that run it already. */
+  warm: number;
 }
 
 export function claimMachines(draft: Draft): void {
@@ -22,9 +25,28 @@ export function claimMachines(draft: Draft): void {
   for (const image of imagesOf(draft.world.desired.environment)) {
     const asked = needs.filter((need) => need.image === image);
     const ready = readyMachines(draft).filter((unit) => canServeAs(draft.world, unit, image));
-    const left = claimOfImage(draft, image, asked, ready);
+    const warm = asked.map((need) => claimWarm(draft, need, ready));
+    const rest = ready.filter((unit) => !draft.busy.has(unit.uuid));
+    const left = claimOfImage(draft, image, warm, rest);
     if (lost === null) recycle(draft, image, left);
   }
+}
+
+/** Machines that run just what is needed go to it before all others; gives what is needed beyond them. */
+function claimWarm(draft: Draft, need: Need, ready: readonly Unit[]): Need {
+  const { service, version } = need.count;
+  const template = templateOf(draft.world, service.name, version.version);
+  if (template === null) return need;
+  const machines = ready
+    .filter((unit) => templateIn(unit) === template && !draft.busy.has(unit.uuid))
+    .slice(0, need.allowed);
+  for (const machine of machines) claim(draft, need.count, machine, `${reasonOf(need)}; it runs there already`, true);
+  const { length } = machines;
+  return { ...need, warm: length, missing: need.missing - length, allowed: need.allowed - length };
+}
+
+function reasonOf({ count }: Need): string {
+  return `${liveOf(count)} of ${count.version.count} serve, ${count.coming.length} on their way`;
 }
 
 /** Gives the ready machines that nobody claimed. */
@@ -36,9 +58,7 @@ function claimOfImage(draft: Draft, image: string, needs: readonly Need[], ready
   for (const need of needs) {
     const machines = ready.slice(next, next + (given.get(need) ?? 0));
     next += machines.length;
-    const { coming, version } = need.count;
-    const reason = `${liveOf(need.count)} of ${version.count} serve, ${coming.length} on their way`;
-    for (const machine of machines) claim(draft, need.count, machine, reason);
+    for (const machine of machines) claim(draft, need.count, machine, reasonOf(need));
     addUnmet(draft, image, need.allowed - machines.length);
     draft.heldClaims += need.missing - need.allowed;
     explain(draft, need, machines.length, empty);
@@ -90,7 +110,7 @@ function needsOf(draft: Draft, service: ServiceView, lost: string | null): Need[
     const binding = room < breaker.room ? slow : breaker.held;
     room -= allowed;
     const image = imageOfService(draft.world.desired.environment, version.service);
-    return { count: version, image, missing, allowed, held: allowed === missing ? null : binding };
+    return { count: version, image, missing, allowed, held: allowed === missing ? null : binding, warm: 0 };
   });
 }
 
@@ -157,12 +177,22 @@ function shareAmong(needs: readonly Need[], machines: number, given: Map<Need, n
   return left;
 }
 
-/** Ready, unclaimed, running, with an agent at hand; those of the declared image first, then the oldest. */
+/**
+ * Ready, unclaimed, running, with an agent at hand; those in which no service waits to be claimed first, then those of the
+ * declared image, then the oldest.
+ */
 function readyMachines(draft: Draft): Unit[] {
+  const warm = (unit: Unit) => (templateIn(unit) === null ? 0 : 1);
   const other = (unit: Unit) => (isOfImage(draft.world, unit) ? 0 : 1);
   return draft.world.units
     .filter((unit) => isClaimable(unit) && !draft.busy.has(unit.uuid))
-    .sort((a, b) => other(a) - other(b) || a.ledger.createdAt - b.ledger.createdAt || (a.uuid < b.uuid ? -1 : 1));
+    .sort(
+      (a, b) =>
+        warm(a) - warm(b) ||
+        other(a) - other(b) ||
+        a.ledger.createdAt - b.ledger.createdAt ||
+        (a.uuid < b.uuid ? -1 : 1),
+    );
 }
 
 function isClaimable(unit: Unit): boolean {
@@ -176,20 +206,21 @@ function isClaimable(unit: Unit): boolean {
   );
 }
 
-function claim(draft: Draft, { service, version }: VersionCount, machine: Unit, reason: string): void {
+function claim(draft: Draft, { service, version }: VersionCount, machine: Unit, reason: string, warm = false): void {
   act(draft, {
     kind: 'claim',
     uuid: machine.uuid,
     service: service.name,
     version: version.version,
+    ...(warm ? { warm } : {}),
     operation: draft.input.newId(),
     reason,
   });
 }
 
-function explain(draft: Draft, { count, missing, allowed, held }: Need, claimed: number, empty: string): void {
+function explain(draft: Draft, { count, missing, allowed, held, warm }: Need, claimed: number, empty: string): void {
   const name = nameOf(count);
-  const coming = count.coming.length + claimed;
+  const coming = count.coming.length + claimed + warm;
   if (coming > 0)
     wait(draft, name, `${liveOf(count)} of ${count.version.count} serve; ${coming} on their way${phases(count)}`);
   if (allowed > claimed) wait(draft, name, `${allowed - claimed} more wait for a ready machine: ${empty}`);

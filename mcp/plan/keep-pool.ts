@@ -9,6 +9,7 @@ import { poolBudgetName } from './budget.ts';
 import { act, alarm, type Draft, short, wait } from './draft.ts';
 import { isBeforeClaim, poolStep } from './machine-health.ts';
 import { stateAge } from './memory.ts';
+import { isOfWarmPool, machineKind, type PoolOfImage, warmPools } from './warm-pool.ts';
 import { countIf, type Unit } from './world.ts';
 
 export function keepPool(draft: Draft): void {
@@ -18,38 +19,42 @@ export function keepPool(draft: Draft): void {
   const taken = new Set<string>();
   for (const action of draft.actions) if (removes.has(action.kind) && 'uuid' in action) taken.add(action.uuid);
   const machines: PoolMachine[] = [];
-  for (const unit of world.units) if (!taken.has(unit.uuid)) machines.push(prove(draft, unit));
+  const warm = new Map<string, PoolMachine[]>();
+  for (const unit of world.units) {
+    if (taken.has(unit.uuid)) continue;
+    const machine = prove(draft, unit);
+    const { template } = unit.ledger;
+    if (template === undefined || !isOfWarmPool(unit)) machines.push(machine);
+    else warm.set(template, [...(warm.get(template) ?? []), { ...machine, image: machineKind(unit.ledger) }]);
+  }
   const ask = { batch: Math.max(0, memory.slowStart.batch - creationsUnderWay(draft)) };
   const others = imagesOf(world.desired.environment).filter((image) => image !== spec.image);
   const { target } = poolSize(spec, memory.claims, snapshot.at);
   // Of what only services ask for nothing is kept ready: it is made when it is claimed.
   for (const image of others)
-    keepImage(draft, { image, target: 0, of: machines.filter((one) => one.image === image) }, ask);
-  keepImage(draft, { image: spec.image, target, of: machines.filter((one) => !others.includes(one.image)) }, ask);
-}
-
-interface PoolOfImage {
-  image: string;
-  /** Ready machines wanted beyond what is claimed. */
-  target: number;
-  of: readonly PoolMachine[];
+    keepImage(draft, { image, kind: image, target: 0, of: machines.filter((one) => one.image === image) }, ask);
+  const rest = machines.filter((one) => !others.includes(one.image));
+  keepImage(draft, { image: spec.image, kind: spec.image, target, of: rest }, ask);
+  for (const pool of warmPools(draft, warm)) keepImage(draft, pool, ask);
 }
 
 /** @param ask creations that may still be asked for in this plan; what is used of it is taken off */
-function keepImage(draft: Draft, { image, target, of }: PoolOfImage, ask: { batch: number }): void {
+function keepImage(draft: Draft, pool: PoolOfImage, ask: { batch: number }): void {
+  const { image, kind, template, target, of, isHeld = false } = pool;
   const { snapshot, world, memory, policy, input } = draft;
   const { flavor, maxAgeMs = null } = world.desired.environment.pool;
   const noneCanBeMade = snapshot.missingImages?.[image];
-  const unmetClaims = draft.unmetClaims.get(image) ?? 0;
+  const unmetClaims = template === undefined && !isHeld ? (draft.unmetClaims.get(image) ?? 0) : 0;
   const plan = planPool(
     {
       target,
-      image,
+      image: kind,
       maxAgeMs,
       flavor: flavorText(flavor),
       machines: of,
       unmetClaims,
       starting: snapshot.sharedHost ? servicesStarting(draft) : 0,
+      onSharedHost: snapshot.sharedHost ? countIf(world.units, isOnItsWay) : undefined,
       slowStart: memory.slowStart,
       breaker: memory.images,
       limits: snapshot.limits,
@@ -61,18 +66,23 @@ function keepImage(draft: Draft, { image, target, of }: PoolOfImage, ask: { batc
   for (const { uuid, reason } of plan.retire) {
     if (draft.heldClaims === 0 || failed.has(uuid)) retire(draft, uuid, reason);
   }
+  if (isHeld) return;
   if (noneCanBeMade !== undefined) {
     if (plan.create > 0) wait(draft, 'pool', noneCanBeMade);
     return;
   }
   const count = Math.min(plan.create, ask.batch);
   ask.batch -= count;
-  for (let made = 0; made < count; made += 1) create(draft, image, flavor, unmetClaims);
+  for (let made = 0; made < count; made += 1) create(draft, pool, flavor, unmetClaims);
   explain(draft, plan, plan.create - count);
 }
 
+function isOnItsWay({ ledger }: Unit): boolean {
+  return ledger.state === 'building' || ledger.state === 'verifying';
+}
+
 /** A service that has not served this long after its machine was claimed, ms, no longer holds up the pool. */
-const startMs = 30_000;
+const startMs = 60_000;
 
 function servicesStarting({ world, memory, input, actions }: Draft): number {
   const isStarting = ({ ledger, serving, condition }: Unit) =>
@@ -130,11 +140,22 @@ function creationsUnderWay({ world, snapshot }: Draft): number {
   );
 }
 
-function create(draft: Draft, image: string, flavor: Flavor | undefined, unmetClaims: number): void {
+function create(draft: Draft, { image, template }: PoolOfImage, flavor: Flavor | undefined, unmetClaims: number): void {
   const { input } = draft;
-  const reason = unmetClaims > 0 ? `${unmetClaims} claims wait for a machine` : 'the ready pool is short';
+  const short = template === undefined ? 'the ready pool is short' : 'none with its service started is ready';
+  const reason = unmetClaims > 0 ? `${unmetClaims} claims wait for a machine` : short;
+  const cloned = template === undefined ? {} : { template };
   const urgent = unmetClaims > 0 ? { urgent: true as const } : {};
-  act(draft, { kind: 'create', uuid: input.newId(), operation: input.newId(), image, flavor, ...urgent, reason });
+  act(draft, {
+    kind: 'create',
+    uuid: input.newId(),
+    operation: input.newId(),
+    image,
+    flavor,
+    ...cloned,
+    ...urgent,
+    reason,
+  });
 }
 
 function explain(draft: Draft, plan: PoolPlan, later: number): void {

@@ -11,6 +11,8 @@ export type Action =
       operation: string;
       image: string;
       flavor?: Flavor;
+      /** Service template to clone it from. */
+      template?: string;
       /** A claim waits for it: the provider is asked for it before what only fills the pool. */
       urgent?: true;
       reason: string;
@@ -22,7 +24,16 @@ export type Action =
   /** building -> verifying -> ready, as the machine's agent joins and proves itself. */
   | { kind: 'advance'; uuid: string; to: 'verifying' | 'ready'; reason: string }
   /** One multi: check epoch and suspension, ledger ready -> claimed, create the assignment. */
-  | { kind: 'claim'; uuid: string; service: string; version: string; operation: string; reason: string }
+  | {
+      kind: 'claim';
+      uuid: string;
+      service: string;
+      version: string;
+      /** It runs just that already. */
+      warm?: true;
+      operation: string;
+      reason: string;
+    }
   /** Assignment's want becomes drain; ledger claimed -> draining. */
   | { kind: 'drain'; uuid: string; service: string; version: string; operation: string; reason: string }
   /** Tombstone: ledger -> deleting, assignment's want becomes stop, budget consumed (`spent` is written), in one multi. */

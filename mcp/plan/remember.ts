@@ -9,6 +9,7 @@ import { destructionKeys, type FactKind, type FailedStarts, type PlannerMemory }
 import type { Policy } from './policy.ts';
 import { recallPool, rememberClaims } from './pool-record.ts';
 import type { Snapshot } from './snapshot.ts';
+import { machineKind } from './warm-pool.ts';
 import { describeWorld, liveCount, serviceNames, type Unit, type World } from './world.ts';
 
 /** Takes in what a snapshot shows. Call it once a snapshot, before makePlan. */
@@ -163,7 +164,7 @@ function rememberFailures(
     }
     const step = poolStep(world, unit, memory, policy, now);
     const failedStart = ledger.served ? null : startFailure(unit, memory, policy, now);
-    if (step.kind === 'fail') images = machineFailed(images, ledger.image, step.reason, now);
+    if (step.kind === 'fail') images = machineFailed(images, machineKind(ledger), step.reason, now);
     else if (ledger.claim && failedStart !== null) countStart(starts, ledger.claim.digest, failedStart, now);
     else continue;
     counted.add(uuid);
@@ -171,7 +172,7 @@ function rememberFailures(
   for (const { uuid, ledger, serving } of world.units) {
     if (ledger.claim && serving && !ledger.served) starts.delete(ledger.claim.digest);
     const isNewlyReady = ledger.state === 'ready' && before.states.get(uuid)?.state !== 'ready';
-    if (isNewlyReady && !counted.has(uuid)) images = machineProven(images, ledger.image);
+    if (isNewlyReady && !counted.has(uuid)) images = machineProven(images, machineKind(ledger));
   }
   return { starts, images, counted };
 }

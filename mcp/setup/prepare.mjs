@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const purpose = process.argv[2] ?? 'up';
+/** Its time is when apt's lists were fetched last. */
+const updateStamp = join(root, 'node_modules', '.mcp-setup-apt-update');
 
 /** What each Debian package is needed for and how its presence is told. */
 const debianPackages = [
@@ -45,25 +47,25 @@ const debianPackages = [
   {
     name: 'qemu-system-x86',
     why: 'virtual machines',
-    for: ['qemu', 'test'],
+    for: ['qemu', 'test', 'bench'],
     present: () => onPath('qemu-system-x86_64'),
   },
   {
     name: 'qemu-utils',
     why: "virtual machines' own disks",
-    for: ['qemu', 'test'],
+    for: ['qemu', 'test', 'bench'],
     present: () => onPath('qemu-img'),
   },
   {
     name: 'busybox-static',
     why: "the machines' images",
-    for: ['qemu', 'test'],
+    for: ['qemu', 'test', 'bench'],
     present: () => executable('/bin/busybox'),
   },
   {
     name: 'e2fsprogs',
     why: "the machines' disks",
-    for: ['qemu', 'test'],
+    for: ['qemu', 'test', 'bench'],
     present: () => onPath('mke2fs') || executable('/usr/sbin/mke2fs'),
   },
   {
@@ -155,8 +157,6 @@ async function installDebianPackages() {
   });
   return `installed ${names.join(', ')}`;
 }
-
-const updateStamp = join(root, 'node_modules', '.mcp-setup-apt-update');
 
 /** What `up` needs first and what virtual machines need comes in two steps: the lists are fetched once, ms. */
 function justUpdated() {

@@ -31,6 +31,10 @@ export interface MachineView {
   flavor: string;
   service: string | null;
   version: string | null;
+  /** What it runs was started in the service template that it was cloned from, not here. */
+  warm: boolean;
+  /** Service template that it was asked to be cloned from; null: none. */
+  template: string | null;
   /** Phase of its agent; empty where no agent is there. */
   agent: string;
   /** Why it is in this state, or what its agent complains of; of one that ended: why. */
@@ -92,6 +96,8 @@ function viewOf(record: MachineRecord, endedAt: number | null): Omit<MachineView
     flavor: flavorText(record.flavor),
     service: record.claim?.service ?? null,
     version: record.claim?.version ?? null,
+    warm: record.claim?.warm ?? false,
+    template: record.template ?? null,
     story: storyOf(record, endedAt),
     verification: record.verification ?? null,
     protected: record.protected ?? null,

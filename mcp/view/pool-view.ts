@@ -1,5 +1,5 @@
 /** `mcp pool` as a value. Pure. */
-import type { EndedRecord, FailureCount } from '../../registrar/records.ts';
+import type { EndedRecord, FailureCount, TemplateRecord } from '../../registrar/records.ts';
 import type { Alarm, Waiting } from '../plan/plan.ts';
 import { knownPoolSize } from '../plan/pool-record.ts';
 import { endedView, type MachineView, machineViews, type StoryStep } from './machine-view.ts';
@@ -15,6 +15,8 @@ export interface PoolView {
   verifying: number;
   /** Of the provider's, waiting to be made ready; null where it keeps none. */
   paused: number | null;
+  /** Service templates that shall be there, each with how many machines are ready in which its service waits. */
+  templates: (TemplateRecord & { machines: number })[];
   /** Machines of any image that failed before they were ready, as far as it is remembered. */
   failed: number;
   /** Machines that are, or are about to be, ready for any service. */
@@ -40,7 +42,8 @@ export function poolView(
 ): PoolView {
   const all = machineViews(registry);
   const machines = all.filter(({ state }) => state === 'ready' || state === 'building' || state === 'verifying');
-  const count = (state: string) => machines.filter((machine) => machine.state === state).length;
+  const plain = machines.filter(({ template }) => template === null);
+  const count = (state: string) => plain.filter((machine) => machine.state === state).length;
   const pool = registry.desired?.record.environment.pool;
   const record = registry.pool?.record ?? null;
   const alarms = words.alarms.filter(({ code }) => code.startsWith('POOL_'));
@@ -54,6 +57,12 @@ export function poolView(
     building: count('building'),
     verifying: count('verifying'),
     paused: record?.paused ?? null,
+    templates: (record?.templates ?? []).map((template) => ({
+      ...template,
+      machines: registry.machines.filter(({ record: { state }, agent }) => {
+        return state === 'ready' && agent?.template === template.template;
+      }).length,
+    })),
     failed: failures.length,
     machines,
     failures: failures.slice(0, shown),

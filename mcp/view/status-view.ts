@@ -1,6 +1,12 @@
 /** `mcp status` as a value: the stable JSON contract, made from what the registry says. Pure. */
 
-import type { ForeignWord, GatewayRecord, ProviderRecord, SuspendedRecord } from '../../registrar/records.ts';
+import type {
+  ForeignWord,
+  GatewayRecord,
+  ProviderRecord,
+  SuspendedRecord,
+  TemplateRecord,
+} from '../../registrar/records.ts';
 import type { Environment, Service } from '../../specs/nouns.ts';
 import type { Alarm, Waiting } from '../plan/plan.ts';
 import { knownPoolSize } from '../plan/pool-record.ts';
@@ -48,6 +54,8 @@ interface GatewayView {
   modeReason: string;
   /** What is amiss though everything is served; empty where nothing is. */
   alarm: string;
+  /** HTTPS, and until when its certificate is valid, ms since the Unix epoch; null: HTTP alone. */
+  tls: { url: string; notAfter: number } | null;
   /** Why it keeps the last good configuration against the registry; empty where it does not. */
   holding: string;
   /** It has acknowledged the last change of every registration. */
@@ -65,6 +73,8 @@ export interface StatusView {
   gateways: GatewayView[];
   /** Where machines come from and how they are made, as the leading controller said; null before the first one spoke. */
   provider: ProviderRecord | null;
+  /** Of each version that shall have a service template. */
+  templates: TemplateRecord[];
   waiting: Waiting[];
   alarms: Alarm[];
 }
@@ -91,6 +101,7 @@ export function statusView(registry: RegistryPart, controller: ControllerWords):
     pool: poolView(registry, desired?.environment ?? null),
     gateways: registry.gateways.map((gateway) => gatewayView(gateway, lastChange(registry))),
     provider: controller.provider ?? null,
+    templates: registry.pool?.record?.templates ?? [],
     waiting: controller.waiting,
     alarms: controller.alarms,
   };
@@ -212,15 +223,17 @@ export function instanceViews(
 }
 
 function poolView(registry: RegistryPart, environment: Environment | null): StatusView['pool'] {
-  const count = (...states: string[]) => registry.machines.filter(({ record }) => states.includes(record.state)).length;
+  // Those with a service already started are beside the pool.
+  const plain = registry.machines.filter(({ record }) => record.template === undefined);
+  const count = (...states: string[]) => plain.filter(({ record }) => states.includes(record.state)).length;
   const { target } = knownPoolSize(environment?.pool, registry.pool?.record ?? null);
   return { ready: count('ready'), building: count('building', 'verifying'), target };
 }
 
 function gatewayView(gateway: GatewayRecord, lastChanged: number): GatewayView {
-  const { id, url, mode, modeReason = '', alarm = '', holding, served } = gateway;
+  const { id, url, mode, modeReason = '', alarm = '', tls = null, holding, served } = gateway;
   const current = served.asOf >= lastChanged;
-  return { id, url, generation: served.generation, mode, modeReason, alarm, holding, current };
+  return { id, url, generation: served.generation, mode, modeReason, alarm, tls, holding, current };
 }
 
 /** zxid of the newest registration's last change. */

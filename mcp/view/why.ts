@@ -2,7 +2,7 @@
  * `mcp why SERVICE`: walks from the declaration to the merged document and names the first broken link, with its evidence and
  * the next thing to try. Pure.
  */
-import type { DesiredRecord, ForeignWord } from '../../registrar/records.ts';
+import type { DesiredRecord, ForeignWord, TemplateRecord } from '../../registrar/records.ts';
 import { didYouMean } from '../../specs/near-miss.ts';
 import type { Service, Version } from '../../specs/nouns.ts';
 import type { Alarm, Waiting } from '../plan/plan.ts';
@@ -148,11 +148,21 @@ function machinesLink(service: Service, registry: RegistryPart): Link {
     return claimed < version.count ? [`${version.version}: ${claimed} of ${version.count} machines claimed`] : [];
   });
   const ready = registry.machines.filter(({ record }) => record.state === 'ready').length;
+  const templates = (registry.pool?.record?.templates ?? []).filter((one) => one.service === service.name);
+  const words = templates.map(({ version, state, reason }) => `${version} ${templateWords(state, reason)}`);
   if (short.length === 0) {
     const claimed = registry.machines.filter(({ record }) => record.claim?.service === service.name).map(story);
-    return { link: 'machines', ok: true, evidence: claimed };
+    return { link: 'machines', ok: true, evidence: [...claimed, ...words] };
   }
-  return { link: 'machines', ok: false, evidence: [...short, `${ready} ready in the pool`], try: 'mcp pool' };
+  const evidence = [...short, `${ready} ready in the pool`, ...words];
+  return { link: 'machines', ok: false, evidence, try: 'mcp pool' };
+}
+
+/** How a version's service template is, as part of a sentence. */
+export function templateWords(state: TemplateRecord['state'], reason: string): string {
+  if (state === 'ready') return 'has a service template';
+  if (state === 'impossible') return `has no service template: ${reason}`;
+  return `has no service template yet (${state}): ${reason}`;
 }
 
 function claimsOf(service: Service, version: Version, registry: RegistryPart): ObservedMachine[] {
@@ -171,9 +181,10 @@ function strangersOf(service: Service, version: Version, registry: RegistryPart)
 }
 
 function story({ record }: ObservedMachine): string {
+  const { uuid, state, claim, address = 'no address yet' } = record;
+  const how = claim?.warm ? ', from its service template' : '';
   const said = operatorWords(record);
-  const what = `${record.uuid} ${record.state} for ${record.claim?.version ?? '-'} at ${record.address ?? 'no address yet'}`;
-  return said === '' ? what : `${what}, ${said}`;
+  return `${uuid} ${state} for ${claim?.version ?? '-'} at ${address}${how}${said && `, ${said}`}`;
 }
 
 function agentsLink(service: Service, registry: RegistryPart): Link {

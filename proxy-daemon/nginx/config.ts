@@ -6,27 +6,28 @@
  * location proxies. So a request costs the same with ten services as with ten thousand, and so does each line of nginx's
  * own location sorting, which is quadratic before nginx 1.25.3.
  */
+import { type FrontDoor, noDoor } from '../front-door/front-door.ts';
 import type { Route, RouteInstance, RouteTable } from '../routes/route-table.ts';
 import { endpointOf } from '../routes/route-table.ts';
+import { versionProblem } from '../routes/safe-values.ts';
+import { accessLog, versionMap } from './access-log.ts';
 import type { Argument, Directive } from './emit.ts';
-import { block, directive, lasting } from './emit.ts';
+import { block, directive, lasting, nginxText } from './emit.ts';
 import { basics, mainParts, type NginxSettings, proxyDefaults, requestMaps } from './http-parts.ts';
+import { servers } from './listeners.ts';
+import { sendingOn } from './location-parts.ts';
 import type { GatewayPaths } from './paths.ts';
 import { hashSizes, routeMaps, upstreamName } from './route-maps.ts';
+import { securityMaps } from './security-headers.ts';
 import { plainLocations, serverLocations } from './server-locations.ts';
+import { doorMap, doorParts, strippedHeaders } from './service-doors.ts';
 
-export function makeNginxConfig(table: RouteTable, settings: NginxSettings): Directive[] {
-  return [...mainParts(settings), block('http', [], makeHttp(table, settings))];
+export function makeNginxConfig(table: RouteTable, settings: NginxSettings, door: FrontDoor = noDoor): Directive[] {
+  return [...mainParts(settings), block('http', [], makeHttp(table, settings, door))];
 }
 
-const fixedParts = lasting((paths: GatewayPaths) => [
-  ...basics(paths.temp),
-  ...proxyDefaults(),
-  directive('proxy_next_upstream_tries', 3),
-  ...requestMaps(),
-]);
-const locationsOf = lasting((paths: GatewayPaths) => serverLocations(paths, true, plainLocations(paths)));
-const locationsUnpacked = lasting((paths: GatewayPaths) => serverLocations(paths, false, plainLocations(paths)));
+type ByDoor = (door: FrontDoor) => readonly Directive[];
+const madeParts = new WeakMap<GatewayPaths, { fixed: ByDoor; servers: ByDoor }>();
 const upstreamOf = lasting((route: Route) => [makeUpstream(route)]);
 
 /** A service without an instance that gets traffic has no upstream: nginx refuses an empty one. */
@@ -38,20 +39,53 @@ function isRouted({ weight }: RouteInstance): boolean {
   return weight > 0;
 }
 
-function makeHttp(table: RouteTable, settings: NginxSettings): Directive[] {
+function makeHttp(table: RouteTable, settings: NginxSettings, door: FrontDoor): Directive[] {
   const live = table.routes.filter(isLive);
-  const locations = settings.gzipStatic ? locationsOf : locationsUnpacked;
   return [
     ...hashSizes(table.routes.length),
-    ...fixedParts(settings.paths),
+    ...plainParts(settings).fixed(door),
     ...routeMaps(table.routes, isLive),
     ...live.flatMap(upstreamOf),
-    block(
-      'server',
-      [],
-      [directive('listen', endpointOf(settings.listen)), directive('server_name', '_'), ...locations(settings.paths)],
-    ),
+    ...versionMap(door, door.log ? instancesOf(live) : []),
+    ...plainParts(settings).servers(door),
   ];
+}
+
+function instancesOf(routes: readonly Route[]): { service: string; endpoint: string; version: string }[] {
+  return routes.flatMap(({ service, instances }) =>
+    instances
+      .filter((one) => isRouted(one) && versionProblem(one.version) === '')
+      .map((one) => ({ service, endpoint: endpointOf(one), version: one.version })),
+  );
+}
+
+/** The same whatever is registered: made once for a door. */
+function plainParts({ paths, listen, gzipStatic }: NginxSettings): { fixed: ByDoor; servers: ByDoor } {
+  const known = madeParts.get(paths);
+  if (known) return known;
+  const open = [directive('listen', endpointOf(listen))];
+  const made = {
+    fixed: lasting((door: FrontDoor) => [
+      ...basics(paths.temp, door.bodyBytes),
+      ...(door.log ? accessLog(door, paths.accessLog, nginxText`$mcp_version`) : [directive('access_log', 'off')]),
+      ...proxyDefaults(),
+      ...strippedHeaders(door, 'proxy'),
+      directive('proxy_next_upstream_tries', 3),
+      ...requestMaps(),
+      ...securityMaps(door),
+      ...doorParts(door),
+      ...doorMap(door),
+    ]),
+    servers: lasting((door: FrontDoor) =>
+      servers({ address: listen.address, open, door }, (sendOnTo) => {
+        const mode = plainLocations(paths, door);
+        const proxied = sendOnTo === null ? mode.proxied : [sendingOn(sendOnTo)];
+        return serverLocations(paths, gzipStatic, { ...mode, proxied }, door);
+      }),
+    ),
+  };
+  madeParts.set(paths, made);
+  return made;
 }
 
 /** A backend is passed over for `fail_timeout` after so many failures in it; a service's only backend never is. */

@@ -7,12 +7,14 @@ import type { Clock } from '../../registrar/clock.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { MergedDocument } from '../document-source.ts';
 import { replaceFile } from '../files.ts';
+import { type FrontDoor, noDoor } from '../front-door/front-door.ts';
 import type { GatewayBackend, Publication, PublicationTimes, TableUse } from '../gateway-backend.ts';
 import type { RouteTable } from '../routes/route-table.ts';
 import type { TrafficReport } from '../version-figures.ts';
 import { askAdmin, numberOf } from './admin-client.ts';
 import { adminSocketPath, makeAdminDirectory } from './admin-socket.ts';
 import { configurationInPlace, dynamicHeader } from './configuration-in-place.ts';
+import { type DoorTable, doorTable, tidyDoorTables, writeDoorTable } from './door-table.ts';
 import { makeDynamicConfig } from './dynamic-config.ts';
 import { emit } from './emit.ts';
 import { diskError } from './generation-files.ts';
@@ -53,7 +55,10 @@ export class DynamicBackend implements GatewayBackend {
   readonly #nginx: NginxProcess;
   readonly #store: TableStore;
   readonly #socket: string;
-  readonly #config: string;
+  readonly #configOf: (door: FrontDoor) => string;
+  /** What nginx is to have; empty until there is a door. */
+  #config = '';
+  #door: FrontDoor = noDoor;
   readonly #sent: SentTables;
   readonly #counts: TrafficCounts;
   #generation = 0;
@@ -78,20 +83,23 @@ export class DynamicBackend implements GatewayBackend {
     this.#counts = new TrafficCounts(this.#socket, clock);
     const user = workerUser(dir);
     const settings = {
-      listen,
-      http2,
-      paths: this.#paths,
-      user,
-      workers,
-      shutdownTimeoutMs,
+      ...{ listen, http2, paths: this.#paths, user, workers, shutdownTimeoutMs, tableBytes },
       gzipStatic: canServePacked(),
-      tableBytes,
+      modules: luaModules(),
+      adminSocket: this.#socket,
     };
-    const config = emit(makeDynamicConfig({ ...settings, modules: luaModules(), adminSocket: this.#socket }));
-    this.#config = `${dynamicHeader}# code ${code}\n${config}`;
+    const texts = new WeakMap<FrontDoor, string>();
+    this.#configOf = (door) => {
+      const text =
+        texts.get(door) ?? `${dynamicHeader}# code ${code}\n${emit(makeDynamicConfig({ ...settings, door }))}`;
+      texts.set(door, text);
+      return text;
+    };
   }
 
-  async start(): Promise<number> {
+  async start(door: FrontDoor): Promise<number> {
+    this.#config = this.#configOf(door);
+    this.#door = door;
     const place = configurationInPlace(this.#paths);
     this.#generation = place.generation;
     this.#document = servedDocument(this.#paths)?.digest ?? '';
@@ -110,14 +118,14 @@ export class DynamicBackend implements GatewayBackend {
     return servedDocument(this.#paths);
   }
 
-  serves({ table, document }: Publication): boolean {
-    if (!this.#isInPlace || this.#document !== document.digest) return false;
+  serves({ table, document, door }: Publication): boolean {
+    if (!this.#isInPlace || this.#document !== document.digest || this.#configOf(door) !== this.#config) return false;
     const { set, remove } = this.#changes(table);
     return set.length === 0 && remove.length === 0;
   }
 
   async publish(generation: number, publication: Publication): Promise<PublicationTimes> {
-    const { table, document } = publication;
+    const { table, document, door } = publication;
     const started = this.#clock.monotonic();
     const changes = this.#changes(table);
     const summary = this.#sent.summary(changes);
@@ -130,9 +138,17 @@ export class DynamicBackend implements GatewayBackend {
     const everything = (): TableMessage => ({ ...common, base: null, set: this.#sent.everything(changes), remove: [] });
     if (this.#document !== document.digest) (await writeDocument(this.#paths, generation, document))();
     let testMs = 0;
-    if (!this.#isInPlace) {
-      this.#save(everything());
-      testMs = await this.#install();
+    const config = this.#configOf(door);
+    const [doorBefore, before] = [this.#door, this.#config];
+    if (!this.#isInPlace || config !== before) {
+      if (!this.#isInPlace) this.#save(everything());
+      this.#config = config;
+      this.#door = door;
+      testMs = await this.#install().catch((error: unknown) => {
+        this.#config = before;
+        this.#door = doorBefore;
+        throw error;
+      });
     }
     const told = this.#clock.monotonic();
     await this.#send(change, everything);
@@ -154,6 +170,10 @@ export class DynamicBackend implements GatewayBackend {
 
   leaving(): number {
     return this.#nginx.leaving();
+  }
+
+  reloadsDone(): number {
+    return this.#nginx.reloads();
   }
 
   async revive(): Promise<boolean> {
@@ -189,7 +209,8 @@ export class DynamicBackend implements GatewayBackend {
   /** Writes, checks and loads the configuration: nginx starts, or reloads where it runs. Gives what the check took, ms. */
   async #install(): Promise<number> {
     const previous = configurationInPlace(this.#paths);
-    this.#write(this.#paths.candidate, this.#config);
+    const doors = doorTable(this.#door);
+    this.#write(this.#paths.candidate, this.#config, doors);
     makeAdminDirectory(this.#socket);
     const test = await this.#nginx.test(this.#paths.candidate);
     if (!test.ok) throw configRejected(test.output);
@@ -206,9 +227,10 @@ export class DynamicBackend implements GatewayBackend {
       else await this.#nginx.start(null);
     } catch (error) {
       // What nginx refused must not be what it starts with next time.
-      if (previous.mode === 'plain') replaceFile(this.#paths.config, previous.text);
+      if (previous.mode !== null) replaceFile(this.#paths.config, previous.text);
       throw error;
     }
+    tidyDoorTables(this.#paths.doors, doors);
     return test.ms;
   }
 
@@ -249,8 +271,9 @@ export class DynamicBackend implements GatewayBackend {
     }
   }
 
-  #write(path: string, text: string): void {
+  #write(path: string, text: string, doors: DoorTable | null): void {
     try {
+      writeDoorTable(this.#paths.doors, doors);
       writeFileSync(path, text, { mode: 0o644 });
     } catch (error) {
       throw diskError(error);

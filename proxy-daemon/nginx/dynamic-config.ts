@@ -2,11 +2,18 @@
  * The nginx configuration of dynamic mode: the same whatever is registered. Services are data in shared dicts, which the
  * Lua code in lua/ reads at each request and the daemon writes over a unix socket. Pure.
  */
+import type { FrontDoor } from '../front-door/front-door.ts';
 import { endpointOf } from '../routes/route-table.ts';
-import { block, type Directive, directive, nginxText } from './emit.ts';
+import { accessLog } from './access-log.ts';
+import { doorTable } from './door-table.ts';
+import { block, type Directive, directive, type NginxText, nginxText } from './emit.ts';
 import { basics, mainParts, type NginxSettings, proxyDefaults, requestMaps, workerConnections } from './http-parts.ts';
-import { header } from './location-parts.ts';
+import { servers } from './listeners.ts';
+import { sendingOn } from './location-parts.ts';
+import type { GatewayPaths } from './paths.ts';
+import { answerHeaders, securityMaps } from './security-headers.ts';
 import { type ModeLocations, serverLocations } from './server-locations.ts';
+import { type DoorWays, doorLocations, doorParts, strippedHeaders } from './service-doors.ts';
 
 export interface DynamicSettings extends NginxSettings {
   /** What the Lua module is loaded by. */
@@ -16,6 +23,7 @@ export interface DynamicSettings extends NginxSettings {
   http2: { address: string; port: number } | null;
   /** Room for the route tables, bytes. 10,000 services with 10 instances each take some 20 MB. */
   tableBytes: number;
+  door: FrontDoor;
 }
 
 /** Room for counters by version: 10,000 versions with all of their counters take some 20 MB. */
@@ -32,20 +40,29 @@ export function makeDynamicConfig(settings: DynamicSettings): Directive[] {
       'http',
       [],
       [
-        ...basics(paths.temp),
+        ...basics(paths.temp, settings.door.bodyBytes),
+        ...(settings.door.log
+          ? accessLog(settings.door, paths.accessLog, nginxText`$mcp_version`)
+          : [directive('access_log', 'off')]),
         ...proxyDefaults(),
+        ...strippedHeaders(settings.door, 'proxy'),
         ...requestMaps(),
+        ...securityMaps(settings.door),
+        ...doorParts(settings.door),
         ...luaParts(settings),
         upstream(httpUpstream, settings),
         upstream(grpcUpstream, settings),
-        block('server', [], gatewayServer(settings)),
+        ...servers({ address: settings.listen.address, open: openPorts(settings), door: settings.door }, (sendOnTo) =>
+          gatewayServer(settings, sendOnTo),
+        ),
         block('server', [], adminServer(settings)),
       ],
     ),
   ];
 }
 
-function luaParts({ paths, workers, tableBytes }: DynamicSettings): Directive[] {
+function luaParts({ paths, workers, tableBytes, door }: DynamicSettings): Directive[] {
+  const table = doorTable(door);
   const dict = (name: string, bytes: number) => directive('lua_shared_dict', name, Math.ceil(bytes));
   return [
     dict('mcp_routes', tableBytes),
@@ -55,7 +72,9 @@ function luaParts({ paths, workers, tableBytes }: DynamicSettings): Directive[] 
     dict('mcp_down', 1024 * 1024),
     dict('mcp_workers', 64 * 1024),
     directive('lua_package_path', `${paths.lua}/?.lua;;`),
-    directive('init_by_lua_file', phase(paths.lua, 'init')),
+    table === null
+      ? directive('init_by_lua_file', phase(paths.lua, 'init'))
+      : directive('init_by_lua', `require('mcp.doors').open('${table.name}') require('phases.init')`),
     directive('init_worker_by_lua_file', phase(paths.lua, 'init-worker')),
   ];
 }
@@ -84,53 +103,69 @@ function upstream(name: string, { paths }: DynamicSettings): Directive {
   );
 }
 
-function gatewayServer(settings: DynamicSettings): Directive[] {
-  const { listen, http2, paths } = settings;
+function openPorts({ listen, http2 }: DynamicSettings): Directive[] {
   return [
     directive('listen', endpointOf(listen)),
     // Without TLS a port speaks either HTTP/1 or HTTP/2 (until nginx 1.25.1).
     ...(http2 === null ? [] : [directive('listen', endpointOf(http2), 'http2')]),
-    directive('server_name', '_'),
-    ...['generation', 'ticket', 'service', 'prefix', 'rest'].map((name) =>
+  ];
+}
+
+function gatewayServer(settings: DynamicSettings, sendOnTo: NginxText | null): Directive[] {
+  const { paths } = settings;
+  const mode = dynamicLocations(settings);
+  return [
+    ...['generation', 'ticket', 'service', 'prefix', 'rest', ...(settings.door.log ? ['version'] : [])].map((name) =>
       directive('set', nginxText`$mcp_${name}`, ''),
     ),
     // Of the server, so that it holds wherever a request ends.
     directive('log_by_lua_file', phase(paths.lua, 'log')),
-    ...serverLocations(paths, settings.gzipStatic, dynamicLocations(settings)),
+    ...serverLocations(
+      paths,
+      settings.gzipStatic,
+      sendOnTo === null ? mode : { ...mode, proxied: [sendingOn(sendOnTo)] },
+      settings.door,
+    ),
   ];
 }
 
-function dynamicLocations({ paths }: DynamicSettings): ModeLocations {
+function dynamicLocations({ paths, door }: DynamicSettings): ModeLocations {
+  const answers = answerHeaders(door);
   const variable = (name: string) => directive('set_by_lua_file', nginxText`$mcp_${name}`, phase(paths.lua, name));
   return {
     prelude: [variable('generation')],
     generation: nginxText`$mcp_generation`,
     notFound: [directive('content_by_lua_file', phase(paths.lua, 'not-found'))],
     proxied: [
-      block('location', ['/'], [directive('rewrite_by_lua_file', phase(paths.lua, 'rewrite')), ...toInstance()]),
+      block('location', ['/'], [directive('rewrite_by_lua_file', phase(paths.lua, 'rewrite')), ...answers, toInstance]),
       // Services that declare all of their operations idempotent: also a POST that was sent is tried again elsewhere.
-      block(
-        'location',
-        ['@any-method'],
-        [directive('proxy_next_upstream', 'error', 'timeout', 'non_idempotent'), ...toInstance()],
-      ),
+      block('location', ['@any-method'], [anyMethod, ...answers, toInstance]),
       // WebSockets and event streams: what an instance sends is passed on at once.
-      block('location', ['@stream'], [directive('proxy_buffering', 'off'), ...toInstance()]),
-      block('location', ['@grpc'], toGrpcInstance()),
+      block('location', ['@stream'], [directive('proxy_buffering', 'off'), ...answers, toInstance]),
+      block('location', ['@grpc'], [...answers, ...toGrpcInstance(), ...strippedHeaders(door, 'grpc')]),
+      ...doorLocations(door, doorWays(paths), answers),
     ],
   };
 }
 
-/** Alone in its location, so that what a backend answers is not marked as the gateway's own. */
-const requestId = header('X-Request-Id', nginxText`$mcp_request_id`);
-
-function toInstance(): Directive[] {
-  return [requestId, directive('proxy_pass', nginxText`http://${httpUpstream}$mcp_rest`)];
+function doorWays(paths: GatewayPaths): DoorWays {
+  return {
+    streams: true,
+    checkKeys: () => [directive('rewrite_by_lua_file', phase(paths.lua, 'door'))],
+    toInstance: ({ protocol, retryNonIdempotent }, isStream) => {
+      if (protocol === 'grpc') return toGrpcInstance();
+      if (isStream) return [directive('proxy_buffering', 'off'), toInstance];
+      return retryNonIdempotent ? [anyMethod, toInstance] : [toInstance];
+    },
+  };
 }
+
+/** In locations that say nothing of the gateway's own, so that what a backend answers is not marked as that. */
+const toInstance = directive('proxy_pass', nginxText`http://${httpUpstream}$mcp_rest`);
+const anyMethod = directive('proxy_next_upstream', 'error', 'timeout', 'non_idempotent');
 
 function toGrpcInstance(): Directive[] {
   return [
-    requestId,
     directive('grpc_set_header', 'X-Request-Id', nginxText`$mcp_request_id`),
     directive('grpc_set_header', 'X-Forwarded-For', nginxText`$proxy_add_x_forwarded_for`),
     directive('grpc_connect_timeout', '2s'),
@@ -142,6 +177,7 @@ function toGrpcInstance(): Directive[] {
 function adminServer({ adminSocket, paths }: DynamicSettings): Directive[] {
   return [
     directive('listen', `unix:${adminSocket}`),
+    directive('access_log', 'off'),
     directive('client_max_body_size', '1g'),
     directive('client_body_buffer_size', '1m'),
     directive('default_type', 'text/plain'),

@@ -33,7 +33,7 @@ export function mainParts(settings: NginxSettings): Directive[] {
 /** The most connections of a worker, those to instances among them: no more requests are ever in flight in it. */
 export const workerConnections = 4096;
 
-export function basics(temp: string): Directive[] {
+export function basics(temp: string, bodyBytes: number): Directive[] {
   return [
     block(
       'types',
@@ -50,7 +50,6 @@ export function basics(temp: string): Directive[] {
     directive('default_type', 'application/octet-stream'),
     directive('charset', 'utf-8'),
     directive('charset_types', 'text/css', 'application/javascript', 'application/yaml'),
-    directive('access_log', 'off'),
     directive('server_tokens', 'off'),
     directive('absolute_redirect', 'off'),
     directive('merge_slashes', 'off'),
@@ -58,7 +57,7 @@ export function basics(temp: string): Directive[] {
     directive('tcp_nopush', 'on'),
     directive('keepalive_timeout', '75s'),
     directive('keepalive_requests', 100_000),
-    directive('client_max_body_size', '16m'),
+    directive('client_max_body_size', bodyBytes),
     directive('client_header_timeout', '15s'),
     directive('client_body_temp_path', `${temp}/body`),
     directive('proxy_temp_path', `${temp}/proxy`),
@@ -69,7 +68,6 @@ export function basics(temp: string): Directive[] {
 }
 
 export function proxyDefaults(): Directive[] {
-  const header = (name: string, value: Argument) => directive('proxy_set_header', name, value);
   return [
     directive('proxy_http_version', '1.1'),
     directive('proxy_connect_timeout', '2s'),
@@ -80,6 +78,14 @@ export function proxyDefaults(): Directive[] {
     directive('proxy_next_upstream_timeout', '10s'),
     directive('proxy_hide_header', 'X-MCP-Generation'),
     directive('proxy_hide_header', 'X-Request-Id'),
+    ...proxyHeaders(),
+  ];
+}
+
+/** What instances are told. A location that sets one more must set all of them. */
+export function proxyHeaders(): Directive[] {
+  const header = (name: string, value: Argument) => directive('proxy_set_header', name, value);
+  return [
     header('Host', nginxText`$http_host`),
     header('Connection', nginxText`$mcp_connection`),
     header('Upgrade', nginxText`$http_upgrade`),

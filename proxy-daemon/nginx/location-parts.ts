@@ -1,5 +1,5 @@
 /** What locations are made of. Pure. */
-import { type Argument, block, type Directive, directive } from './emit.ts';
+import { type Argument, block, type Directive, directive, type NginxText } from './emit.ts';
 
 /** What is worth compressing while it is sent. */
 export const gzipTypes = directive(
@@ -12,6 +12,11 @@ export const gzipTypes = directive(
 
 export function exact(path: string, body: Directive[]): Directive {
   return block('location', ['=', path], body);
+}
+
+/** Everything that is a service's is asked for somewhere else, by the same method. */
+export function sendingOn(to: NginxText): Directive {
+  return block('location', ['/'], [directive('return', 308, to)]);
 }
 
 export function header(name: string, value: Argument): Directive {

@@ -24,9 +24,15 @@ export class NginxProcess {
   readonly #options: NginxProcessOptions;
   /** Generation of each worker that has been seen taking connections. */
   readonly #generations = new Map<number, number>();
+  #reloads = 0;
 
   constructor(options: NginxProcessOptions) {
     this.#options = options;
+  }
+
+  /** How often the master was told to read its configuration again. */
+  reloads(): number {
+    return this.#reloads;
   }
 
   /** The master's pid, or null where it does not run. */
@@ -58,7 +64,9 @@ export class NginxProcess {
     const master = this.master();
     if (master === null) return null;
     const old = acceptingWorkers(master);
-    return signal(master, 'SIGHUP') ? old : null;
+    if (!signal(master, 'SIGHUP')) return null;
+    this.#reloads += 1;
+    return old;
   }
 
   /** All workers there are: leaving ones, and those that lost their master, too. */

@@ -12,6 +12,7 @@ export interface GatewayPaths {
   candidate: string;
   pid: string;
   errorLog: string;
+  accessLog: string;
   temp: string;
   /** Pages and the status document. */
   www: string;
@@ -21,6 +22,12 @@ export interface GatewayPaths {
   generations: string;
   /** What the daemon remembers over a restart. */
   memory: string;
+  /** The front door served last, and the copies of its certificate and key. */
+  door: string;
+  tls: string;
+  /** Copies of htpasswd files, and tables of doors for nginx's Lua code. */
+  users: string;
+  doors: string;
   /** Dynamic mode: nginx's Lua code, and the route tables that it starts with. */
   lua: string;
   tables: string;
@@ -46,12 +53,17 @@ export function gatewayPaths(dir: string): GatewayPaths {
     candidate: join(dir, 'nginx.conf.candidate'),
     pid: join(dir, 'nginx.pid'),
     errorLog: join(dir, 'logs', 'error.log'),
+    accessLog: join(dir, 'logs', 'access.log'),
     temp: join(dir, 'temp'),
     www: join(dir, 'www'),
     statusJson: join(dir, 'www', 'status.json'),
     documents: { all: documents, current: join(documents, 'current'), services: join(documents, 'services') },
     generations,
     memory: join(dir, 'last-good.json'),
+    door: join(dir, 'door.json'),
+    tls: join(dir, 'tls'),
+    users: join(dir, 'users'),
+    doors: join(dir, 'doors'),
     lua: join(dir, 'lua'),
     tables: join(dir, 'tables'),
     trafficJson: join(dir, 'www', 'status', 'traffic.json'),

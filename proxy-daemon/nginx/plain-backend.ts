@@ -6,6 +6,7 @@ import { renameSync, writeFileSync } from 'node:fs';
 import type { Clock } from '../../registrar/clock.ts';
 import type { MergedDocument } from '../document-source.ts';
 import { replaceFile } from '../files.ts';
+import type { FrontDoor } from '../front-door/front-door.ts';
 import type { GatewayBackend, Publication, PublicationTimes, TableUse } from '../gateway-backend.ts';
 import type { RouteTable } from '../routes/route-table.ts';
 import { makeNginxConfig } from './config.ts';
@@ -42,7 +43,7 @@ export class PlainBackend implements GatewayBackend {
   /** What tells two publications apart, of the one in place. */
   #served: { config: string; document: string };
   /** The last one rendered, without a number: `publish` mostly follows `serves`, and most tables have the same routes. */
-  #rendered: { table: RouteTable; drainTimeoutMs: number; config: string } | null = null;
+  #rendered: { table: RouteTable; door: FrontDoor; drainTimeoutMs: number; config: string } | null = null;
 
   constructor(options: PlainBackendOptions) {
     this.#options = options;
@@ -114,6 +115,10 @@ export class PlainBackend implements GatewayBackend {
     return this.#nginx.leaving();
   }
 
+  reloadsDone(): number {
+    return this.#nginx.reloads();
+  }
+
   async revive(): Promise<boolean> {
     if (this.#generation === 0 || this.#nginx.master() !== null) return false;
     await this.#nginx.start(this.#generation);
@@ -157,9 +162,10 @@ export class PlainBackend implements GatewayBackend {
     return `${plainHeader(this.#generation, this.#served.document)}${this.#served.config}`;
   }
 
-  #render({ table, drainTimeoutMs }: Publication): string {
+  #render({ table, door, drainTimeoutMs }: Publication): string {
     const known = this.#rendered;
-    if (known?.table.routes === table.routes && known.drainTimeoutMs === drainTimeoutMs) return known.config;
+    const isKnown = known?.table.routes === table.routes && known.door === door;
+    if (isKnown && known.drainTimeoutMs === drainTimeoutMs) return known.config;
     const { listen, workers } = this.#options;
     const shutdownTimeoutMs = Math.min(drainBounds.max, Math.max(drainBounds.min, drainTimeoutMs));
     const settings = {
@@ -170,8 +176,8 @@ export class PlainBackend implements GatewayBackend {
       shutdownTimeoutMs,
       gzipStatic: canServePacked(),
     };
-    const config = emit(makeNginxConfig(table, settings));
-    this.#rendered = { table, drainTimeoutMs, config };
+    const config = emit(makeNginxConfig(table, settings, door));
+    this.#rendered = { table, door, drainTimeoutMs, config };
     return config;
   }
 }

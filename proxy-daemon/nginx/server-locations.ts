@@ -1,9 +1,12 @@
 /** What the gateway answers itself, what it proxies, and how it words its errors. Pure. */
+import type { FrontDoor } from '../front-door/front-door.ts';
 import { documentLocations } from './document-locations.ts';
 import type { Argument, Directive, NginxText } from './emit.ts';
 import { block, directive, nginxText } from './emit.ts';
 import { exact, gzipTypes, header } from './location-parts.ts';
 import { type GatewayPaths, generationMark } from './paths.ts';
+import { answerHeaders } from './security-headers.ts';
+import { doorLocations, doorVariables } from './service-doors.ts';
 
 /** A page may load from the gateway alone. Swagger UI styles itself inline and draws icons from data: URLs. */
 const pagePolicy =
@@ -21,18 +24,32 @@ export interface ModeLocations {
 }
 
 /** A generation is a configuration of its own, so all of it is literal. */
-export function plainLocations(paths: GatewayPaths): ModeLocations {
+export function plainLocations(paths: GatewayPaths, door: FrontDoor): ModeLocations {
   const { notFound } = paths.generation(generationMark);
   return {
     prelude: [],
     generation: generationMark,
     notFound: [directive('alias', notFound)],
-    proxied: [block('location', ['/'], proxied())],
+    proxied: [
+      block('location', ['/'], proxied(door)),
+      ...doorLocations(
+        door,
+        { checkKeys: null, streams: false, toInstance: () => [directive('proxy_pass', plainInstance)] },
+        answerHeaders(door),
+      ),
+    ],
   };
 }
 
+const plainInstance = nginxText`http://$mcp_upstream$mcp_rest`;
+
 /** `gzipStatic`: see NginxSettings. */
-export function serverLocations(paths: GatewayPaths, gzipStatic: boolean, mode: ModeLocations): Directive[] {
+export function serverLocations(
+  paths: GatewayPaths,
+  gzipStatic: boolean,
+  mode: ModeLocations,
+  door: FrontDoor,
+): Directive[] {
   const ownHeaders = [
     ...mode.prelude,
     header('X-MCP-Generation', mode.generation),
@@ -40,10 +57,13 @@ export function serverLocations(paths: GatewayPaths, gzipStatic: boolean, mode: 
     header('X-Content-Type-Options', 'nosniff'),
   ];
   const page = [...ownHeaders, header('Content-Security-Policy', pagePolicy), directive('gzip', 'on'), gzipTypes];
+  const plainHeaders = ownHeaders.filter((one) => !mode.prelude.includes(one));
+  const errors = door.services.length === 0 ? gatewayErrors : [...gatewayErrors, ...doorErrors];
   return [
-    ...ownHeaders.filter((one) => !mode.prelude.includes(one)),
+    ...doorVariables(door),
+    ...plainHeaders,
     directive('error_page', 404, '/_mcp/not-found'),
-    ...gatewayErrors.map(({ status }) => directive('error_page', status, `@mcp_${status}`)),
+    ...errors.map(({ status }) => directive('error_page', status, `@mcp_${status}`)),
     exact('/healthz', [
       ...mode.prelude,
       directive('default_type', 'application/json'),
@@ -66,24 +86,39 @@ export function serverLocations(paths: GatewayPaths, gzipStatic: boolean, mode: 
       directive('default_type', 'application/json'),
       ...mode.notFound,
     ]),
-    ...gatewayErrors.map((error) => errorLocation(error, mode.prelude)),
+    ...errors.map((error) => errorLocation(error, mode.prelude, errorHeaders(error, plainHeaders, door))),
     ...mode.proxied,
   ];
 }
 
-function proxied(): Directive[] {
+/** Said with errors where doors are; a location that says something itself inherits nothing. */
+function errorHeaders({ status }: GatewayError, plainHeaders: Directive[], { services }: FrontDoor): Directive[] {
+  const more = [
+    ...(status === 429 ? [header('Retry-After', nginxText`$mcp_retry_after`)] : []),
+    // Without it a page of another origin could not read what is wrong.
+    ...(services.some(({ cors }) => cors !== null)
+      ? [header('Access-Control-Allow-Origin', nginxText`$mcp_cors`), header('Vary', 'Origin')]
+      : []),
+  ];
+  return more.length === 0 ? [] : [...plainHeaders, ...more];
+}
+
+function proxied(door: FrontDoor): Directive[] {
   const refuse = (left: NginxText, operator: '=' | '!=', right: Argument, status: number) =>
     block('if', ['(', left, operator, right, ')'], [directive('return', status)]);
   return [
     // Alone here, so that what a backend answers is not marked as the gateway's own.
-    header('X-Request-Id', nginxText`$mcp_request_id`),
+    ...answerHeaders(door),
     refuse(nginxText`$mcp_odd_path`, '!=', '', 400),
     refuse(nginxText`$mcp_service`, '=', '', 404),
     // Maps compare without case; routes don't.
     refuse(nginxText`$mcp_key`, '!=', nginxText`$mcp_prefix`, 404),
     refuse(nginxText`$mcp_rest`, '=', '', 400),
     refuse(nginxText`$mcp_upstream`, '=', '', 503),
-    directive('proxy_pass', nginxText`http://$mcp_upstream$mcp_rest`),
+    ...(door.services.length === 0
+      ? []
+      : [block('if', ['(', nginxText`$mcp_door`, ')'], [directive('rewrite', '^', nginxText`$mcp_door`, 'last')])]),
+    directive('proxy_pass', plainInstance),
   ];
 }
 
@@ -107,7 +142,7 @@ const gatewayErrors: GatewayError[] = [
     message: 'The gateway refused the request',
     hint: 'Send the path without dot segments, and the route without percent-encoding.',
   },
-  { status: 413, code: 'BODY_TOO_LARGE', message: 'The request body is too large', hint: 'Send at most 16 MB.' },
+  { status: 413, code: 'BODY_TOO_LARGE', message: 'The request body is too large', hint: 'Send a smaller one.' },
   { status: 500, code: 'GATEWAY_ERROR', message: 'The gateway failed', hint: 'Look into its error log.' },
   {
     status: 502,
@@ -124,7 +159,39 @@ const gatewayErrors: GatewayError[] = [
   { status: 504, code: 'BACKEND_TIMEOUT', message: 'The service did not answer in time', hint: 'See /status.' },
 ];
 
-function errorLocation({ status, code, message, hint }: GatewayError, prelude: Directive[]): Directive {
+/** What only doors say. */
+const doorErrors: GatewayError[] = [
+  {
+    status: 401,
+    code: 'CREDENTIALS_NEEDED',
+    message: 'The service needs credentials that the gateway knows',
+    hint: 'Send an API key, or a user and password.',
+  },
+  {
+    status: 403,
+    code: 'CLIENT_CERTIFICATE_NEEDED',
+    message: 'The service needs a client certificate',
+    hint: 'Connect by HTTPS with a certificate that the gateway accepts.',
+  },
+  {
+    status: 429,
+    code: 'TOO_MANY_REQUESTS',
+    message: 'More requests than this client may make',
+    hint: 'Wait as Retry-After says.',
+  },
+  {
+    status: 501,
+    code: 'DOOR_CLOSED',
+    message: 'The gateway can not check who may use the service, so nobody may',
+    hint: 'See its alarm: mcp status.',
+  },
+];
+
+function errorLocation(
+  { status, code, message, hint }: GatewayError,
+  prelude: Directive[],
+  headers: readonly Directive[],
+): Directive {
   const body = JSON.stringify({ code, message, service: 'SERVICE', hint, requestId: 'REQUEST' });
   const [before = '', middle = '', after = ''] = body.split(/"SERVICE"|"REQUEST"/);
   return block(
@@ -132,6 +199,7 @@ function errorLocation({ status, code, message, hint }: GatewayError, prelude: D
     [`@mcp_${status}`],
     [
       ...prelude,
+      ...headers,
       directive('default_type', 'application/json'),
       directive('return', status, nginxText`{"error":${before}"$mcp_service"${middle}"$mcp_request_id"${after}}`),
     ],

@@ -13,13 +13,24 @@ export function workerUser(dir: string): string | null {
   return userExists(unprivileged) && isOpenToAll(dir) ? unprivileged : 'root';
 }
 
+/** The numbers of that user and its group; null where workers have the user that starts nginx. */
+export function workerOf(dir: string): { uid: number; gid: number } | null {
+  const name = workerUser(dir);
+  const [, , uid, gid] = name === null ? [] : (accountOf(name)?.split(':') ?? []);
+  return uid === undefined || gid === undefined ? null : { uid: Number(uid), gid: Number(gid) };
+}
+
 function userExists(name: string): boolean {
+  return accountOf(name) !== undefined;
+}
+
+function accountOf(name: string): string | undefined {
   try {
     return readFileSync('/etc/passwd', 'utf8')
       .split('\n')
-      .some((line) => line.startsWith(`${name}:`));
+      .find((line) => line.startsWith(`${name}:`));
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -7,6 +7,8 @@ export interface InstanceView {
   reason: string;
   /** Starts of the command so far. */
   starts: number;
+  /** What runs was adopted, not started. */
+  warm?: boolean;
 }
 
 export interface AgentWord {

@@ -20,11 +20,13 @@ import { endLeftovers } from './leftovers.ts';
 import type { MachineRights } from './machine-rights.ts';
 import { OwnNodes } from './own-nodes.ts';
 import { Registration } from './registration.ts';
+import { rehearse } from './rehearsal.ts';
 import { awaitTurn } from './restart-turn.ts';
 import type { RetryRules } from './retry-pace.ts';
 import { RotatingLog } from './rotating-log.ts';
 import { SelfTest } from './self-test.ts';
 import { followWorld } from './session-watch.ts';
+import type { WarmService } from './warm-service.ts';
 import type { AgentWorld } from './world.ts';
 
 interface MachineIdentity {
@@ -62,6 +64,8 @@ export interface AgentOptions {
   /** Shows the service's output too. */
   console?: ConsoleLog;
   timing?: Partial<AgentTiming>;
+  /** Was started in this machine's template. */
+  warm?: WarmService | null;
 }
 
 /**
@@ -94,6 +98,8 @@ class Agent {
   #world: AgentWorld | null = null;
   #notHereSince: number | null = null;
   readonly #test: SelfTest;
+  /** Ends it; null until there was one. */
+  #rehearsal: AbortController | null = null;
   #assignment: AssignmentRecord | null = null;
   /** This machine was in the registry once: what is foreign now was wiped, and may come back. */
   #known = false;
@@ -104,12 +110,15 @@ class Agent {
   /** Why this agent itself lets the instance drain; the assignment may want it too. */
   #leaving: string | null = null;
   #said: AgentRecord | null = null;
+  /** Runs, and waits to be assigned. */
+  #warm: WarmService | null;
   /** Why a gateway leaves this machine's registration out; empty where none says so. */
   #leftOut = '';
 
   constructor(options: AgentOptions) {
     const { config, connect, clock, log, timing, host } = options;
     this.#options = options;
+    this.#warm = options.warm ?? null;
     this.#timing = { ...defaultTiming, ...timing };
     this.#own = new OwnNodes(clock, (path, err) => log.warn({ path, err }, 'a node of ours could not be written'));
     this.#store = new ArtifactStore(
@@ -149,7 +158,8 @@ class Agent {
     await mkdir(config.dir, { recursive: true });
     await this.#store.sweep();
     // Of an agent that was killed: its service would hold the port, unsupervised.
-    await endLeftovers(config.uuid, leftoversPatienceMs, clock);
+    await endLeftovers(config.uuid, leftoversPatienceMs, clock, this.#warm ? null : config.dir);
+    this.#watchWarm(signal);
     this.#test.start();
     this.#publish();
     const closing = new AbortController();
@@ -189,7 +199,7 @@ class Agent {
     this.#assignment = assignment;
     if (!assignment) this.#view = null;
     else if (this.#instance) this.#instance.update(assignment);
-    else if (assignment.want === 'run') this.#begin(assignment);
+    else if (assignment.want === 'run') this.#begin(assignment, await this.#warmFor(assignment));
     else this.#view ??= { phase: 'stopped', reason: 'nothing runs', starts: 0 };
     if (config) this.#instance?.configure(config.values);
     this.#publish();
@@ -200,13 +210,24 @@ class Agent {
   #finishTest(): void {
     const { config, signal, log } = this.#options;
     const client = this.#keeper.client();
+    if (this.#test.record) this.#rehearse();
     if (!client || this.#test.record) return;
     const tell = async () => {
       await this.#own.settled(paths.agent(config.uuid), signal);
       const text = this.#said && encode(codecs.agent, this.#said);
-      if (text && (await this.#test.finish({ client, machine: config.uuid, text, signal }))) this.#heard.ring();
+      if (!text || !(await this.#test.finish({ client, machine: config.uuid, text, signal }))) return;
+      await this.#warm?.rehearse(this.#options.host, client, signal);
+      this.#heard.ring();
     };
     tell().catch((error: unknown) => log.warn({ err: error }, 'the self-test could not be finished'));
+  }
+
+  /** Once, and only where the processor may be an emulated one. */
+  #rehearse(): void {
+    const { host, clock, signal } = this.#options;
+    if (!host || this.#rehearsal) return;
+    this.#rehearsal = new AbortController();
+    void rehearse(clock, AbortSignal.any([signal, this.#broken.signal, this.#rehearsal.signal]));
   }
 
   /** The controller takes an assignment away only with the claim; one that vanishes alone was lost, and orders nothing. */
@@ -235,14 +256,39 @@ class Agent {
     this.#publish();
   }
 
-  #begin(assignment: AssignmentRecord): void {
+  /** Makes ready what can be before anything is assigned, and notices where the template's service ends by itself. */
+  #watchWarm(signal: AbortSignal): void {
+    const { host, log } = this.#options;
+    const warm = this.#warm;
+    if (!warm) return;
+    const { service, version } = warm.order;
+    log.info({ service, version: version.version, pid: warm.run.pid }, "the template's service runs");
+    // Asked again when it is assigned; then it is known whether that failed.
+    host?.openPort(version.port, signal).catch(() => {});
+    void warm.run.exited.then(() => this.#publish());
+  }
+
+  /** The template's service where it is what is assigned; else it is ended. */
+  async #warmFor(assignment: AssignmentRecord): Promise<WarmService | null> {
+    const { clock, log } = this.#options;
+    const warm = this.#warm;
+    this.#warm = null;
+    if (!warm || warm.isFor(assignment)) return warm;
+    log.info({ service: warm.order.service }, "something else is assigned than the template's service: it is ended");
+    await warm.stop(assignment.stopTimeoutMs, clock);
+    return null;
+  }
+
+  #begin(assignment: AssignmentRecord, warm: WarmService | null): void {
     const { config, clock, log } = this.#options;
     log.info({ service: assignment.service, version: assignment.version.version }, 'assigned');
+    this.#rehearsal?.abort();
     this.#registration.of(assignment);
     const instance = new Instance({
       machine: config,
       host: this.#options.host,
       assignment,
+      warm,
       store: this.#store,
       output: this.#output,
       clock,
@@ -280,6 +326,7 @@ class Agent {
       await this.#registration.drained(this.#instance.assignment.drainTimeoutMs);
     }
     await this.#end('the agent is stopping');
+    await this.#warm?.stop(leftoversPatienceMs, this.#options.clock);
   }
 
   /** One instance of the service after the other, and each only when no gateway sends it requests any more. */
@@ -312,6 +359,8 @@ class Agent {
   /** Says in the registry what is so now. */
   #publish(): void {
     const { config, clock, log } = this.#options;
+    // What is adopted serves in a moment, or has something to say: a word in between only takes time.
+    if (this.#view?.warm && this.#view.phase === 'checking' && this.#view.reason === '') return;
     const restarted = this.#view?.phase !== 'serving' && this.#leaving?.startsWith('restarting');
     if (restarted) this.#leaving = null;
     const wanted = this.#assignment?.want === 'drain' ? 'drained by the controller' : null;
@@ -328,6 +377,8 @@ class Agent {
       ...(this.#assignment && { service: this.#assignment.service, version: this.#assignment.version.version }),
       starts: word.starts,
       ...(selfTest && { selfTest }),
+      ...(word.phase === 'idle' && this.#warm?.lives && { template: this.#warm.order.template }),
+      ...(this.#view?.warm && { warm: true }),
     };
     if (before?.phase !== record.phase) log.info({ phase: record.phase, reason: record.reason }, 'phase');
     this.#said = record;

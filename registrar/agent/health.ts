@@ -124,6 +124,8 @@ function failure(check: HealthCheck, target: HealthTarget, why: string): HealthR
 
 /** While an instance has not been healthy yet it is looked at this often, ms, so that a long interval does not delay its start. */
 const startIntervalMs = 100;
+/** Where looking takes long (an emulated processor that is busy with the very start), so many times as long passes between. */
+const restPerLook = 4;
 
 /**
  * Looks again and again until the signal aborts (then it resolves), and says whenever the verdict changes or, while unhealthy,
@@ -135,15 +137,20 @@ export async function watchHealth(options: {
   clock: Clock;
   signal: AbortSignal;
   onVerdict: (verdict: { healthy: boolean; reason: string }) => void;
+  /** It was found healthy before: one pass more is enough at first. */
+  proven?: boolean;
   look?: typeof checkHealth;
 }): Promise<void> {
-  const { check, target, clock, signal, onVerdict, look = checkHealth } = options;
+  const { check, target, clock, signal, onVerdict, proven = false, look = checkHealth } = options;
   let window = openHealthWindow(clock.monotonic());
+  if (proven) window = { ...window, passes: check.rise - 1 };
   let reason = '';
   let everHealthy = false;
   while (!signal.aborted) {
+    const from = clock.monotonic();
     const result = await look(check, target, signal).catch(() => null);
     if (!result || signal.aborted) return;
+    const rest = Math.max(startIntervalMs, restPerLook * (clock.monotonic() - from));
     const before = window.healthy;
     window = stepHealthWindow(window, check, result.passed, clock.monotonic());
     if (!result.passed) {
@@ -155,7 +162,7 @@ export async function watchHealth(options: {
       reason = '';
       onVerdict({ healthy: true, reason });
     }
-    const pause = everHealthy ? check.intervalMs : Math.min(check.intervalMs, startIntervalMs);
+    const pause = everHealthy ? check.intervalMs : Math.min(check.intervalMs, rest);
     await clock.sleep(pause, signal).catch(() => {});
   }
 }

@@ -22,6 +22,8 @@ const answerMs = 10_000;
 
 export class HostSide {
   readonly bindAddress: string;
+  /** Ports that are open; only of those that were asked for by this agent. */
+  readonly #open = new Set<number>();
   readonly #config: HostSideConfig;
 
   constructor(config: HostSideConfig) {
@@ -42,7 +44,9 @@ export class HostSide {
    * Errors: HOST_REFUSED (retryable: the port may be taken for now), HOST_UNAVAILABLE (retryable).
    */
   async openPort(port: number, signal: AbortSignal): Promise<void> {
+    if (this.#open.has(port)) return;
     await this.#post(`/ports/${port}`, {}, signal);
+    this.#open.add(port);
   }
 
   /** Where to fetch an artifact from: files of the host by their digest, and what is at the host's loopback through it. */

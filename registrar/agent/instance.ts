@@ -15,12 +15,16 @@ import { endLeftovers } from './leftovers.ts';
 import { defaultRetryRules, freshPace, type NextTry, nextTry, type RetryRules } from './retry-pace.ts';
 import type { RotatingLog } from './rotating-log.ts';
 import { type ConfigValues, configEnvironment, writeConfigFile } from './service-config.ts';
+import { identityFile, writeIdentity } from './service-identity.ts';
 import { describeExit, type ServiceRun, serviceEnvironment, startService } from './supervisor.ts';
+import type { WarmService } from './warm-service.ts';
 
 export interface InstanceOptions {
   machine: { uuid: string; address: string; dir: string };
   host?: HostSide;
   assignment: AssignmentRecord;
+  /** Runs the assigned version already, and is adopted where it has the service's configuration. */
+  warm?: WarmService | null;
   store: ArtifactStore;
   /** Of the service's output. */
   output: RotatingLog;
@@ -34,6 +38,8 @@ export interface InstanceOptions {
 
 /** What survivors of the service's process get before they are killed, ms. */
 const leftoversPatienceMs = 1_000;
+/** An adopted service is healthy within this, ms, or is started as any other. */
+const adoptedMs = 5_000;
 const tailLines = 8;
 
 export class Instance {
@@ -47,9 +53,14 @@ export class Instance {
   /** Called failed, and not healthy since: said so until it is, whatever is being tried. */
   #failed = false;
   #life: Promise<void> | null = null;
+  /** Not yet adopted, nor ended. */
+  #warm: WarmService | null;
+  #port: Promise<void> | null = null;
 
   constructor(options: InstanceOptions) {
     this.#options = options;
+    this.#warm = options.warm ?? null;
+    if (this.#warm) this.#view = { phase: 'checking', reason: '', starts: 0, warm: true };
     this.#assignment = options.assignment;
     this.#retry = options.retry ?? defaultRetryRules;
   }
@@ -85,12 +96,14 @@ export class Instance {
   async stop(reason: string): Promise<void> {
     this.#ending.abort(new Error('the instance was stopped'));
     await this.#life;
-    await endLeftovers(this.#options.machine.uuid, leftoversPatienceMs, this.#options.clock);
+    await this.#endLeftovers();
     this.#show('stopped', reason);
   }
 
   async #live(signal: AbortSignal): Promise<void> {
-    const dir = await this.#fetch(signal);
+    // Meanwhile: both wait for the host. Where it fails that is told, and tried again, when the service is to start.
+    this.#openPort(signal).catch(() => {});
+    const dir = this.#warm?.cwd ?? (await this.#fetch(signal));
     let pace = freshPace;
     while (!signal.aborted) {
       await this.#firstConfig(signal);
@@ -99,11 +112,16 @@ export class Instance {
       const lastedMs = this.#options.clock.monotonic() - started;
       if (end.onPurpose || signal.aborted) continue;
       // A child of the dead may still hold its port.
-      await endLeftovers(this.#options.machine.uuid, leftoversPatienceMs, this.#options.clock);
+      await this.#endLeftovers();
       const next = nextTry(pace, lastedMs, this.#retry);
       pace = next.pace;
       await this.#pauseAfter(next, 'starting', this.#withOutput(end.reason), signal);
     }
+  }
+
+  #endLeftovers(): Promise<void> {
+    const { machine, clock } = this.#options;
+    return endLeftovers(machine.uuid, leftoversPatienceMs, clock, machine.dir);
   }
 
   /** The unpacked artifact's directory; tries until it is there. */
@@ -136,7 +154,7 @@ export class Instance {
   }
 
   async #firstConfig(signal: AbortSignal): Promise<void> {
-    if (!this.#config) this.#show('starting', 'waiting for its configuration');
+    if (!this.#config && !this.#warm) this.#show('starting', 'waiting for its configuration');
     while (!this.#config) await this.#configured.rung(signal);
   }
 
@@ -144,27 +162,37 @@ export class Instance {
   async #runOnce(cwd: string, signal: AbortSignal): Promise<{ onPurpose: boolean; reason: string }> {
     const { machine, host, output, clock, log } = this.#options;
     const config = this.#config ?? {};
-    this.#show('starting', this.#failed ? this.#view.reason : '');
     output.forgetTail();
     const over = new AbortController();
     try {
-      const env = await this.#environment(config);
       const { version } = this.#assignment;
-      await host?.openPort(version.port, signal);
-      const run = await startService({ command: version.command, cwd, env, log: output, clock });
-      log.info({ pid: run.pid, command: version.command }, 'service started');
-      this.#view = { ...this.#view, starts: this.#view.starts + 1 };
+      const adopted = await this.#adopt(config);
+      if (!adopted) this.#show('starting', this.#failed ? this.#view.reason : '');
+      const env = adopted?.env ?? (await this.#environment(config));
+      await this.#openPort(signal);
+      const run = adopted?.run ?? (await startService({ command: version.command, cwd, env, log: output, clock }));
+      log.info({ pid: run.pid, command: version.command }, adopted ? 'service adopted' : 'service started');
+      this.#view = { ...this.#view, starts: this.#view.starts + (adopted ? 0 : 1), warm: adopted !== null };
       this.#show('checking', this.#failed ? this.#view.reason : '');
       const target = { address: host?.bindAddress ?? machine.address, port: version.port, cwd, env };
       const onVerdict = (verdict: { healthy: boolean; reason: string }) => this.#judge(verdict);
-      const health = watchHealth({ check: version.health, target, clock, signal: over.signal, onVerdict });
+      const health = watchHealth({
+        ...{ check: version.health, target, clock, signal: over.signal, onVerdict },
+        proven: adopted !== null,
+      });
       const replaced = this.#followConfig(run, config, AbortSignal.any([signal, over.signal]));
-      const asked = Promise.race([replaced, abortOf(signal)]).then(() => 'asked' as const);
+      const asked = Promise.race([replaced, abortOf(signal), this.#sick(adopted, over.signal)]).then(
+        () => 'asked' as const,
+      );
       const exit = await Promise.race([run.exited, asked]);
       over.abort();
       await health;
       if (exit === 'asked') {
-        if (!signal.aborted) this.#show('starting', 'restarting with a new configuration');
+        const why =
+          this.#view.phase === 'checking'
+            ? "the template's service was not healthy"
+            : 'restarting with a new configuration';
+        if (!signal.aborted) this.#show('starting', why);
         const ended = await run.stop(this.#assignment.stopTimeoutMs);
         log.info({ pid: run.pid, ...ended }, 'service stopped');
         return { onPurpose: true, reason: '' };
@@ -180,10 +208,53 @@ export class Instance {
     }
   }
 
+  /** The service of the template, once: with another configuration it is ended, and started as any other. */
+  async #adopt(config: ConfigValues): Promise<WarmService | null> {
+    const { machine, output, clock, log } = this.#options;
+    const warm = this.#warm;
+    this.#warm = null;
+    if (!warm) return null;
+    if (warm.lives && warm.hasConfig(config)) {
+      await warm.adopt({ machine: machine.uuid, address: machine.address }, output);
+      return warm;
+    }
+    log.info(
+      { lives: warm.lives },
+      "the template's service is of no use: it ended, or its configuration is another now",
+    );
+    await warm.stop(this.#assignment.stopTimeoutMs, clock);
+    return null;
+  }
+
+  /** Resolves where an adopted service is not healthy soon: what is wrong may be the template's; else it never does. */
+  async #sick(adopted: WarmService | null, signal: AbortSignal): Promise<void> {
+    if (adopted) await this.#options.clock.sleep(adoptedMs, signal).catch(() => {});
+    if (!adopted || signal.aborted || this.#view.phase !== 'checking') return new Promise(() => {});
+    this.#options.log.warn(
+      { service: adopted.order.service },
+      "the template's service is not healthy: it is started anew",
+    );
+  }
+
+  /** Once: it stays open as long as the machine lives. */
+  async #openPort(signal: AbortSignal): Promise<void> {
+    const { host } = this.#options;
+    this.#port ??= host?.openPort(this.#assignment.version.port, signal) ?? null;
+    try {
+      await this.#port;
+    } catch (error) {
+      this.#port = null;
+      throw error;
+    }
+  }
+
   async #environment(config: ConfigValues): Promise<Record<string, string>> {
     const { machine } = this.#options;
     const file = await writeConfigFile(machine.dir, config);
     await mkdir(join(machine.dir, 'tmp'), { recursive: true });
+    const { uuid, address } = machine;
+    const { service, version } = this.#assignment;
+    await writeIdentity(machine.dir, { machine: uuid, address, service, version: version.version });
     return serviceEnvironment({
       service: this.#assignment.service,
       version: this.#assignment.version,
@@ -192,7 +263,7 @@ export class Instance {
       bindAddress: this.#options.host?.bindAddress,
       dir: machine.dir,
       agentEnv: process.env,
-      config: { ...configEnvironment(config), MCP_CONFIG_FILE: file },
+      config: { ...configEnvironment(config), MCP_CONFIG_FILE: file, MCP_IDENTITY_FILE: identityFile(machine.dir) },
     });
   }
 
@@ -233,7 +304,7 @@ export class Instance {
 
   #show(phase: InstanceView['phase'], reason: string): void {
     const sticky = this.#failed && ['fetching', 'starting', 'checking'].includes(phase);
-    this.#view = { phase: sticky ? 'failed' : phase, reason, starts: this.#view.starts };
+    this.#view = { ...this.#view, phase: sticky ? 'failed' : phase, reason };
     this.#options.onView(this.#view);
   }
 

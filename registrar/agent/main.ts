@@ -18,6 +18,7 @@ import { LastSession } from './last-session.ts';
 import { MachineRights } from './machine-rights.ts';
 import { RotatingLog } from './rotating-log.ts';
 import { runStandalone } from './standalone.ts';
+import type { WarmService } from './warm-service.ts';
 
 /** Long enough for a loaded machine, short enough that a dead one is noticed. */
 const defaultSessionTimeoutMs = 10_000;
@@ -45,7 +46,7 @@ const machineConfig = z.object({
  */
 export async function runMachineAgent(
   configFile: string,
-  { auth, signal }: { auth?: () => ZooKeeperOptions['auth']; signal: AbortSignal },
+  { auth, signal, warm }: { auth?: () => ZooKeeperOptions['auth']; signal: AbortSignal; warm?: WarmService | null },
 ): Promise<void> {
   const { registry, sessionTimeoutMs, host, access, ...config } = await readConfig(configFile);
   const rights = access && new MachineRights(config.uuid, access);
@@ -72,6 +73,7 @@ export async function runMachineAgent(
       signal,
       console,
       host: host && new HostSide(host),
+      warm,
     });
   } catch (error) {
     log.fatal({ err: error }, 'agent failed');

@@ -82,7 +82,8 @@ export class OwnNodes {
   /** True where a node could not be made true: try again soon. One bad node does not hold up the others. */
   async #pass(client: RegistryClient, signal: AbortSignal): Promise<boolean> {
     let troubled = false;
-    for (const [path, wish] of this.#wishes) {
+    // What was named last is what somebody waits for: an instance's registration, before what its agent says of itself.
+    for (const [path, wish] of [...this.#wishes].reverse()) {
       if (signal.aborted) return false;
       const known = this.#known.get(path);
       if (known && known.text === wish.text) continue;

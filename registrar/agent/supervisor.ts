@@ -4,7 +4,6 @@ import { dirname, join } from 'node:path';
 import { McpError } from '../../specs/errors.ts';
 import type { Version } from '../../specs/nouns.ts';
 import type { Clock } from '../clock.ts';
-import type { RotatingLog } from './rotating-log.ts';
 
 export interface ServiceExit {
   code: number | null;
@@ -26,7 +25,8 @@ export interface ServiceStart {
   command: string[];
   cwd: string;
   env: Record<string, string>;
-  log: RotatingLog;
+  /** Hears its output. */
+  log: { write(chunk: Buffer): void };
   clock: Clock;
 }
 

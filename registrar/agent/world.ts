@@ -33,22 +33,34 @@ export async function readWorld(
   signal: AbortSignal,
   rights?: MachineRights,
 ): Promise<AgentWorld> {
-  try {
-    await readCluster(client, { clusterId, signal });
-  } catch (error) {
-    if (isMcpError(error, 'CLUSTER_MISMATCH')) return { ledger: 'foreign', error };
-    throw error;
-  }
-  const state = await readState(client, paths.machine(machine), signal);
+  // Asked for at once: an emulated machine takes its time for each round trip, and somebody waits for it to serve.
+  const [foreign, state, assignment, quarantine] = await Promise.all([
+    readForeign(client, clusterId, signal),
+    readState(client, paths.machine(machine), signal),
+    readAssignment(client, paths.assignment(machine), signal),
+    readQuarantine(client, paths.quarantine(machine), signal),
+  ]);
+  if (foreign) return { ledger: 'foreign', error: foreign };
   if (state === 'missing') return { ledger: 'missing' };
-  const assignment = await readAssignment(client, paths.assignment(machine), signal);
-  const quarantine = await readQuarantine(client, paths.quarantine(machine), signal);
   const known = { ledger: 'here' as const, state, quarantine };
   if (assignment === null || typeof assignment === 'string') return { ...known, assignment, config: null };
-  await rights?.enter(client, assignment.key);
-  const config = await read(client, codecs.config, paths.config(assignment.service), signal);
+  // The session keeps the order: what the key allows is read with it.
+  const [, config] = await Promise.all([
+    rights?.enter(client, assignment.key),
+    read(client, codecs.config, paths.config(assignment.service), signal),
+  ]);
   const values = config ? { values: config.value.values, since: config.since } : { values: {}, since: 0 };
   return { ...known, assignment, config: values };
+}
+
+async function readForeign(client: RegistryClient, clusterId: string, signal: AbortSignal): Promise<McpError | null> {
+  try {
+    await readCluster(client, { clusterId, signal });
+    return null;
+  } catch (error) {
+    if (isMcpError(error, 'CLUSTER_MISMATCH')) return error;
+    throw error;
+  }
 }
 
 async function readState(client: RegistryClient, path: string, signal: AbortSignal) {

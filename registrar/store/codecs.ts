@@ -27,6 +27,7 @@ import type {
   SelfTestRecord,
   StatusRecord,
   SuspendedRecord,
+  TemplateRecord,
   VerificationRecord,
 } from '../records.ts';
 import {
@@ -79,13 +80,19 @@ const machine = shaped<MachineRecord>({
   providerId: text.optional(),
   image: text,
   flavor: flavorSchema.optional(),
+  template: text.optional(),
   state: z.enum(states),
   operation: text,
   epoch: count,
   address: text.optional(),
   createdAt: time,
   changedAt: time,
-  claim: z.object({ service: text, version: text, digest: text, operation: text, at: time }).optional(),
+  claim: z
+    .object({
+      ...{ service: text, version: text, digest: text, operation: text, at: time },
+      warm: z.literal(true).optional(),
+    })
+    .optional(),
   served: z.boolean().optional(),
   stores: z.array(artifactSchema).optional(),
   times: z.partialRecord(z.enum([...states, 'served']), time).optional(),
@@ -94,6 +101,14 @@ const machine = shaped<MachineRecord>({
   protected: operatorWord.optional(),
   toLeave: operatorWord.optional(),
   tombstone: z.object({ reason: text, operation: text, at: time }).optional(),
+});
+
+const template = shaped<TemplateRecord>({
+  service: text,
+  version: text,
+  template: text,
+  state: z.enum(['ready', 'making', 'waiting', 'failed', 'impossible']),
+  reason: text,
 });
 
 const failures = z.record(z.string(), z.object({ inARow: count, lastReason: text }));
@@ -135,6 +150,7 @@ export const codecs = {
     lifted: count,
     size: z.object({ target: count, why: text }).optional(),
     paused: count.optional(),
+    templates: z.array(template).optional(),
   }),
   assignment: shaped<AssignmentRecord>({
     service: text,
@@ -169,6 +185,8 @@ export const codecs = {
     version: text.optional(),
     starts: count,
     selfTest: selfTest.optional(),
+    template: text.optional(),
+    warm: z.literal(true).optional(),
   }),
   config: shaped<ConfigRecord>({ service: text, generation: count, values: configValues }),
   gateway: shaped<GatewayRecord>({
@@ -178,6 +196,7 @@ export const codecs = {
     mode: z.enum(['plain', 'dynamic']),
     modeReason: text.optional(),
     alarm: text.optional(),
+    tls: z.object({ url: text, notAfter: z.number() }).optional(),
     served: mark,
     drained: mark,
     routes: count,

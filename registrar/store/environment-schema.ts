@@ -15,8 +15,17 @@ import type {
   RolloutSettings,
   Service,
   Version,
+  WarmSpec,
 } from '../../specs/nouns.ts';
 import { foreignDialects } from '../../specs/registries-schema.ts';
+import {
+  accessLogSchema,
+  accessSchema,
+  corsSchema,
+  limitsSchema,
+  metricsSchema,
+  tlsSchema,
+} from './front-door-schema.ts';
 import { count, type Shape, shaped, text } from './shape.ts';
 
 export const configValues = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
@@ -95,8 +104,12 @@ const serviceSchema = shaped<Service>({
   stopTimeoutMs: count,
   proxy: proxySchema.optional(),
   after: z.array(text).optional(),
+  access: accessSchema.optional(),
+  limits: limitsSchema.optional(),
+  cors: corsSchema.optional(),
   rollout: rolloutShape.partial().optional() as z.ZodType<Partial<RolloutSettings> | undefined>,
   image: text.optional(),
+  warm: shaped<WarmSpec>({ ready: count, signal: configSignal.optional() }).optional(),
   versions: z.array(versionSchema),
 });
 
@@ -167,6 +180,11 @@ export const environmentSchema = shaped<Environment>({
     largestDocumentBytes: count.optional(),
     registries: z.array(foreignRegistrySchema).optional(),
     mode: z.enum(['auto', 'dynamic', 'plain']).optional(),
+    tls: tlsSchema.optional(),
+    limits: z.object({ bodyBytes: count }).optional(),
+    securityHeaders: z.boolean().optional(),
+    accessLog: accessLogSchema.optional(),
+    metrics: metricsSchema.optional(),
   }),
   images: z.array(imageSchema).optional(),
   services: z.array(serviceSchema),

@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME [--json]`: runs one benchmark, prints a table or one JSON object. Reports, never judges: exits 0. */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { Interrupted } from './interrupted.ts';
 
 /** One line of a benchmark: medians of interleaved rounds in one run. */
 export interface BenchRow {
@@ -16,14 +17,26 @@ export interface BenchRow {
   holds: boolean | null;
 }
 
+/** Beside the figures that are compared: what each way's time consists of. */
+export interface PartsTable {
+  title: string;
+  unit: string;
+  columns: string[];
+  /** A value for each column; null where a way has no such part. */
+  rows: { part: string; values: (number | null)[] }[];
+}
+
 export interface BenchResult {
   name: string;
   rows: BenchRow[];
+  parts?: PartsTable[];
 }
 
 const benches: Record<string, () => Promise<{ run: () => Promise<BenchResult> }>> = {
+  claim: () => import('./claim.ts'),
   gateway: () => import('./gateway.ts'),
   plan: () => import('./plan.ts'),
+  pool: () => import('./pool.ts'),
   route: () => import('./route.ts'),
   replace: () => import('./replace.ts'),
   document: () => import('./document.ts'),
@@ -39,13 +52,22 @@ if (!load) {
   console.error(`usage: npm run bench -- NAME [--json]\n  NAME is one of: ${Object.keys(benches).join(', ')}`);
   process.exit(2);
 }
-const result = await (await load()).run();
+const result = await (await load()).run().catch((error: unknown) => {
+  if (!(error instanceof Interrupted)) throw error;
+  console.error('interrupted: everything that was started has ended');
+  process.exit(130);
+});
 const machine = { cpus: cpus().length, model: cpus()[0]?.model ?? 'unknown', node: process.version };
 if (values.json)
-  process.stdout.write(`${JSON.stringify({ name: result.name, machine, rows: result.rows }, null, 2)}\n`);
-else printTable(result.rows);
+  process.stdout.write(
+    `${JSON.stringify({ name: result.name, machine, rows: result.rows, parts: result.parts }, null, 2)}\n`,
+  );
+else {
+  printRows(result.rows);
+  for (const table of result.parts ?? []) printParts(table);
+}
 
-function printTable(rows: BenchRow[]): void {
+function printRows(rows: BenchRow[]): void {
   const head = ['metric', 'ours', 'peer', 'ratio', 'target', 'holds'];
   const lines = rows.map((row) => [
     row.metric,
@@ -55,8 +77,21 @@ function printTable(rows: BenchRow[]): void {
     row.target,
     row.holds === null ? '' : row.holds ? 'yes' : 'no',
   ]);
-  const widths = head.map((title, at) => Math.max(title.length, ...lines.map((line) => line[at]?.length ?? 0)));
-  for (const line of [head, ...lines])
+  printTable([head, ...lines]);
+}
+
+function printParts({ title, unit, columns, rows }: PartsTable): void {
+  console.log();
+  const lines = rows.map(({ part, values }) => [
+    part,
+    ...values.map((value) => (value === null ? '' : `${Math.round(value)} ${unit}`)),
+  ]);
+  printTable([[title, ...columns], ...lines]);
+}
+
+function printTable(lines: string[][]): void {
+  const widths = lines[0]?.map((_, at) => Math.max(...lines.map((line) => line[at]?.length ?? 0))) ?? [];
+  for (const line of lines)
     console.log(
       line
         .map((cell, at) => cell.padEnd(widths[at] ?? 0))

@@ -97,6 +97,16 @@ export function providerConformance(
     t.deepEqual(await bench.provider.list(), []);
   });
 
+  check(
+    'a service template that is not there, or that it can have none of, leaves an ordinary machine',
+    async (t, bench) => {
+      const request = ask(bench, { template: 'nobody-made-it' });
+      await bench.provider.create(request);
+      t.is((await running(bench, request.uuid)).image, bench.image);
+      t.deepEqual((await bench.provider.keepTemplates?.([], true)) ?? {}, {});
+    },
+  );
+
   check('machines have addresses of their own', async (t, bench) => {
     const requests = [ask(bench), ask(bench), ask(bench)];
     await Promise.all(requests.map((request, n) => (n % 2 ? bench.other : bench.provider).create(request)));

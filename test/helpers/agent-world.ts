@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import { type AgentTiming, runAgent } from '../../registrar/agent/agent.ts';
 import { leftovers } from '../../registrar/agent/leftovers.ts';
 import type { MachineRights } from '../../registrar/agent/machine-rights.ts';
+import type { WarmService } from '../../registrar/agent/warm-service.ts';
 import { paths } from '../../registrar/layout.ts';
 import { formatRegistry } from '../../registrar/recipes/format-registry.ts';
 import type {
@@ -107,7 +108,7 @@ export class AgentWorldForTest {
   /** Starts the machine's agent; stopped at the test's end, with all that it started. */
   startAgent(
     timing: Partial<AgentTiming> = {},
-    { open = this.#connect, rights }: { open?: ConnectRegistry; rights?: MachineRights } = {},
+    { open = this.#connect, rights, warm }: { open?: ConnectRegistry; rights?: MachineRights; warm?: WarmService } = {},
   ): RunningAgent {
     const leaving = new AbortController();
     const connect: ConnectRegistry = async (options) => {
@@ -121,6 +122,7 @@ export class AgentWorldForTest {
       config: { uuid, address, clusterId, dir },
       connect,
       rights,
+      warm,
       clock: systemClock,
       log: pino({ level: process.env.TEST_LOG ?? 'silent' }),
       signal: leaving.signal,
@@ -133,7 +135,7 @@ export class AgentWorldForTest {
     };
     this.#t.teardown(async () => {
       await leave().catch(() => {});
-      for (const pid of await leftovers(uuid)) process.kill(pid, 'SIGKILL');
+      for (const pid of await leftovers(uuid, dir)) process.kill(pid, 'SIGKILL');
     });
     return { leave, ended };
   }

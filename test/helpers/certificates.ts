@@ -74,6 +74,11 @@ export class Authority {
 
 const run = promisify(execFile);
 
-async function openssl(args: string[]): Promise<void> {
-  await run('openssl', args);
+async function openssl(args: string[]): Promise<string> {
+  return (await run('openssl', args)).stdout;
+}
+
+/** A line of an htpasswd file. `form`: `-apr1`, `-5` or `-6`. */
+export async function htpasswd(user: string, form: string, password: string): Promise<string> {
+  return `${user}:${(await openssl(['passwd', form, password])).trim()}\n`;
 }

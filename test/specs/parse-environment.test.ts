@@ -223,3 +223,16 @@ test('the pool may follow demand, age and verify, and services may have prioriti
     '7:18 priority must be a whole number from 0 to 1000, not the text "high"',
   ]);
 });
+
+test('a warm service keeps one machine ready of each version, or as many as are declared', (t) => {
+  const text = (warm: string) =>
+    `environment: e\nservices:\n  a: { warm: ${warm}, versions: { 1.0.0: { count: 1, command: [a], port: 1 } } }\n`;
+  const declared = (warm: string) => parseText(text(warm)).services[0]?.warm;
+  t.deepEqual(declared('true'), { ready: 1 });
+  t.is(declared('false'), undefined);
+  t.deepEqual(declared('{ ready: 3, signal: SIGUSR2 }'), { ready: 3, signal: 'SIGUSR2' });
+  t.deepEqual(complaints(text('yes please')), [
+    '3:14 warm must be true, false, or a map with ready and signal, not the text "yes please"',
+  ]);
+  t.true(complaints(text('{ raedy: 3 }'))[0]?.includes('ready'));
+});

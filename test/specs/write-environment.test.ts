@@ -35,6 +35,7 @@ gateway:
 services:
   dns:
     priority: 3
+    warm: { ready: 2, signal: SIGHUP }
     proxy: { retries: 2, connect-timeout: 500ms, mark-down: 5s }
     config: { a: '8080', b: 8080, c: 'true', d: true, e: "x: y # z" }
     on-config-change: SIGHUP

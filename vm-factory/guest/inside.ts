@@ -1,6 +1,7 @@
 /** What host and guest agree on about the inside of a machine. */
 
 import type { MachineAccess } from '../../registrar/access.ts';
+import type { WarmOrder } from '../../registrar/agent/warm-service.ts';
 
 /** The guest's own address in QEMU's user network, the same in every machine: that network is private to each. */
 export const guestAddress = '10.0.2.15';
@@ -24,6 +25,14 @@ export const identityPortName = 'mcp.identity';
 
 /** What the agent prints on the console when it has no identity and nothing left to do but wait for one. */
 export const waitingWord = 'mcp: waiting for an identity';
+
+/** Then, and why, where a service could not be started before the machine waits for an identity. */
+export const notWarmWord = 'mcp: not warmed up: ';
+
+/** One line of JSON, written into the identity port of what shall be a service's template, before any grant. */
+export interface WarmLine {
+  warm: WarmOrder;
+}
 
 /** One line of JSON, written once into the identity port. Everything in it is this machine's alone. */
 export interface Grant {

@@ -1,7 +1,7 @@
 /**
  * What runs in a virtual machine from its first second. Without an identity it loads everything it will need and waits for
- * one: that is the moment at which a template is saved, before anything is decided that no two machines may share. With one
- * it makes time and randomness the machine's own and becomes the machine's agent. Restarted, it knows who it is.
+ * one: that is the moment at which a template is saved, before anything is decided that no two machines may share. Told to, it
+ * first starts a service: then it is that service's template that is saved. With an identity it makes time and randomness the machine's own and becomes the machine's agent. Restarted, it knows who it is.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -12,8 +12,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { ConsoleLog } from '../../registrar/agent/console-log.ts';
 import { HostSide, type HostSideConfig } from '../../registrar/agent/host-side.ts';
 import { runMachineAgent } from '../../registrar/agent/main.ts';
+import { type WarmOrder, WarmService } from '../../registrar/agent/warm-service.ts';
+import { systemClock } from '../../registrar/system-clock.ts';
 import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
 import { isMcpError } from '../../specs/errors.ts';
 import {
@@ -23,7 +26,9 @@ import {
   hostGateway,
   hostUrl,
   identityPortName,
+  notWarmWord,
   timeAtGrant,
+  type WarmLine,
   waitingWord,
 } from './inside.ts';
 
@@ -39,12 +44,14 @@ interface KnownIdentity {
 }
 
 async function main(): Promise<void> {
-  const known = (await readIdentity()) ?? (await become(await receiveGrant()));
+  const read = await readIdentity();
+  const received = read ? null : await receiveGrant();
+  const known = read ?? (await become(received as Received));
   const stop = new AbortController();
   process.once('SIGTERM', () => stop.abort(new Error('SIGTERM')));
   // At the same time: the agent can read its assignment before the host has let it in.
   void joinHost(known, stop);
-  await runMachineAgent(configFile, { signal: stop.signal });
+  await runMachineAgent(configFile, { signal: stop.signal, warm: received?.warm });
 }
 
 async function readIdentity(): Promise<KnownIdentity | null> {
@@ -55,6 +62,8 @@ async function readIdentity(): Promise<KnownIdentity | null> {
 interface Received {
   grant: Grant;
   renewer: ChildProcess;
+  /** Was started before. */
+  warm: WarmService | null;
 }
 
 async function receiveGrant(): Promise<Received> {
@@ -66,9 +75,15 @@ async function receiveGrant(): Promise<Received> {
   const port = createReadStream(await identityPort());
   await once(port, 'open');
   console.log(waitingWord);
+  let warm: WarmService | null = null;
   for await (const line of createInterface({ input: port })) {
+    const word = JSON.parse(line) as Grant | WarmLine;
+    if ('warm' in word) {
+      warm = await warmUp(word.warm);
+      continue;
+    }
     port.destroy();
-    return { grant: JSON.parse(line) as Grant, renewer };
+    return { grant: word, renewer, warm };
   }
   throw new Error('the identity port closed');
 }
@@ -79,14 +94,37 @@ async function receiveGrant(): Promise<Received> {
  */
 async function rehearse(): Promise<void> {
   const briefly = AbortSignal.timeout(rehearsalMs);
-  const side = new HostSide({
-    url: hostUrl,
-    pass: 'rehearsal-rehearsal',
-    bindAddress: guestAddress,
-    gateway: hostGateway,
-  });
+  const side = new HostSide(hostSide('rehearsal-rehearsal'));
   const registry = connectZooKeeper(`${hostGateway}:1/mcp`, { signal: briefly, sessionTimeoutMs: 4_000 });
   await Promise.allSettled([side.join('nobody', 'none', briefly), registry.then((client) => client.close())]);
+}
+
+/** What is said afterwards on the console tells the host how it went. */
+async function warmUp(order: WarmOrder): Promise<WarmService | null> {
+  const log = new ConsoleLog((text) => void process.stdout.write(text), systemClock);
+  try {
+    const warm = await WarmService.start({
+      order,
+      dir: guestFolders.work,
+      host: new HostSide(hostSide('no-pass-before-the-identity')),
+      clock: systemClock,
+      voice: log.voice('service'),
+      signal: new AbortController().signal,
+    });
+    console.log(waitingWord);
+    return warm;
+  } catch (error) {
+    console.log(`${notWarmWord}${messageOf(error).replaceAll('\n', ' ')}`);
+    return null;
+  }
+}
+
+function hostSide(pass: string): HostSideConfig {
+  return { url: hostUrl, pass, bindAddress: guestAddress, gateway: hostGateway };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Ports are numbered by how the kernel found their devices; the name is ours. */
@@ -104,13 +142,8 @@ async function become({ grant, renewer }: Received): Promise<KnownIdentity> {
   // V8 seeded its own generator before the template was saved: all clones would draw the same numbers.
   Math.random = () => randomBytes(6).readUIntBE(0, 6) / 2 ** 48;
   const { now: _now, seed: _seed, ...identity } = grant;
-  const host = {
-    url: hostUrl,
-    // Kept before the token is used: a restarted agent shows the same pass again, which is no replay.
-    pass: randomBytes(24).toString('hex'),
-    bindAddress: guestAddress,
-    gateway: hostGateway,
-  };
+  // Kept before the token is used: a restarted agent shows the same pass again, which is no replay.
+  const host = hostSide(randomBytes(24).toString('hex'));
   const known = { ...identity, dir: guestFolders.work, host };
   await writeFile(`${configFile}.new`, JSON.stringify(known), { mode: 0o600 });
   await rename(`${configFile}.new`, configFile);
@@ -141,7 +174,7 @@ async function joinHost({ uuid, token, host }: KnownIdentity, stop: AbortControl
       return;
     } catch (error) {
       if (stop.signal.aborted) return;
-      console.log(`mcp: not joined: ${error instanceof Error ? error.message : error}`);
+      console.log(`mcp: not joined: ${messageOf(error)}`);
       if (isMcpError(error) && !error.retryable) return stop.abort(error);
       await sleep(retryMs);
     }

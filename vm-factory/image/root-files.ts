@@ -14,7 +14,7 @@ import { asJavaScript, importClosure } from './import-closure.ts';
 /** This repository's checkout. */
 const checkout = fileURLToPath(new URL('../../', import.meta.url));
 const agentEntry = 'vm-factory/guest/main.ts';
-const agentExtras = ['vm-factory/guest/renew.pl'];
+const agentExtras = ['vm-factory/guest/renew.pl', 'registrar/agent/fresh-random.ts'];
 export const busybox = '/bin/busybox';
 
 export interface Placed {

@@ -31,6 +31,8 @@ export interface PoolInput {
   unmetClaims: number;
   /** Claimed machines whose services start now, slowed down by whatever else is made meanwhile. */
   starting?: number;
+  /** Machines of any image that are on their way where all share one host; absent: they do not. */
+  onSharedHost?: number;
   slowStart: SlowStart;
   breaker: ImageBreaker;
   /** Ready machines older than this, ms, are replaced, one at a time; null: never. */
@@ -48,6 +50,8 @@ export interface PoolPolicy {
   breakerCooldownMs: number;
   /** Machines on their way at a time while none of their image has ever become ready. */
   unprovenInFlight: number;
+  /** On a shared host, machines on their way and services that start at a time: more only make each other miss their deadlines. */
+  sharedHostInFlight: number;
   /** A surplus machine is given up when it has been ready this long: demand that comes back at once finds it. */
   surplusGraceMs: number;
 }
@@ -56,6 +60,7 @@ export const defaultPoolPolicy: PoolPolicy = {
   breakerFailures: 3,
   breakerCooldownMs: 300_000,
   unprovenInFlight: 3,
+  sharedHostInFlight: 4,
   surplusGraceMs: 30_000,
 };
 
@@ -155,7 +160,12 @@ function surplusOnes({ freshReady, wanted }: Stock, { surplusGraceMs }: PoolPoli
 
 function refill(plan: PoolPlan, input: PoolInput, policy: PoolPolicy, stock: Stock): void {
   const { slowStart, now } = input;
-  const brakes = [slowStartCap(slowStart, now), imageCap(input, policy, stock, plan), quotaCap(input, stock, plan)];
+  const brakes = [
+    slowStartCap(slowStart, now),
+    hostCap(input, policy),
+    imageCap(input, policy, stock, plan),
+    quotaCap(input, stock, plan),
+  ];
   plan.create = Math.min(stock.missing, ...brakes.map(({ cap }) => cap));
   if (plan.create === stock.missing) return;
   const binding = brakes.filter(({ cap }) => cap === plan.create).map(({ why }) => why);
@@ -172,6 +182,14 @@ function slowStartCap({ batch, blockedUntil, reason }: SlowStart, now: number): 
   const left = blockedUntil - now;
   if (left > 0) return { cap: 0, why: `${reason}; the next creation is tried in ${seconds(left)}` };
   return { cap: Math.max(1, batch), why: `creations start slowly, ${Math.max(1, batch)} at a time now` };
+}
+
+/** One is always on its way: services that never come up hold up nobody else. */
+function hostCap({ onSharedHost, starting = 0 }: PoolInput, { sharedHostInFlight }: PoolPolicy): Brake {
+  if (onSharedHost === undefined) return { cap: Infinity, why: '' };
+  const busy = onSharedHost + starting;
+  const cap = Math.max(onSharedHost === 0 ? 1 : 0, sharedHostInFlight - busy);
+  return { cap, why: `the host has ${busy} machines and services to start already` };
 }
 
 function imageCap(

@@ -227,8 +227,8 @@ export class HostProvider implements MachineProvider {
     if (maxMachines !== undefined && (await this.list()).length >= maxMachines) {
       throw refused(`the quota of ${maxMachines} machines is used up`);
     }
-    const { uuid, operation, clusterId, image, flavor, registry } = request;
-    const machine = { uuid, operation, clusterId, image, flavor, registry, createdAt: clock.now(), maker };
+    const { uuid, operation, clusterId, image, flavor, template, registry } = request;
+    const machine = { uuid, operation, clusterId, image, flavor, template, registry, createdAt: clock.now(), maker };
     if (await this.#store.add(machine)) return machine;
     // Another provider was faster.
     const other = await this.#storedBy(request);

@@ -24,6 +24,8 @@ export interface StoredMachine {
   clusterId: string;
   image: string;
   flavor?: Flavor;
+  /** Service template to clone it from. */
+  template?: string;
   registry: string;
   /** ms since the Unix epoch. */
   createdAt: number;

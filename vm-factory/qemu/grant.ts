@@ -9,6 +9,8 @@ export const hostFiles = {
   grant: 'grant.json',
   /** A word (files.ts): the pass that the token bought. */
   pass: 'pass',
+  /** Before there is a grant: what a guest may fetch that is warmed up. */
+  offer: 'offer.json',
 };
 
 const hostGrant = z.object({
@@ -24,6 +26,20 @@ const hostGrant = z.object({
 });
 
 export type HostGrant = z.infer<typeof hostGrant>;
+
+const offer = z.object({
+  /** Folder of files named by their sha256, or null. */
+  artifacts: z.string().nullable(),
+  /** The one that is offered; null: none. */
+  sha256: z.string().nullable(),
+});
+
+export type Offer = z.infer<typeof offer>;
+
+/** Throws where it is damaged. */
+export function parseOffer(text: string): Offer {
+  return offer.parse(JSON.parse(text));
+}
 
 /** Throws where it is damaged. */
 export function parseHostGrant(text: string): HostGrant {

@@ -5,7 +5,8 @@
  *
  * - POST /join {uuid, token}: makes the pass shown with it valid. The token works once; the same pass again changes nothing.
  * - POST /ports/<port>: forwards the port of the machine's address to the guest.
- * - GET /artifacts/<sha256>: a file of the environment's artifacts.
+ * - GET /artifacts/<sha256>: a file of the environment's artifacts. Of a machine that becomes a service's template, without a
+ *   pass, but that service's only.
  */
 import { createReadStream, readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
@@ -17,7 +18,7 @@ import { systemClock } from '../../registrar/system-clock.ts';
 import { guestAddress } from '../guest/inside.ts';
 import { readWord, writeOnce } from '../process/files.ts';
 import { vmFiles } from './command-line.ts';
-import { type HostGrant, hostFiles, parseHostGrant } from './grant.ts';
+import { type HostGrant, hostFiles, type Offer, parseHostGrant, parseOffer } from './grant.ts';
 import { humanCommand, withQmp } from './qmp-client.ts';
 
 /** A guest that sends nothing is hung up on, ms. */
@@ -34,10 +35,13 @@ class Refusal extends Error {
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { method = '', url = '' } = request;
+  const offered = readOffer();
+  if (offered && method === 'GET' && url === `/artifacts/${offered.sha256}`)
+    return sendArtifact(offered.artifacts, offered.sha256 ?? '', response);
   const grant = readGrant();
   const pass = /^Bearer ([0-9A-Za-z]{16,128})$/.exec(request.headers.authorization ?? '')?.[1];
   if (pass === undefined) throw new Refusal(401, 'no pass');
-  const { method = '', url = '' } = request;
   if (method === 'POST' && url === '/join') {
     await admit(grant, pass, await readBody(request));
   } else if ((await readWord(hostFiles.pass)) !== pass) {
@@ -57,6 +61,15 @@ function readGrant(): HostGrant {
     return parseHostGrant(readFileSync(hostFiles.grant, 'utf8'));
   } catch {
     throw new Refusal(425, 'this machine has no identity yet');
+  }
+}
+
+/** Where nobody is yet, but shall be warmed up. */
+function readOffer(): Offer | null {
+  try {
+    return parseOffer(readFileSync(hostFiles.offer, 'utf8'));
+  } catch {
+    return null;
   }
 }
 

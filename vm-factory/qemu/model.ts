@@ -7,6 +7,20 @@ import { type MachineShape, shapeLabel } from './command-line.ts';
 export interface Model {
   image: Image;
   shape: MachineShape;
+  /** Its machines have a service already started. */
+  service?: ServicePart;
+}
+
+interface ServicePart {
+  /** The service template's name. */
+  name: string;
+  /** Folder of the environment's service templates. */
+  home: string;
+}
+
+/** The same machine with nothing started in it. */
+export function plainOf({ image, shape }: Model): Model {
+  return { image, shape };
 }
 
 const mebibyte = 1024 ** 2;
@@ -26,6 +40,6 @@ export function shapeOf(
 }
 
 /** Equal words, equal models. */
-export function modelLabel({ image, shape }: Model): string {
-  return `${image.record.id}:${shapeLabel(shape)}`;
+export function modelLabel({ image, shape, service }: Model): string {
+  return `${image.record.id}:${shapeLabel(shape)}${service ? `:${service.name}` : ''}`;
 }

@@ -12,16 +12,16 @@ import type { Flavor } from '../../specs/nouns.ts';
 import { inTurn, orRemove, ownName, readIfThere, readWord, unless } from '../process/files.ts';
 import { HostProvider, type HostProviderOptions, type MachineKind } from '../process/host-provider.ts';
 import { MachineStore, type StoredMachine } from '../process/machine-store.ts';
+import type { ServiceTemplate, TemplateState } from '../provider.ts';
 import { unavailable } from '../provider-errors.ts';
 import { machineType } from './command-line.ts';
 import { guestGrant, type HostGrant, hostFiles, parseHostGrant, seenFromGuest, tokenExpiry } from './grant.ts';
+import type { Model } from './model.ts';
 import { endVm, personify, vmIdentity } from './vm.ts';
 import { notBaked, VmFactory, type VmFactoryOptions } from './vm-factory.ts';
 import { endVmIn } from './vm-folders.ts';
 
 export interface QemuProviderOptions extends HostProviderOptions, VmFactoryOptions {
-  /** Folder with the environment's artifacts, each named by its sha256, for `file:` URLs; null for none. */
-  artifacts: string | null;
   /** Handed to the agents. */
   sessionTimeoutMs?: number;
   /** A machine's rights in the registry; absent: everybody may do everything there. */
@@ -58,6 +58,26 @@ export class QemuProvider extends HostProvider {
     return this.#factory.stock.count();
   }
 
+  /** Of a template whose image is not there it says that it waits. */
+  async keepTemplates(wanted: readonly ServiceTemplate[], mayMake: boolean): Promise<Record<string, TemplateState>> {
+    const states: Record<string, TemplateState> = {};
+    const makeable: { template: ServiceTemplate; plain: Model }[] = [];
+    for (const template of wanted) {
+      try {
+        makeable.push({ template, plain: await this.#factory.modelOf(template.image, template.flavor) });
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        states[template.order.template] = { state: 'waiting', reason };
+      }
+    }
+    const found = await this.#factory.templates.keep(makeable, mayMake);
+    for (const [at, { template }] of makeable.entries()) {
+      const state = found[at];
+      if (state) states[template.order.template] = state;
+    }
+    return states;
+  }
+
   override async close(): Promise<void> {
     await super.close();
     await this.#factory.close();
@@ -65,6 +85,7 @@ export class QemuProvider extends HostProvider {
 
   /** Ends the paused clones, for an environment's end, and templates that were left in the making: they are in no list. */
   async emptyStock(): Promise<void> {
+    await this.#factory.templates.tidy();
     await this.#factory.stock.empty();
     await this.#factory.tidyTemplates();
   }
@@ -89,14 +110,14 @@ function virtualMachines(options: QemuProviderOptions, store: MachineStore, fact
       }
     },
 
-    async check({ image, flavor }) {
-      await factory.modelOf(image, flavor);
+    async check(request) {
+      await factory.modelFor(request);
     },
 
     async start(machine, address) {
       const { uuid } = machine;
       seenFromGuest(machine.registry);
-      const model = await factory.modelOf(machine.image, machine.flavor);
+      const model = await factory.modelFor(machine);
       await images.use(model.image.record.id, options.dir);
       const folder = folderOf(uuid);
       const taken = (await unless(stat(folder), null, 'ENOENT')) ? null : await factory.stock.take(model, folder);
@@ -146,6 +167,7 @@ function virtualMachines(options: QemuProviderOptions, store: MachineStore, fact
       await inTurn([
         () => factory.stock.sweep(),
         () => factory.tidyTemplates(),
+        () => factory.templates.tidy(),
         () => factory.endStrays(async () => (await store.uuids()).map(folderOf)),
       ]);
     },

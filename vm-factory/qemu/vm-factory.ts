@@ -12,6 +12,7 @@ import type { ImageStore } from '../image/image-store.ts';
 import { refused } from '../provider-errors.ts';
 import type { QemuFacts } from './accelerator.ts';
 import { type Model, shapeOf } from './model.ts';
+import { ServiceTemplates } from './service-templates.ts';
 import { ensureTemplate, tidyTemplates } from './template.ts';
 import { ownerMark, vmIdentity } from './vm.ts';
 import { VmStock } from './vm-stock.ts';
@@ -24,6 +25,9 @@ export function notBaked(image: string): string {
   return `there is no image ${image}: bake it with mcp image bake ${nameOfImage(image)} -f FILE`;
 }
 
+/** Paused clones that are kept of each service template, where a stock is kept at all: its machines are ready in the pool. */
+const serviceStock = 1;
+
 export interface VmFactoryOptions {
   /** Holds everything of the provider. */
   dir: string;
@@ -34,12 +38,21 @@ export interface VmFactoryOptions {
   flavor?: Flavor;
   /** Clones of each model that are kept paused for the next creations. */
   stock: number;
+  /** Folder with the environment's artifacts, each named by its sha256, for `file:` URLs; null for none. */
+  artifacts: string | null;
   clock: Clock;
   log?: Logger;
 }
 
+interface MachineRequest {
+  image: string;
+  flavor?: Flavor;
+  template?: string;
+}
+
 export class VmFactory {
   readonly stock: VmStock;
+  readonly templates: ServiceTemplates;
   readonly #options: VmFactoryOptions;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
@@ -53,10 +66,18 @@ export class VmFactory {
     this.#qemu = options.qemu;
     const onOtherQemu = (version: string) => this.#learn(version);
     this.stock = new VmStock({ dir, env: { [ownerMark]: dir }, clock, log, onOtherQemu });
+    const size = Math.min(serviceStock, options.stock);
+    this.templates = new ServiceTemplates({ dir, stock: this.stock, size, artifacts: options.artifacts, clock, log });
   }
 
   get qemu(): QemuFacts {
     return this.#qemu;
+  }
+
+  /** What a machine that is asked for is made from. Errors: PROVIDER_REFUSED, IMAGE_DAMAGED. */
+  async modelFor({ image, flavor, template }: MachineRequest): Promise<Model> {
+    const plain = await this.modelOf(image, flavor);
+    return template === undefined ? plain : this.templates.modelOf(plain, template);
   }
 
   /** What a machine of this image and flavor is made from. Errors: PROVIDER_REFUSED, IMAGE_DAMAGED. */
@@ -92,7 +113,8 @@ export class VmFactory {
   /** As `prepare`, in the background, and only where there is to be a stock. */
   refill(model: Model): void {
     const { stock, log } = this.#options;
-    if (stock === 0) return;
+    // Of a service's template clones are made when whoever wants it says so again.
+    if (stock === 0 || model.service) return;
     const { signal } = this.#closing;
     this.#refilling = this.#refilling
       .then(async () => {
@@ -130,6 +152,7 @@ export class VmFactory {
   async close(): Promise<void> {
     this.#closing.abort(new Error('the provider is closed'));
     await this.#refilling;
+    await this.templates.close();
     await this.stock.close();
   }
 

@@ -14,7 +14,7 @@ import { isMcpError } from '../../specs/errors.ts';
 import { orRemove, ownName, readWord, unless, writeOnce } from '../process/files.ts';
 import { parseIdentity } from '../process/machine-store.ts';
 import { bootOverlays } from './disks.ts';
-import { type Model, modelLabel } from './model.ts';
+import { type Model, modelLabel, plainOf } from './model.ts';
 import { dropTemplate, findTemplate, type Template } from './template.ts';
 import { endVm, restoreVm, type StartedVm, startVm, vmIdentity } from './vm.ts';
 import { endVmIn, tidyVms } from './vm-folders.ts';
@@ -61,7 +61,8 @@ export class VmStock {
 
   /**
    * Moves a machine to `target`, whose parent is there: one of the stock, else a new clone, else, without a template, one
-   * that boots. Null where there is something at `target` already. Errors: PROVIDER_UNAVAILABLE, QMP_*; ENOENT where the
+   * that boots. Where there is no template of a service it is one of the same machine without.
+   * Null where there is something at `target` already. Errors: PROVIDER_UNAVAILABLE, QMP_*; ENOENT where the
    * parent went.
    */
   async take(model: Model, target: string): Promise<TakenVm | null> {
@@ -70,6 +71,7 @@ export class VmStock {
       const taken = await this.#move(id, target);
       if (taken !== 'gone') return taken;
     }
+    if (model.service && !(await findTemplate(model))) return this.take(plainOf(model), target);
     const id = await this.#build(model);
     const taken = await this.#move(id, target);
     if (taken === 'gone') throw new Error(`${id} was taken from under us`);
@@ -97,6 +99,14 @@ export class VmStock {
     }
   }
 
+  /** Ends those of service templates that are not wanted any more. `labels`: of the models that are. */
+  async dropServices(labels: ReadonlySet<string>): Promise<void> {
+    for (const { id, ready } of await this.#all()) {
+      const service = ready?.split(':')[2];
+      if (ready !== null && service !== undefined && !labels.has(ready)) await this.#discard(id);
+    }
+  }
+
   /** Ends all of it. */
   async empty(): Promise<void> {
     await tidyVms(this.#staging, this.#options.clock);
@@ -117,7 +127,9 @@ export class VmStock {
   async #fill(model: Model, size: number): Promise<void> {
     this.#asked.set(modelLabel(model), this.#options.clock.monotonic());
     await this.sweep();
-    while (!this.#closed && (await this.#ready(model)).length < size && (await findTemplate(model))) {
+    // Each time round one more is there, or there is no template any more; but not for ever.
+    for (let tries = 0; tries < 2 * size && !this.#closed; tries += 1) {
+      if ((await this.#ready(model)).length >= size || !(await findTemplate(model))) return;
       const id = await this.#build(model);
       this.#options.log?.info({ vm: id }, 'a clone is ready');
     }
@@ -140,18 +152,19 @@ export class VmStock {
   /** A clone; without a template, or where that turns out to be of no use, a machine that boots. */
   async #build(model: Model): Promise<string> {
     const template = await findTemplate(model);
-    if (!template) return this.#make(model, null);
+    const without = () => (model.service ? this.#build(plainOf(model)) : this.#make(model, null));
+    if (!template) return without();
     try {
       return await this.#make(model, template);
     } catch (error) {
       if (this.#closed) throw error;
       this.#options.log?.warn(
         { err: error, model: modelLabel(model) },
-        'the template is of no use: a machine boots instead',
+        'the template is of no use: a machine is made without it',
       );
       if (isMcpError(error, 'TEMPLATE_DAMAGED')) await dropTemplate(model);
       if (isMcpError(error, 'QEMU_CHANGED')) this.#options.onOtherQemu(String(error.details.version));
-      return this.#make(model, null);
+      return without();
     }
   }
 

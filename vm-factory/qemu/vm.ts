@@ -33,6 +33,8 @@ export interface StartVm {
   overlays: readonly Overlay[];
   /** Of the process, and of whatever it starts. */
   env?: Record<string, string>;
+  /** Nobody waits for it: others get the processor first. */
+  inBackground?: boolean;
 }
 
 export interface StartedVm {
@@ -41,13 +43,16 @@ export interface StartedVm {
 }
 
 /** Resolves as soon as QEMU's process is known. Errors: PROVIDER_UNAVAILABLE. */
-export async function startVm({ folder, files, shape, start, overlays, env = {} }: StartVm): Promise<StartedVm> {
-  const service = ['exec', process.execPath, '--no-warnings', hostServiceModule].map((word, at) =>
-    at ? quoted(word) : word,
-  );
-  await writeFile(join(folder, vmFiles.hostService), `#!/bin/sh\nunset ${ownerMark}\n${service.join(' ')}\n`, {
-    mode: 0o755,
-  });
+export async function startVm({
+  folder,
+  files,
+  shape,
+  start,
+  overlays,
+  env = {},
+  inBackground,
+}: StartVm): Promise<StartedVm> {
+  await writeFile(join(folder, vmFiles.hostService), hostServiceScript(env[ownerMark]), { mode: 0o755 });
   await makeOverlays(folder, overlays);
   const disks = overlays.map(({ name }) => name);
   const pipes = `${vmFiles.identity}.in ${vmFiles.identity}.out`;
@@ -59,6 +64,7 @@ export async function startVm({ folder, files, shape, start, overlays, env = {} 
       '-c',
       `mkfifo -m 600 ${pipes} && exec "$@"`,
       'vm',
+      ...(inBackground ? ['nice', '-n', '10'] : []),
       qemuProgram,
       ...qemuArguments(shape, files, start, disks),
     ],
@@ -67,6 +73,13 @@ export async function startVm({ folder, files, shape, start, overlays, env = {} 
   const identity = await vmIdentity(folder);
   if (!identity) throw unavailable(`no virtual machine could be started in ${folder}`);
   return { identity, child };
+}
+
+/** It is started for each of the guest's few questions: most of its time goes into compiling, which is kept in the owner's folder. */
+function hostServiceScript(owner: string | undefined): string {
+  const compiled = owner === undefined ? '' : `export NODE_COMPILE_CACHE=${quoted(join(owner, 'compiled'))}\n`;
+  const words = [process.execPath, '--no-warnings', hostServiceModule].map(quoted);
+  return `#!/bin/sh\nunset ${ownerMark}\n${compiled}exec ${words.join(' ')}\n`;
 }
 
 /** Which process runs by this folder; null where none ever did. */
@@ -192,15 +205,20 @@ async function writeToPipe(path: string, text: string): Promise<void> {
   }
 }
 
-/** Resolves when the console shows the words. Errors: PROVIDER_UNAVAILABLE (it ended, or took too long). */
+/** Resolves when the console shows the words. Errors: PROVIDER_UNAVAILABLE (it ended, took too long, or showed `unless`). */
 export async function untilConsoleSays(
   { folder, identity }: { folder: string; identity: ProcessIdentity },
   words: string,
-  { timeoutMs, clock, signal }: { timeoutMs: number; clock: Clock; signal?: AbortSignal },
+  { timeoutMs, clock, signal, unless }: { timeoutMs: number; clock: Clock; signal?: AbortSignal; unless?: string },
 ): Promise<void> {
   const deadline = clock.monotonic() + timeoutMs;
   const path = join(folder, vmFiles.console);
-  while (!((await readIfThere(path)) ?? '').includes(words)) {
+  for (;;) {
+    const said = (await readIfThere(path)) ?? '';
+    if (said.includes(words)) return;
+    const [, refusal] = unless === undefined ? [] : said.split(unless);
+    // A whole line: the rest may be on its way.
+    if (refusal?.includes('\n')) throw unavailable(refusal.split('\n')[0]?.trim() ?? '');
     const ended = !isSameProcess(identity);
     if (ended || clock.monotonic() > deadline) {
       const tail = ((await readFile(path, 'utf8').catch(() => '')) ?? '').trim().slice(-1_000);

@@ -1,5 +1,7 @@
 /** `mcp controller run`, `mcp gateway run`, `mcp agent run` and the local supervisor: the long-lived processes. */
+
 import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
 import { runGateway } from '../../../proxy-daemon/main.ts';
 import { registryAccess } from '../../../registrar/access.ts';
@@ -18,10 +20,12 @@ import { ownerOptions } from '../../local/secret.ts';
 import { statePaths } from '../../local/state.ts';
 import { supervise } from '../../local/supervisor.ts';
 import { daemons, zooKeeperDaemon } from '../../local/up.ts';
-import { defaultPolicy } from '../../plan/policy.ts';
+import { defaultPolicy, type Policy } from '../../plan/policy.ts';
 import type { Context } from '../context.ts';
 import { daemonLog } from '../daemon-log.ts';
 import { wholeNumber } from '../numbers.ts';
+import { addKey } from './gateway-key.ts';
+import { addLog } from './gateway-log.ts';
 import { action, type Register } from './run.ts';
 import { addTraffic } from './traffic.ts';
 
@@ -48,7 +52,7 @@ async function controller(context: Context, id: string): Promise<undefined> {
     await runController({
       id,
       clusterId: state.clusterId,
-      policy: defaultPolicy,
+      policy: policyOfThisHost(),
       readFigures,
       readInFlight,
       lookAtDocuments: (snapshot, rollouts, news) => documents.look(snapshot, rollouts, news),
@@ -66,6 +70,12 @@ async function controller(context: Context, id: string): Promise<undefined> {
     await provider.close();
   }
   return undefined;
+}
+
+/** Two machines or services that start for each processor keep it busy; more only make each other late. */
+function policyOfThisHost(): Policy {
+  const { pool } = defaultPolicy;
+  return { ...defaultPolicy, pool: { ...pool, sharedHostInFlight: 2 * availableParallelism() } };
 }
 
 export const registerGateway: Register = (program, interrupted) => {
@@ -86,6 +96,8 @@ export const registerGateway: Register = (program, interrupted) => {
     .option('--tables <MiB>', 'room in nginx for the routes', wholeNumber(1, 4096), 64)
     .action(action<GatewayWords>(interrupted, gateway));
   addTraffic(command, interrupted);
+  addKey(command, interrupted);
+  addLog(command, interrupted);
   command
     .command('release')
     .description('let go of instances that vanished from the registry and that gateways hold because they still answer')

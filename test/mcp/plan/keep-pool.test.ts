@@ -46,7 +46,7 @@ test('where machines share a host, the pool is refilled when the claimed service
   world.machine('a', starting);
   const impatient = new TestLeader();
   t.deepEqual(acts(impatient.plan(world), 'create'), []);
-  t.is(acts(impatient.plan(world, 31_000), 'create').length, 1);
+  t.is(acts(impatient.plan(world, 61_000), 'create').length, 1);
   world.set({ sharedHost: false });
   t.is(acts(new TestLeader().plan(world), 'create').length, 1, 'elsewhere nobody is in the way');
 });

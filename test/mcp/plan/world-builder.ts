@@ -63,6 +63,10 @@ export interface MachineWords {
   toLeave?: boolean;
   zone?: string;
   port?: number;
+  /** Service template that it was asked to be cloned from. */
+  template?: string;
+  /** The one whose service waits in it, by its agent's word. */
+  holds?: string;
 }
 
 /** A world that is changed step by step; `snapshot()` is a copy. */
@@ -148,6 +152,7 @@ export class WorldBuilder {
         address: '127.0.0.1',
         createdAt: words.createdAt ?? startAt,
         changedAt: 0,
+        ...(words.template === undefined ? {} : { template: words.template }),
         ...(claim ? { claim } : {}),
         ...(words.served ? { served: true } : {}),
         ...(words.protected ? { protected: operatorWord } : {}),
@@ -181,6 +186,7 @@ export class WorldBuilder {
               at: 0,
               starts: 1,
               selfTest: words.selfTest ?? selfTest(),
+              ...(words.holds === undefined ? {} : { template: words.holds }),
             },
     });
     if (words.registered && words.service) {

@@ -103,6 +103,7 @@ test('the service sees its own environment and configuration, and nothing of the
     'MCP_CONFIG_FILE',
     'MCP_CONFIG_LOG_LEVEL',
     'MCP_CONFIG_MAX_AGE',
+    'MCP_IDENTITY_FILE',
     'MCP_MACHINE',
     'MCP_SERVICE',
     'MCP_STARTED_BY',
@@ -288,7 +289,7 @@ test('while the registry is away the service goes on and is supervised; after it
   t.not(Number(again), pid);
   registry.start();
   await world.registered('up');
-  t.is((await world.phase('serving')).starts, 2);
+  t.true(await eventually('its second start is told', async () => (await world.agentRecord())?.starts === 2));
 });
 
 test('a changed configuration restarts, signals, or leaves the service alone, as declared', async (t) => {

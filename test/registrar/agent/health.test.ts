@@ -106,3 +106,25 @@ test('a starting instance is looked at often, a healthy one at its interval', as
   over.abort();
   await watching;
 });
+
+test('a starting instance whose looks take long is looked at less often, a fifth of the time at most', async (t) => {
+  const clock = new ManualClock();
+  const looks: number[] = [];
+  const over = new AbortController();
+  const watching = watchHealth({
+    check: { ...base, intervalMs: 1_000 },
+    target: { address: '127.0.0.1', port: 1, cwd: '/', env: {} },
+    clock,
+    signal: over.signal,
+    onVerdict: () => {},
+    look: async () => {
+      looks.push(clock.monotonic());
+      await clock.sleep(looks.length === 1 ? 50 : 400);
+      return { passed: false, reason: 'no' };
+    },
+  });
+  await clock.advance(4_000);
+  t.deepEqual(looks, [0, 250, 1_650, 3_050]);
+  over.abort();
+  await watching;
+});

@@ -56,6 +56,18 @@ test('claimed, draining and leaving machines are not of the pool', (t) => {
   t.deepEqual(result.retire, []);
 });
 
+test('on a shared host few machines and services start at a time, and one is always on its way', (t) => {
+  const proven = { machines: [proof], target: 30 };
+  const create = (input: Partial<PoolInput>) => plan({ ...proven, ...input }, { sharedHostInFlight: 6 }).create;
+  t.is(create({ onSharedHost: 0, unmetClaims: 30 }), 6);
+  t.is(create({ onSharedHost: 2, unmetClaims: 30, starting: 3 }), 1);
+  t.is(create({ onSharedHost: 4, unmetClaims: 30, starting: 3 }), 0);
+  t.is(create({ onSharedHost: 0, unmetClaims: 30, starting: 9 }), 1, 'what does not come up holds up nobody else');
+  t.is(create({ unmetClaims: 30, starting: 9 }), 16, "elsewhere machines are in nobody's way");
+  const { waiting } = plan({ ...proven, onSharedHost: 2, unmetClaims: 30, starting: 4 });
+  t.deepEqual(waiting[0], '30 more machines are missing: the host has 6 machines and services to start already');
+});
+
 test('slow start bounds a plan, and the rest says what it waits for', (t) => {
   const result = plan({ machines: [proof], target: 10, slowStart: { batch: 2, blockedUntil: 0, reason: '' } });
   t.is(result.create, 2);

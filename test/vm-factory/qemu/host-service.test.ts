@@ -89,3 +89,14 @@ test("what is at the host's loopback is fetched through its gateway, what is els
   t.is(sourceOf('http://localhost:81/a'), 'http://127.0.0.1:81/a');
   t.is(sourceOf('https://192.0.2.1/a'), 'https://192.0.2.1/a');
 });
+
+test('a guest that is warmed up gets the one artifact that is offered, and nothing else', async (t) => {
+  const { folder, artifacts, url } = await bench(t);
+  const [offered, other] = ['e'.repeat(64), 'f'.repeat(64)];
+  for (const digest of [offered, other]) await writeFile(join(artifacts, `${digest}.tar`), digest);
+  await writeFile(join(folder, hostFiles.offer), JSON.stringify({ artifacts, sha256: offered }));
+  const get = (digest: string) => fetch(`${url}/artifacts/${digest}`, { headers: { connection: 'close' } });
+  t.is(await (await get(offered)).text(), offered);
+  // Nobody is anybody there yet.
+  t.is((await get(other)).status, 425);
+});

@@ -3,6 +3,8 @@
 -- One line of fields separated by tabs, of values that hold neither tabs nor line ends: nothing here is ever run.
 --   service prefix protocol connect,send,read(ms or -) retries budget any-method(0 1) down-ms slow-ms grace-ms
 -- and then for each version: name share near-peers far-peers, a peer being address,port,since(ms) and `;` between two.
+local doors = require 'mcp.doors'
+
 local M = {}
 
 -- '127.0.0.1', '::1' -> what set_current_peer takes
@@ -52,6 +54,7 @@ function M.read(text, before)
   end
   local entry = {
     service = fields[1],
+    door = doors.of(fields[1]),
     prefix = fields[2] == '/' and '' or fields[2],
     protocol = fields[3],
     timeouts = read_timeouts(fields[4]),

@@ -1,5 +1,6 @@
 -- Counters by service version, since nginx started; they only grow. Key: "<service> <kind> <version>", kind one of
 --   n  requests          e  answers of 500 and above       r  further tries
+--   c1, c3, c4  answers of 1xx, 3xx, 4xx (2xx are the rest: the usual answer costs no count of its own)
 --   s  sum of ms         b<limit>  requests of up to so many ms (the last has no limit: b)
 -- Requests that last as long as the client likes (WebSockets, event streams) count as requests, but not as ms.
 local dict = ngx.shared.mcp_figures
@@ -56,6 +57,8 @@ function M.count(service, version, status, ms)
   add(service, version, 'n', 1)
   if status >= 500 then
     add(service, version, 'e', 1)
+  elseif status >= 300 or status < 200 then
+    add(service, version, 'c' .. math.floor(status / 100), 1)
   end
   if ms then
     add(service, version, bucket(ms), 1)

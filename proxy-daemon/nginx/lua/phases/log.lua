@@ -1,4 +1,5 @@
 -- The end of every request, however it ended.
+local doors = require 'mcp.doors'
 local figures = require 'mcp.figures'
 local health = require 'mcp.health'
 local in_flight = require 'mcp.in-flight'
@@ -14,6 +15,9 @@ if not peer then
 end
 if request.counted then
   in_flight.finish(peer)
+end
+if doors.is_logging then
+  ngx.var.mcp_version = peer.version.name
 end
 local status = ngx.status
 if status == 502 or status == 504 then

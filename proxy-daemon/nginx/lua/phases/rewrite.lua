@@ -47,6 +47,10 @@ if lasts then
 end
 requests.add(request)
 retry_budget.deposit(entry)
+if entry.door then
+  request.uri = entry.protocol == 'grpc' and var.uri:sub(length + 1) or nil
+  return ngx.req.set_uri(lasts and entry.door.stream_place or entry.door.place, true)
+end
 if entry.protocol == 'grpc' then
   ngx.req.set_uri(var.uri:sub(length + 1))
   return ngx.exec('@grpc')
