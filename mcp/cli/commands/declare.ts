@@ -1,111 +1,30 @@
-/** `mcp plan`, `mcp apply` and `mcp scale`: what is declared, and what follows from it. */
+/** `mcp apply` and `mcp scale`: what is declared, and waiting until it is true. */
 
 import { readDeclared, readHistory } from '../../../registrar/recipes/desired-document.ts';
-import { effectiveDesired } from '../../../registrar/recipes/effective-environment.ts';
 import { readRollouts } from '../../../registrar/recipes/rollout-documents.ts';
 import type { RegistryClient } from '../../../registrar/registry-client.ts';
 import type { RolloutRecord } from '../../../registrar/rollout-records.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
-import { allowanceFor, compareEnvironments, needsConfirmation } from '../../../specs/compare-environments.ts';
-import { environmentDigest } from '../../../specs/digest.ts';
 import { McpError } from '../../../specs/errors.ts';
 import type { Environment } from '../../../specs/nouns.ts';
 import { readStatus, readWorld } from '../../control/read-status.ts';
 import { type Applied, applyEnvironment } from '../../declare/apply-environment.ts';
-import { beginRollouts } from '../../declare/begin-rollouts.ts';
 import { loadEnvironment } from '../../declare/load-environment.ts';
 import { removeInstance } from '../../declare/remove-instance.ts';
 import { largestCount, scaled } from '../../declare/scale.ts';
 import { defaultImageOf, readState, statePaths } from '../../local/state.ts';
-import { firstSteps } from '../../plan/first-steps.ts';
-import { seenInstances } from '../../rollout/seen-instances.ts';
-import { isNothing, previewEnvironment } from '../../view/preview.ts';
-import { isConverged, type RegistryPart, type StatusView } from '../../view/status-view.ts';
+import { isConverged, type StatusView } from '../../view/status-view.ts';
 import type { Context } from '../context.ts';
 import { wholeNumber } from '../numbers.ts';
-import { exitCodes, paint } from '../output.ts';
+import { exitCodes } from '../output.ts';
 import { makeProgress } from '../progress.ts';
-import { renderDiff, renderPreview, renderSteps } from '../render-plan.ts';
+import { renderDiff } from '../render-plan.ts';
 import { areDone, areOver, renderOrder, renderOutcome, stagedChanges } from '../staged-apply.ts';
 import { action, type Register } from './run.ts';
 
 export interface FileOptions {
   file: string;
   allowEmpty?: boolean;
-}
-
-export const registerPlan: Register = (program, interrupted) => {
-  program
-    .command('plan')
-    .description('show what applying a file would do; changes nothing (exit 0: nothing to do, 4: changes)')
-    .requiredOption('-f, --file <yaml>', 'environment file')
-    .option('--allow-empty', 'accept an environment without services')
-    .action(action<FileOptions>(interrupted, plan));
-};
-
-async function plan(context: Context, options: FileOptions): Promise<number> {
-  const environment = await loadFile(context, options);
-  const { registry } = await context.withRegistry((client) => readWorld(client, context.reading()));
-  const current = registry.desired?.record;
-  const diff = compareEnvironments(current?.environment, environment);
-  const preview = previewEnvironment(environment, registry);
-  const begun = rolloutsOf(environment, registry, context.actor);
-  const next = {
-    generation: (current?.generation ?? 0) + 1,
-    author: context.actor,
-    reason: 'plan',
-    at: systemClock.now(),
-    digest: environmentDigest(environment),
-    allowance: allowanceFor(current?.environment, environment),
-    environment,
-  };
-  const rollouts = { ...registry.rollouts };
-  for (const record of begun) rollouts[record.service] = { record, version: 0 };
-  const declared = { record: next, version: 0 };
-  const steps = firstSteps({ ...registry, rollouts, declared }, effectiveDesired(next, rollouts));
-  const refusal = needsConfirmation(current?.environment, environment) ?? null;
-  const nothing = diff.change === 'same' && isNothing(preview);
-  if (context.json)
-    context.printJson({
-      generation: current?.generation ?? null,
-      index: current?.generation ?? 0,
-      changes: !nothing,
-      refusal,
-      diff,
-      preview,
-      rollouts: stagedChanges(begun),
-      firstSteps: steps,
-    });
-  else {
-    context.print(renderDiff(diff, context.color) || 'The declaration is the same.');
-    context.print(`\n${renderPreview(preview, context.color)}`);
-    if (begun.length > 0) context.print(`\n${renderOrder(stagedChanges(begun), context.color)}`);
-    if (!nothing) context.print(`\n${renderSteps(steps, context.color)}`);
-    if (refusal) context.print(`\n${paint(context.color, 'yellow', `apply will ask for --yes: ${refusal}`)}`);
-    context.print(
-      nothing
-        ? '\nNothing to do.'
-        : `\nTo do it: mcp apply -f ${options.file} --check-index ${current?.generation ?? 0}`,
-    );
-  }
-  return nothing ? exitCodes.done : exitCodes.changes;
-}
-
-/** The rollouts that declaring it would begin; those under way are not asked to end. */
-function rolloutsOf(environment: Environment, registry: RegistryPart, by: string): RolloutRecord[] {
-  const before = registry.declared?.record.environment;
-  if (!before) return [];
-  return beginRollouts({
-    before,
-    after: environment,
-    rollouts: registry.rollouts,
-    ended: new Set(),
-    instancesOf: (service) => seenInstances(registry, service),
-    newId: () => 'new',
-    by,
-    reason: 'plan',
-    at: systemClock.now(),
-  });
 }
 
 interface DeclareOptions {
