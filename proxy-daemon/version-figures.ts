@@ -11,7 +11,18 @@ export interface VersionFigures {
   others?: { informational: number; redirects: number; errors4xx: number };
   /** Further tries on another instance, counted at the version whose instance failed. */
   retries: number;
+  /** Copies of requests that other versions answered, see MirrorFigures; absent: none. */
+  mirrored?: MirrorFigures;
   latencyMs: LatencyFigures;
+}
+
+/** Copies sent to a version, by what came of them; they count nowhere else. */
+export interface MirrorFigures {
+  /** Answered by the status that the caller got, by another one, not at all; and not sent, since too many were under way. */
+  same: number;
+  differing: number;
+  failed: number;
+  leftOut: number;
 }
 
 /** Times from choosing an instance to the end of the answer. Without WebSockets and event streams. */
@@ -58,7 +69,14 @@ function emptyFigures(service: string, version: string): VersionFigures {
   return { service, version, requests: 0, errors5xx: 0, others, retries: 0, latencyMs };
 }
 
+const mirrorKinds: Record<string, keyof MirrorFigures> = { ms: 'same', md: 'differing', mf: 'failed', mx: 'leftOut' };
+
 function addCount(figures: VersionFigures, kind: string, value: number): void {
+  const mirrored = mirrorKinds[kind];
+  if (mirrored) {
+    figures.mirrored = { same: 0, differing: 0, failed: 0, leftOut: 0, ...figures.mirrored, [mirrored]: value };
+    return;
+  }
   const { others } = figures;
   if (kind === 'n') figures.requests = value;
   else if (kind === 'e') figures.errors5xx = value;

@@ -33,6 +33,8 @@ export const paths = {
   gateway: (id: string) => `/gateways/${id}`,
   /** Made by the first `mcp gateway release`. */
   released: '/released',
+  /** Made by the first `mcp ab`. */
+  trials: '/trials',
   budgets: '/budget',
   budget: (service: string) => `/budget/${service}`,
   events: '/events',

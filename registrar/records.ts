@@ -1,5 +1,6 @@
 /** What the registry's nodes hold: one JSON document a node. Times are ms since the Unix epoch. */
 import type { Artifact, ConfigValue, Environment, Flavor, ForeignDialect, Version } from '../specs/nouns.ts';
+import type { VersionFigures } from './rollout-records.ts';
 
 /** /cluster */
 export interface ClusterRecord {
@@ -323,6 +324,19 @@ export interface ReleasesRecord {
     by: string;
     reason: string;
     at: number;
+  }[];
+}
+
+/** /trials: since when versions run side by side with the weights that they have, for reports (mcp ab). */
+export interface TrialsRecord {
+  trials: {
+    service: string;
+    versions: { version: string; digest: string; weight: number }[];
+    by: string;
+    reason: string;
+    at: number;
+    /** What the gateways had counted by then. */
+    baseline: VersionFigures[];
   }[];
 }
 

@@ -1,5 +1,6 @@
 /** Rules between the parts of an environment whose shape is right: what zod can't say about one value alone. */
 import type { BrokenRule } from './broken-rule.ts';
+import { brokenMirror, brokenSplits } from './choice-shape.ts';
 import { brokenFrontDoor } from './declare-front-door.ts';
 import { brokenRegistries } from './declare-registries.ts';
 import { type EnvironmentShape, gatewayPaths, limits, type ServiceShape } from './environment-schema.ts';
@@ -28,6 +29,8 @@ export function brokenRules(
       ...(options.allowEmpty ? [] : emptyVersions(name, service)),
       ...brokenWeights(name, service),
       ...missingCommands(name, service),
+      ...brokenSplits(name, service.proxy ?? {}, Object.keys(service.versions)),
+      ...brokenMirror(name, service.proxy ?? {}, service),
     ]),
   ];
 }

@@ -3,6 +3,7 @@
  * text here and defaults not filled in: parse-environment.ts does both. No issue uses zod's own wording.
  */
 import { z } from 'zod';
+import { choiceShape } from './choice-shape.ts';
 import { frontDoorKeys, frontDoorShape, serviceDoorShape } from './front-door-schema.ts';
 import { image, imageName, isTextOfImage } from './image-schema.ts';
 import { registriesSchema } from './registries-schema.ts';
@@ -178,6 +179,7 @@ const proxy = map({
   'slow-start': duration(0, 600_000)
     .optional()
     .describe('How long a new instance takes to get its full share. Default: 3s.'),
+  ...choiceShape,
 }).describe('How the gateway talks to its instances (in dynamic mode).');
 
 const warm = z
@@ -365,6 +367,8 @@ export function isAlwaysText(path: readonly (string | number)[]): boolean {
     return !frontDoorKeys.includes(String(path[1])) && (path[1] !== 'registries' || path.at(-1) !== 'weight');
   }
   const ofService = path.slice(2);
+  if (ofService[0] === 'proxy' && (ofService[1] === 'split' || ofService[1] === 'mirror'))
+    return ofService.at(-1) === 'to';
   const [group, kind] = ofService[0] === 'versions' ? ofService.slice(2) : ofService;
   return group === 'env' || group === 'command' || group === 'artifact' || (group === 'health' && kind === 'command');
 }

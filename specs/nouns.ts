@@ -3,6 +3,7 @@
  * This is what a parsed environment file becomes and what /desired holds. Everything here is plain JSON.
  */
 
+import type { ChoiceSpec } from './choice.ts';
 import type { FrontDoorSpec, ServiceDoorSpec } from './front-door.ts';
 
 /** A value of a service's configuration or environment. */
@@ -53,7 +54,7 @@ export interface Version {
 }
 
 /** How the gateway talks to a service's instances; what is left out is as the gateway does by default. All durations in ms. */
-export interface ProxySpec {
+export interface ProxySpec extends ChoiceSpec {
   /** `grpc`: HTTP/2 to the instances. */
   protocol?: 'http' | 'grpc';
   connectTimeoutMs?: number;

@@ -1,4 +1,5 @@
 /** An environment file's bytes to a declared environment: pure, whole or refused with every problem found. */
+import { declareChoice } from './choice-shape.ts';
 import { declareFrontDoor, declareServiceDoor } from './declare-front-door.ts';
 import { declareRegistries } from './declare-registries.ts';
 import type {
@@ -202,6 +203,7 @@ function declareProxy(proxy: ProxyShape): ProxySpec {
     retryNonIdempotent: proxy['retry-non-idempotent'],
     markDownMs: msOf(proxy['mark-down']),
     slowStartMs: msOf(proxy['slow-start']),
+    ...declareChoice(proxy),
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

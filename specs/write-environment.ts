@@ -1,5 +1,6 @@
 /** A resolved environment as the file that declares it: what parseEnvironment and resolveEnvironment make of it is the same again. Pure. */
 import { stringify } from 'yaml';
+import { choiceEntries } from './choice-shape.ts';
 import { formatDuration } from './duration.ts';
 import { McpError } from './errors.ts';
 import { nameOfImage } from './image-reference.ts';
@@ -169,6 +170,7 @@ function proxyOf(proxy: ProxySpec): Map<string, unknown> {
     ['retry-non-idempotent', proxy.retryNonIdempotent],
     ['mark-down', duration(proxy.markDownMs)],
     ['slow-start', duration(proxy.slowStartMs)],
+    ...choiceEntries(proxy),
   ]);
 }
 

@@ -61,6 +61,9 @@ const trafficPage = z.object({
       version: z.string(),
       requests: z.number(),
       errors5xx: z.number(),
+      mirrored: z
+        .object({ same: z.number(), differing: z.number(), failed: z.number(), leftOut: z.number() })
+        .optional(),
       others: z.object({ informational: z.number(), redirects: z.number(), errors4xx: z.number() }).optional(),
       retries: z.number(),
       latencyMs: z.object({ bounds: z.array(z.number()), counts: z.array(z.number()), sum: z.number() }),

@@ -1,5 +1,6 @@
 /** What the gateways counted: of the versions that a rollout compares, and the requests under way. */
 import type { VersionFigures as Counted, TrafficReport } from '../../proxy-daemon/version-figures.ts';
+import type { Clock } from '../../registrar/clock.ts';
 import type { GatewayRecord } from '../../registrar/records.ts';
 import type { VersionFigures } from '../../registrar/rollout-records.ts';
 import { inFlightKey } from '../plan/choose-victims.ts';
@@ -21,6 +22,33 @@ export async function readFigures(
   if (!answers) return null;
   const counted = answers.flatMap(({ versions }) => versions);
   return new Map(services.map((name) => [name, together(counted.filter(({ service }) => service === name))]));
+}
+
+/** Gateways read their figures every few seconds. */
+const freshWithinMs = 15_000;
+const lookMs = 200;
+
+/**
+ * As `readFigures`, and of after the call: it waits until every gateway has read its figures anew. Told by the change of
+ * `at`, since a gateway's clock need not be ours. Null also where that takes too long.
+ */
+export async function readFreshFigures(
+  gateways: readonly Pick<GatewayRecord, 'url'>[],
+  services: readonly string[],
+  signal: AbortSignal,
+  clock: Clock,
+): Promise<ReadonlyMap<string, readonly VersionFigures[]> | null> {
+  const began = clock.monotonic();
+  const readAt = () => Promise.all(gateways.map((gateway) => askTraffic(gateway, signal)));
+  const first = await readAt();
+  if (first.some((report) => report === null || report.since === 0)) return null;
+  for (;;) {
+    const now = await readAt();
+    if (now.every((report, index) => report !== null && report.at !== first[index]?.at)) break;
+    if (clock.monotonic() - began > freshWithinMs) return null;
+    await clock.sleep(lookMs, signal);
+  }
+  return readFigures(gateways, services, signal);
 }
 
 /**

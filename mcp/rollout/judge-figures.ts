@@ -55,6 +55,26 @@ export function wilson(hits: number, total: number): [number, number] {
   return [Math.max(0, middle - half), Math.min(1, middle + half)];
 }
 
+export interface Difference {
+  difference: number;
+  /** Its 95 % interval. */
+  low: number;
+  high: number;
+}
+
+/** By how much the share of hits of the new ones is larger than that of the old ones; both totals above 0. */
+export function differenceOf(hitsNew: number, totalNew: number, hitsOld: number, totalOld: number): Difference {
+  const [shareNew, shareOld] = [hitsNew / totalNew, hitsOld / totalOld];
+  const [lowNew, highNew] = wilson(hitsNew, totalNew);
+  const [lowOld, highOld] = wilson(hitsOld, totalOld);
+  const difference = shareNew - shareOld;
+  return {
+    difference,
+    low: difference - Math.hypot(shareNew - lowNew, highOld - shareOld),
+    high: difference + Math.hypot(highNew - shareNew, shareOld - lowOld),
+  };
+}
+
 function compare(
   what: string,
   hitsNew: number,
@@ -64,32 +84,33 @@ function compare(
   tolerance: number,
 ): { result: 'good' | 'bad' | 'unsure'; words: string } {
   const [shareNew, shareOld] = [hitsNew / totalNew, hitsOld / totalOld];
-  const [lowNew, highNew] = wilson(hitsNew, totalNew);
-  const [lowOld, highOld] = wilson(hitsOld, totalOld);
-  const difference = shareNew - shareOld;
-  const low = difference - Math.hypot(shareNew - lowNew, highOld - shareOld);
-  const high = difference + Math.hypot(highNew - shareNew, shareOld - lowOld);
+  const { difference, low, high } = differenceOf(hitsNew, totalNew, hitsOld, totalOld);
   const result = low > tolerance ? 'bad' : high <= tolerance ? 'good' : difference <= tolerance / 2 ? 'good' : 'unsure';
   const words = `${what}: ${percent(shareNew)} of the new, ${percent(shareOld)} of the old; the difference is ${percent(low)} to ${percent(high)} (95 %), ${percent(tolerance)} is allowed`;
   return { result, words };
 }
 
-/** The smallest bound within which 95 % of the requests were answered; null where nothing was counted by time. */
-function slowBound({ latency }: VersionFigures): number | null {
+/**
+ * The smallest bound within which 95 % of the requests (or another share) were answered; null where nothing was counted by
+ * time, or it is beyond the last bound.
+ */
+export function slowBound({ latency }: VersionFigures, share = percentile): number | null {
   const total = latency.counts.reduce((sum, count) => sum + count, 0);
   let within = 0;
   for (const [at, bound] of latency.bounds.entries()) {
     within += latency.counts[at] ?? 0;
-    if (total > 0 && within >= total * percentile) return bound;
+    if (total > 0 && within >= total * share) return bound;
   }
   return null;
 }
 
-function slowerThan({ latency }: VersionFigures, bound: number): number {
+/** Requests that took longer than `bound` ms, one of the bounds. */
+export function slowerThan({ latency }: VersionFigures, bound: number): number {
   return latency.counts.reduce((sum, count, at) => sum + ((latency.bounds[at] ?? Infinity) > bound ? count : 0), 0);
 }
 
-function counted({ latency }: VersionFigures): number {
+/** Requests counted by time, at least 1. */
+export function counted({ latency }: VersionFigures): number {
   return Math.max(
     1,
     latency.counts.reduce((sum, count) => sum + count, 0),

@@ -19,9 +19,14 @@ export function declareSide(service: Service, side: readonly Version[], total: n
   });
   const names = new Set(kept.map(({ version }) => version));
   const all = [...kept, ...wanted.filter(({ version }) => !names.has(version))];
-  const idle = all.filter(({ version }) => !side.some((one) => one.version === version));
+  return { ...service, versions: bounded(all, ({ version }) => side.some((one) => one.version === version)) };
+}
+
+/** No more versions than a service may have: of those that are not needed the first ones go. */
+export function bounded(all: readonly Version[], isNeeded: (version: Version) => boolean): Version[] {
+  const idle = all.filter((version) => !isNeeded(version));
   const gone = new Set(idle.slice(0, Math.max(0, all.length - mostVersions)));
-  return { ...service, versions: all.filter((version) => !gone.has(version)) };
+  return all.filter((version) => !gone.has(version));
 }
 
 function withWeight({ weight, ...version }: Version, weighted: boolean): Version {

@@ -8,6 +8,7 @@ import type { MergedDocument } from '../document-source.ts';
 import { replaceFile } from '../files.ts';
 import type { FrontDoor } from '../front-door/front-door.ts';
 import type { GatewayBackend, Publication, PublicationTimes, TableUse } from '../gateway-backend.ts';
+import { unheededChoices } from '../routes/choice-text.ts';
 import type { RouteTable } from '../routes/route-table.ts';
 import { makeNginxConfig } from './config.ts';
 import { configurationInPlace, plainHeader } from './configuration-in-place.ts';
@@ -137,7 +138,7 @@ export class PlainBackend implements GatewayBackend {
   }
 
   alarm(): string {
-    return '';
+    return unheededChoices(this.#rendered?.table.routes ?? []);
   }
 
   /** Resolves with what puts the document in its place. */

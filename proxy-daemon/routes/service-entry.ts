@@ -2,15 +2,18 @@
  * One service as the dynamic gateway's workers read it: a line of text (see nginx/lua/mcp/entry-text.lua). Pure.
  *
  * What is written here is checked once more, since it comes from the registry: values that hold nothing but what their kind
- * may hold, so that no value can end a field, and no line a message.
+ * may hold, so that no value can end a field, and no line a message. How versions are chosen beside their weights is one more
+ * field at the end, which services without any of that don't have.
  */
+import type { ChoiceSpec } from '../../specs/choice.ts';
 import type { ProxySpec } from '../../specs/nouns.ts';
+import { choiceText, wantedAtZero } from './choice-text.ts';
 import type { Route, RouteInstance } from './route-table.ts';
 import { endpointOf } from './route-table.ts';
 import { endpointProblem, routeProblem, serviceNameProblem, versionProblem } from './safe-values.ts';
 
 /** How instances are talked to where the service says nothing. */
-const defaultProxy: Required<ProxySpec> = {
+const defaultProxy: Required<Omit<ProxySpec, keyof ChoiceSpec>> = {
   protocol: 'http',
   connectTimeoutMs: 2000,
   sendTimeoutMs: 60_000,
@@ -44,13 +47,17 @@ export function serviceEntry(route: Route, context: EntryContext): string | null
   const { connectTimeoutMs, sendTimeoutMs, readTimeoutMs } = proxy;
   const usable = route.instances.filter(isUsable);
   const total = usable.reduce((sum, { weight }) => sum + weight, 0);
-  const versions = [...Map.groupBy(usable, ({ version }) => version)].flatMap(([version, instances]) => {
-    const share = instances.reduce((sum, { weight }) => sum + weight, 0) / total;
-    const near = nearOnes(instances, context.zone);
-    const far = near.length === instances.length ? [] : instances.filter((one) => !near.includes(one));
-    const written = (list: RouteInstance[]) => list.map((one) => writePeer(one, context.since(one))).join(';');
-    return [version, share, written(near), written(far)];
-  });
+  const choice = choiceText(proxy);
+  const atZero = choice === '' || total === 0 ? [] : route.instances.filter((one) => isAtZero(route, one));
+  const versions = [...Map.groupBy([...usable, ...atZero], ({ version }) => version)].flatMap(
+    ([version, instances]) => {
+      const share = instances.reduce((sum, { weight }) => sum + weight, 0) / total;
+      const near = nearOnes(instances, context.zone);
+      const far = near.length === instances.length ? [] : instances.filter((one) => !near.includes(one));
+      const written = (list: RouteInstance[]) => list.map((one) => writePeer(one, context.since(one))).join(';');
+      return [version, share, written(near), written(far)];
+    },
+  );
   return [
     service,
     prefix,
@@ -63,6 +70,7 @@ export function serviceEntry(route: Route, context: EntryContext): string | null
     proxy.slowStartMs,
     route.drainTimeoutMs ?? defaultDrainMs,
     ...versions,
+    ...(choice === '' ? [] : [choice]),
   ].join('\t');
 }
 
@@ -70,7 +78,15 @@ function isUsable({ weight, version, address, port }: RouteInstance): boolean {
   return weight > 0 && versionProblem(version) === '' && endpointProblem(address, port) === '';
 }
 
-function isUsual({ connectTimeoutMs, sendTimeoutMs, readTimeoutMs }: Required<ProxySpec>): boolean {
+/** Live, of a version of weight 0, and may be asked for by name: in the entry with a share of 0. */
+function isAtZero({ proxy = {}, versions }: Route, instance: RouteInstance): boolean {
+  const { state, says, version } = instance;
+  if (state !== 'idle' || says !== undefined || !isUsable({ ...instance, weight: 1 })) return false;
+  const wanted = wantedAtZero(proxy);
+  return versions.some((one) => one.version === version && one.weight === 0) && (wanted?.has(version) ?? true);
+}
+
+function isUsual({ connectTimeoutMs, sendTimeoutMs, readTimeoutMs }: typeof defaultProxy): boolean {
   return (
     connectTimeoutMs === defaultProxy.connectTimeoutMs &&
     sendTimeoutMs === defaultProxy.sendTimeoutMs &&

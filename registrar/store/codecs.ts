@@ -28,6 +28,7 @@ import type {
   StatusRecord,
   SuspendedRecord,
   TemplateRecord,
+  TrialsRecord,
   VerificationRecord,
 } from '../records.ts';
 import {
@@ -39,7 +40,7 @@ import {
   onConfigChange,
   versionSchema,
 } from './environment-schema.ts';
-import { rolloutSchema } from './rollout-schema.ts';
+import { figuresSchema, rolloutSchema } from './rollout-schema.ts';
 import { count, type Shape, shaped, text, time } from './shape.ts';
 
 /** How one kind of record is checked. */
@@ -209,6 +210,18 @@ export const codecs = {
   quarantine: shaped<QuarantineRecord>({ machine: text, path: text, reason: text, gateway: text, at: time }),
   releases: shaped<ReleasesRecord>({
     releases: z.array(z.object({ service: text.nullable(), asOf: z.number(), by: text, reason: text, at: time })),
+  }),
+  trials: shaped<TrialsRecord>({
+    trials: z.array(
+      z.object({
+        service: text,
+        versions: z.array(z.object({ version: text, digest: text, weight: z.number().min(0) })),
+        by: text,
+        reason: text,
+        at: time,
+        baseline: z.array(figuresSchema),
+      }),
+    ),
   }),
   budget: shaped<BudgetRecord>({
     destroyed: z.array(time),

@@ -1,5 +1,6 @@
 /** The resolved environment as /desired holds it. What people may write is checked in specs; this only checks the structure. */
 import { z } from 'zod';
+import type { OperationSplit } from '../../specs/choice.ts';
 import type {
   AnalysisSettings,
   Artifact,
@@ -66,6 +67,12 @@ export const proxySchema = shaped<ProxySpec>({
   retryNonIdempotent: z.boolean().optional(),
   markDownMs: count.optional(),
   slowStartMs: count.optional(),
+  sticky: z
+    .union([z.object({ by: z.enum(['cookie', 'client']) }), z.object({ by: z.literal('header'), name: text })])
+    .optional(),
+  override: text.optional(),
+  split: z.array(shaped<OperationSplit>({ method: text, path: text, to: text, weight: z.number().min(0) })).optional(),
+  mirror: z.object({ to: text, weight: z.number().min(0) }).optional(),
 });
 
 const share = z.union([count, text]);

@@ -35,7 +35,7 @@ const hold = shaped<RolloutHold>({
   forMs: count.nullable(),
 });
 
-const figures = shaped<VersionFigures>({
+export const figuresSchema = shaped<VersionFigures>({
   version: text,
   requests: count,
   errors: count,
@@ -76,7 +76,7 @@ export const rolloutSchema = shaped<RolloutRecord>({
   paused: z.array(count),
   failed: z.array(text),
   givenUp: count,
-  baseline: z.array(figures).nullable(),
+  baseline: z.array(figuresSchema).nullable(),
   gate: gate.nullable(),
   wanted: z.array(z.object({ version: text, count, weight: z.number().min(0) })),
   evidence: z.array(text),

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type { LiveRegistration } from '../../proxy-daemon/routes/route-table.ts';
+import type { ChoiceSpec } from '../../specs/choice.ts';
 import type { Environment } from '../../specs/nouns.ts';
 import { sampleEnvironment, sampleService, sampleVersion } from './sample-world.ts';
 
@@ -51,15 +52,36 @@ const registration = fc
     return { path, mzxid: 1, record: { schema: 1, state: 'up', at: 0, ...fields } };
   });
 
+const operation = fc.record({
+  method: fc.oneof(fc.constantFrom('GET', 'POST'), nasty),
+  path: fc.oneof(fc.constantFrom('/zones/{id}', '/zones/{id},1:100', '/a b', '/(a+)+$'), nasty),
+  to: nasty,
+  weight: fc.oneof(fc.nat(100), fc.double()),
+});
+
+const choice: fc.Arbitrary<ChoiceSpec> = fc.record(
+  {
+    sticky: fc.oneof(
+      fc.constantFrom({ by: 'cookie' as const }, { by: 'client' as const }),
+      nasty.map((name) => ({ by: 'header' as const, name })),
+    ),
+    override: nasty,
+    split: fc.array(operation, { maxLength: 3 }),
+    mirror: fc.record({ to: nasty, weight: fc.oneof(fc.nat(100), fc.double()) }),
+  },
+  { requiredKeys: [] },
+);
+
 const service = fc
   .record({
     name: nasty,
     route: nasty,
     version: nasty,
     weight: fc.option(fc.double({ min: 0, max: 100, noNaN: true })),
+    proxy: fc.option(choice, { nil: undefined }),
   })
-  .map(({ name, route, version, weight }) =>
-    sampleService(name, [sampleVersion(version, 1, weight ?? undefined)], { route }),
+  .map(({ name, route, version, weight, proxy }) =>
+    sampleService(name, [sampleVersion(version, 1, weight ?? undefined)], { route, ...(proxy && { proxy }) }),
   );
 
 /** An environment and registrations of whatever a registry may hold; the first ones are of declared services and reachable. */

@@ -52,9 +52,14 @@ services:
   web:
     after: [dns]
     rollout: { analysis: none }
+    proxy: { sticky: header X-Tenant, override: X-Try, mirror: { to: 1.10, weight: 3 }, split: [{ operation: 'GET /a/{b}', to: 1.10, weight: 5 }] }
     versions:
       1.0.0: { count: 1, weight: 90, command: [x], port: 3, health: { http: /healthz, interval: 1500ms } }
-      1.1.0: { count: 1, weight: 10, command: [x], port: 3 }
+      1.10: { count: 1, weight: 10, command: [x], port: 3 }
+  api:
+    proxy: { sticky: cookie, override: true }
+    versions:
+      1.0.0: { count: 1, command: [x], port: 3 }
 `;
   const environment = readBack(text);
   t.deepEqual(readBack(writeEnvironment(environment)), environment);

@@ -27,7 +27,7 @@ export interface FileOptions {
   allowEmpty?: boolean;
 }
 
-interface DeclareOptions {
+export interface DeclareOptions {
   yes?: boolean;
   reason?: string;
   wait?: boolean;
@@ -158,7 +158,8 @@ export function loadFile(context: Context, options: FileOptions): Promise<Enviro
   });
 }
 
-async function declaration(context: Context, options: DeclareOptions, what: string) {
+/** Who declares, why and when. */
+export async function declaration(context: Context, options: DeclareOptions, what: string) {
   return {
     author: context.actor,
     reason: options.reason ?? what,
@@ -177,7 +178,7 @@ interface Awaited {
 }
 
 /** Tells what was declared and, unless told not to, waits until it is true: of everything, or of the one service changed. */
-async function finish(
+export async function finish(
   context: Context,
   client: RegistryClient,
   applied: Applied,

@@ -1,4 +1,5 @@
 /** Every command of `mcp`, in the order of `mcp --help`. */
+import { registerAb } from './ab.ts';
 import { registerDiff, registerExport } from './agree.ts';
 import { registerResume, registerSuspend } from './brake.ts';
 import { registerCheckDocument } from './check-document.ts';
@@ -33,6 +34,7 @@ export const commands: Register[] = [
   registerPromote,
   registerAbort,
   registerRollback,
+  registerAb,
   registerWhy,
   registerCheckDocument,
   registerMachines,

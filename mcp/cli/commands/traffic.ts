@@ -41,7 +41,19 @@ function render(report: TrafficReport, color: boolean): string {
   ]);
   const heads = ['SERVICE', 'VERSION', 'REQUESTS', '5XX', 'RETRIES', 'P50', 'P99'];
   const since = new Date(report.since).toISOString().slice(0, 19);
-  return `${report.gateway}  since ${since}Z\n${table([heads, ...rows], color)}`;
+  return [
+    `${report.gateway}  since ${since}Z`,
+    table([heads, ...rows], color),
+    ...report.versions.flatMap(mirrored),
+  ].join('\n');
+}
+
+function mirrored({ service, version, mirrored: copies }: VersionFigures): string[] {
+  if (!copies) return [];
+  const { same, differing, failed, leftOut } = copies;
+  return [
+    `mirrored to ${service} ${version}: ${same} answered by the same status, ${differing} by another, ${failed} not at all; ${leftOut} not sent`,
+  ];
 }
 
 /** The upper bound of the bucket that a share of the requests is within. */

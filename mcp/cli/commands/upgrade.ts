@@ -173,7 +173,7 @@ export async function follow(
 }
 
 /** `node server.js`, or `["sh", "-c", "a b"]`. */
-function words(text: string): string[] {
+export function words(text: string): string[] {
   if (!text.startsWith('[')) return text.split(/\s+/).filter((word) => word !== '');
   const list = parseList(text);
   if (list) return list;

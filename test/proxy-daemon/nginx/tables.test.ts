@@ -13,11 +13,15 @@ import { nastyWorld } from '../../helpers/nasty.ts';
 import { sampleEnvironment, sampleRegistration, sampleService, sampleVersion } from '../../helpers/sample-world.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
 
-const peer = '[0-9a-f.:]{3,39},[0-9]{1,5},[0-9]+';
+const peer = '[0-9a-f.:]{2,39},[0-9]{1,5},[0-9]+';
 const peers = `(?:${peer}(?:;${peer})*)?`;
 const version = `\\t[0-9A-Za-z][0-9A-Za-z.-]{0,39}\\t[0-9.e-]+\\t${peers}\\t${peers}`;
+const operation =
+  'split=[A-Z]+,(?:/[A-Za-z0-9._~%:@*-]*)+,[0-9A-Za-z][0-9A-Za-z.-]*:[0-9.]+(?:;[0-9A-Za-z][0-9A-Za-z.-]*:[0-9.]+)*';
+const word = `(?:sticky=(?:cookie|client|http_[a-z0-9_]+)|override=http_[a-z0-9_]+|mirror=[0-9A-Za-z][0-9A-Za-z.-]*:[0-9.]+|${operation})`;
+const choice = `${word}(?: ${word})*`;
 const entry = new RegExp(
-  `^[a-z0-9-]{1,40}\\t/[a-z0-9._~/-]*\\t(?:http|grpc)\\t(?:-|\\d+,\\d+,\\d+)\\t\\d+\\t[0-9.]+\\t[01]\\t\\d+\\t\\d+\\t\\d+(?:${version})*$`,
+  `^[a-z0-9-]{1,40}\\t/[a-z0-9._~/-]*\\t(?:http|grpc)\\t(?:-|\\d+,\\d+,\\d+)\\t\\d+\\t[0-9.]+\\t[01]\\t\\d+\\t\\d+\\t\\d+(?:${version})*(?:\\t${choice})?$`,
   'i',
 );
 

@@ -3,6 +3,8 @@
 -- One line of fields separated by tabs, of values that hold neither tabs nor line ends: nothing here is ever run.
 --   service prefix protocol connect,send,read(ms or -) retries budget any-method(0 1) down-ms slow-ms grace-ms
 -- and then for each version: name share near-peers far-peers, a peer being address,port,since(ms) and `;` between two.
+-- A version of share 0 gets what asks for it, and else nothing. One field more at the end is for choice-text.lua.
+local choice_text = require 'mcp.choice-text'
 local doors = require 'mcp.doors'
 
 local M = {}
@@ -73,15 +75,21 @@ function M.read(text, before)
     refilled = before and before.refilled,
   }
   local reached = 0
+  local at_zero = {}
   for at = 11, #fields - 3, 4 do
-    reached = reached + tonumber(fields[at + 1])
-    local version = { name = fields[at], upto = reached, oldest = math.huge }
+    local share = tonumber(fields[at + 1])
+    reached = reached + share
+    local version = { name = fields[at], share = share, upto = reached, oldest = math.huge }
     version.near = read_peers(fields[at + 2], entry.service, version, entry.live)
     version.far = read_peers(fields[at + 3], entry.service, version, entry.live)
-    entry.versions[#entry.versions + 1] = version
+    local versions = share > 0 and entry.versions or at_zero
+    versions[#versions + 1] = version
   end
   if #entry.versions > 0 then
     entry.versions[#entry.versions].upto = math.huge
+    if (#fields - 10) % 4 == 1 then
+      entry.choice = choice_text.read(fields[#fields], entry, at_zero, before and before.choice)
+    end
   end
   return entry
 end

@@ -2,6 +2,7 @@
 --   n  requests          e  answers of 500 and above       r  further tries
 --   c1, c3, c4  answers of 1xx, 3xx, 4xx (2xx are the rest: the usual answer costs no count of its own)
 --   s  sum of ms         b<limit>  requests of up to so many ms (the last has no limit: b)
+--   copies sent to it (mirror.lua):  ms  answered by the same status    md  by another    mf  not at all    mx  not sent
 -- Requests that last as long as the client likes (WebSockets, event streams) count as requests, but not as ms.
 local dict = ngx.shared.mcp_figures
 local limits = { 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000 }
@@ -64,6 +65,11 @@ function M.count(service, version, status, ms)
     add(service, version, bucket(ms), 1)
     add(service, version, 's', ms)
   end
+end
+
+-- `kind`: one of those of copies of requests (see mirror.lua).
+function M.mirrored(service, version, kind)
+  add(service, version, kind, 1)
 end
 
 function M.retried(service, version)

@@ -1,4 +1,5 @@
 -- One try of a request: which instance, counted as in flight there before it is sent.
+local choice = require 'mcp.choice'
 local choose_peer = require 'mcp.choose-peer'
 local choose_version = require 'mcp.choose-version'
 local figures = require 'mcp.figures'
@@ -23,10 +24,14 @@ function M.pick(request)
     -- Chosen once; again only where that version is gone.
     local version = request.version
     if not version or entry ~= request.chosen_of then
-      version = choose_version.choose(entry)
+      if entry.choice and request.choice then
+        version, request.among = choice.choose(entry, request.choice)
+      else
+        version, request.among = choose_version.choose(entry), nil
+      end
       request.version, request.chosen_of = version, entry
     end
-    local peer = version and choose_peer.choose(entry, version, request.tried, request.peer)
+    local peer = version and choose_peer.choose(request.among or entry, version, request.tried, request.peer)
     if not peer or not in_flight.begin(peer) then
       return nil
     end

@@ -6,13 +6,16 @@ local requests = require 'mcp.requests'
 -- Connect, send, read, in seconds: a WebSocket may be silent for long.
 local lasting_timeouts = { 2, 3600, 3600 }
 
+-- NGX_BUSY: nginx answers 502. Any status given here reaches the caller as 500 (lua-nginx-module without its status patch).
+local none_left = -3
+
 local request = requests.current()
 if not request then
   return ngx.exit(500)
 end
 if request.counted then
   if not pick.failed(request) then
-    return ngx.exit(502)
+    return ngx.exit(none_left)
   end
 elseif not request.began then
   request.began = ngx.now()
@@ -23,7 +26,7 @@ end
 
 local peer = pick.pick(request)
 if not peer then
-  return ngx.exit(503)
+  return ngx.exit(none_left)
 end
 request.peer = peer
 request.counted = true

@@ -1,10 +1,12 @@
 -- Once in each worker.
+local choice = require 'mcp.choice'
 local in_flight = require 'mcp.in-flight'
 local routes = require 'mcp.routes'
 local streams = require 'mcp.streams'
 
 math.randomseed(ngx.worker.pid() + ngx.now() * 1000)
 in_flight.init()
+choice.init()
 
 -- Only for what no request would do: ending connections that last, and forgetting routes that are gone.
 local swept = 0

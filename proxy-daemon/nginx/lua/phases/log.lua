@@ -3,6 +3,7 @@ local doors = require 'mcp.doors'
 local figures = require 'mcp.figures'
 local health = require 'mcp.health'
 local in_flight = require 'mcp.in-flight'
+local mirror = require 'mcp.mirror'
 local requests = require 'mcp.requests'
 
 if ngx.var.mcp_ticket == '' then
@@ -29,3 +30,6 @@ if status == 502 or status == 504 then
 end
 local ms = not request.lasting and (ngx.now() - request.began) * 1000 or nil
 figures.count(request.entry.service, peer.version, status, ms)
+if request.entry.choice and request.entry.choice.mirror then
+  mirror.copy(request, peer, status)
+end

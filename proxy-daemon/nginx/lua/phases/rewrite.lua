@@ -1,4 +1,5 @@
 -- Which service a request is for, and the path that its instances see.
+local choice = require 'mcp.choice'
 local requests = require 'mcp.requests'
 local retry_budget = require 'mcp.retry-budget'
 local routes = require 'mcp.routes'
@@ -41,6 +42,13 @@ var.mcp_prefix = entry.prefix
 var.mcp_rest = rest
 
 local request = { prefix = prefix, entry = entry }
+if entry.choice then
+  request.choice = choice.said(entry, path:sub(length + 1))
+  -- Nobody is to believe that the version asked for has answered. (What is there is public: see /status.)
+  if request.choice.asked and not entry.choice.names[request.choice.asked] then
+    return ngx.exit(503)
+  end
+end
 local lasts = streams.is_asked_for()
 if lasts then
   streams.mark(request)
