@@ -71,6 +71,13 @@ export interface VerificationRecord {
   checks: (SelfTestFigure & { threshold: number | null; passed: boolean })[];
 }
 
+/** Who said a thing of a machine, and why; the reason may be empty. */
+export interface OperatorWord {
+  by: string;
+  reason: string;
+  at: number;
+}
+
 /** /machines/<uuid>: the ledger. */
 export interface MachineRecord {
   uuid: string;
@@ -111,6 +118,10 @@ export interface MachineRecord {
   verification?: VerificationRecord;
   /** Why it drains or is deleted, for people. */
   reason?: string;
+  /** An operator's word: never chosen where instances must go. */
+  protected?: OperatorWord;
+  /** An operator's word: chosen before all others, and replaced where it is not surplus. */
+  toLeave?: OperatorWord;
   /** Written before any destroy (P1). */
   tombstone?: { reason: string; operation: string; at: number };
 }

@@ -2,10 +2,11 @@
 import type { RolloutSettings, Version } from '../specs/nouns.ts';
 
 /**
- * `checking` -> `canary` -> `rolling` -> `baking` -> `done`; from each of the first four also `reverting` -> `reverted`.
+ * With others of one apply before it, first `waiting`. `checking` -> `canary` -> `rolling` -> `baking` -> `done`; from each of these but the last also `reverting` -> `reverted`.
  * `superseded`: something else was declared meanwhile, and that counts.
  */
 export type RolloutPhase =
+  | 'waiting'
   | 'checking'
   | 'canary'
   | 'rolling'
@@ -65,6 +66,20 @@ export interface RolloutEntry {
   why: string;
 }
 
+/** One rollout of a service. */
+export interface RolloutName {
+  service: string;
+  operation: string;
+}
+
+/** Its place among the rollouts that one apply began. */
+export interface RolloutOrder {
+  /** It begins when all of these are done. */
+  after: RolloutName[];
+  /** All others of the same apply: where one of these fails, what has not begun does not begin. */
+  others: RolloutName[];
+}
+
 /** A rollout that is over, for undo. */
 export interface PastRollout {
   operation: string;
@@ -90,6 +105,8 @@ export interface RolloutRecord {
   from: Version[];
   to: Version[];
   settings: RolloutSettings;
+  /** Absent: it was begun alone. */
+  order?: RolloutOrder;
   phase: RolloutPhase;
   /** When the phase was entered. */
   since: number;

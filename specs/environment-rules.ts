@@ -6,6 +6,7 @@ import { brokenRegistries } from './declare-registries.ts';
 import { type EnvironmentShape, gatewayPaths, limits, type ServiceShape } from './environment-schema.ts';
 import { builtInImages, isImageId } from './image-reference.ts';
 import { didYouMean } from './near-miss.ts';
+import { brokenOrder } from './service-order.ts';
 import type { Path } from './yaml-tree.ts';
 
 /** The route of a service that may declare none. */
@@ -22,6 +23,7 @@ export function brokenRules(
     ...brokenSizes(entries, options.allowEmpty),
     ...brokenRoutes([...placesOf(entries), ...foreignPlaces(gateway, services)]),
     ...brokenRegistries(gateway?.registries, services),
+    ...brokenOrder(services),
     ...brokenFrontDoor({ gateway, services }),
     ...entries.flatMap(([name, service]) => [
       ...(options.allowEmpty ? [] : emptyVersions(name, service)),

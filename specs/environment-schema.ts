@@ -263,7 +263,15 @@ const service = map({
   image: imageName.optional().describe("What this service's machines are cloned from. Default: the pool's image."),
   warm: warm.optional(),
   ...shared,
-  rollout: rolloutShape.optional().describe('How one version takes the place of another with `mcp upgrade`.'),
+  after: z
+    .array(name('a service name'), { error: 'must be a list of service names, such as [dns]' })
+    .min(1, 'must name at least one service')
+    .max(limits.services, `must name at most ${limits.services} services`)
+    .optional()
+    .describe('Where one apply changes versions of several services: those that are rolled out before this one.'),
+  rollout: rolloutShape
+    .optional()
+    .describe('How one version takes the place of another with `mcp upgrade`, and by stages with `mcp apply`.'),
   versions: z
     .record(versionName, version, { error: 'must be a map (version: what runs)' })
     .describe('The versions that run side by side.'),

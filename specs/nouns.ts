@@ -147,6 +147,8 @@ export interface Service extends ServiceDoorSpec {
   /** ms between SIGTERM and SIGKILL. */
   stopTimeoutMs: number;
   proxy?: ProxySpec;
+  /** Services whose rollouts come before its own where one apply begins several. Absent: none. */
+  after?: string[];
   /** What is declared of it; the rest is `defaultRollout`'s. */
   rollout?: Partial<RolloutSettings>;
   /** Reference of the image that its machines are cloned from (image-reference.ts); absent: the pool's. */

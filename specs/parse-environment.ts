@@ -174,6 +174,7 @@ function declareService(name: string, service: ServiceShape, tree: YamlTree): De
     drainTimeoutMs: ms(service['drain-timeout'], 30_000),
     stopTimeoutMs: ms(service['stop-timeout'], 5000),
     ...(service.proxy === undefined ? {} : { proxy: declareProxy(service.proxy) }),
+    ...(service.after === undefined ? {} : { after: [...service.after] }),
     ...declareServiceDoor(service),
     ...(service.rollout === undefined ? {} : { rollout: declareRollout(service.rollout) }),
     ...(service.image === undefined ? {} : { image: service.image }),

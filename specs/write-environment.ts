@@ -131,6 +131,7 @@ function serviceOf(service: Service): Map<string, unknown> {
     ['drain-timeout', formatDuration(drainTimeoutMs)],
     ['stop-timeout', formatDuration(stopTimeoutMs)],
     ['proxy', service.proxy && proxyOf(service.proxy)],
+    ['after', service.after],
     ...serviceDoorOf(service),
     ['rollout', rollout && rolloutOf(rollout)],
     ['versions', map(service.versions.map((version) => [version.version, versionOf(version)]))],

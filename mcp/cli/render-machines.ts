@@ -1,6 +1,6 @@
 /** Machines and the pool as people read them. */
 import { shown } from '../../vm-factory/pool/judge-self-test.ts';
-import type { MachineView, StoryStep } from '../view/machine-view.ts';
+import { type MachineView, operatorWords, type StoryStep } from '../view/machine-view.ts';
 import type { PoolView } from '../view/pool-view.ts';
 import { ago, paint, type Style, table, took } from './output.ts';
 
@@ -61,7 +61,7 @@ function machineRow(view: MachineView, color: boolean, now: number): string[] {
     view.address,
     runs(view),
     view.agent,
-    [storyText(view), view.reason].filter((text) => text !== '').join('; '),
+    [storyText(view), operatorWords(view), view.reason].filter((text) => text !== '').join('; '),
   ];
 }
 
@@ -107,6 +107,7 @@ export function renderMachine(view: MachineView, { color, now }: RenderOptions):
     ['image', `${view.image}${view.flavor ? ` (${view.flavor})` : ''}`],
     ...(view.template === null ? [] : [['template', view.template]]),
     ['provider', `${view.provider}${view.providerId ? ` (${view.providerId})` : ''}`],
+    ...(operatorWords(view) ? [['said', operatorWords(view)]] : []),
     ...(view.reason ? [['why', view.reason]] : []),
   ];
   const width = Math.max(...facts.map(([name = '']) => name.length));

@@ -5,6 +5,7 @@ import type { RolloutView } from '../view/rollout-view.ts';
 import { ago, paint, type Style, table } from './output.ts';
 
 const phaseStyles: Record<RolloutView['phase'], Style> = {
+  waiting: 'dim',
   checking: 'cyan',
   canary: 'cyan',
   rolling: 'cyan',

@@ -13,6 +13,7 @@ import type { RegistryClient, WatchHandle } from '../../registrar/registry-clien
 import type { RolloutRecord, VersionFigures } from '../../registrar/rollout-records.ts';
 import { isMcpError, McpError } from '../../specs/errors.ts';
 import type { MachineProvider } from '../../vm-factory/provider.ts';
+import { hasSurplus } from '../plan/choose-victims.ts';
 import { makePlan } from '../plan/make-plan.ts';
 import { freshMemory, type PlannerMemory } from '../plan/memory.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -59,6 +60,11 @@ export interface LeadOptions {
   newId?: () => string;
   /** What the gateways counted of a service's versions; null: nothing to be had. Absent: rollouts are not judged by figures. */
   readFigures?: ReadFigures;
+  /** The requests under way at the gateways; null: nothing to be had. Absent: who goes first is chosen without them. */
+  readInFlight?: (
+    gateways: readonly GatewayRecord[],
+    signal: AbortSignal,
+  ) => Promise<ReadonlyMap<string, number> | null>;
   /** What is known of the documents of new versions, and when more is: absent, they are not compared. */
   lookAtDocuments?: (
     snapshot: Snapshot,
@@ -220,7 +226,8 @@ class Leader {
       rolling.map(({ record }) => record),
       this.#look,
     );
-    const plan = makePlan(snapshot, this.#memory, policy, { now, newId, figures, gates });
+    const inFlight = await this.#inFlight(snapshot);
+    const plan = makePlan(snapshot, this.#memory, policy, { now, newId, figures, gates, inFlight });
     onPlan?.(plan);
     const outcomes = await execute(this.#input, snapshot, plan, {
       quiet: !this.#memory.quietOver,
@@ -247,6 +254,12 @@ class Leader {
     const services = rolling.filter(({ record }) => record.settings.analysis).map(({ record }) => record.service);
     if (!readFigures || services.length === 0) return undefined;
     return (await readFigures(gateways, services, this.#term.signal)) ?? undefined;
+  }
+
+  async #inFlight(snapshot: Snapshot) {
+    const { readInFlight } = this.#options;
+    if (!readInFlight || !hasSurplus(snapshot)) return undefined;
+    return (await readInFlight(snapshot.gateways, this.#term.signal)) ?? undefined;
   }
 
   #report(plan: Plan, outcomes: readonly ActionOutcome[]): void {

@@ -1,8 +1,9 @@
-/** What the gateways counted of the versions that a rollout compares. */
-import type { VersionFigures as Counted } from '../../proxy-daemon/version-figures.ts';
+/** What the gateways counted: of the versions that a rollout compares, and the requests under way. */
+import type { VersionFigures as Counted, TrafficReport } from '../../proxy-daemon/version-figures.ts';
 import type { Clock } from '../../registrar/clock.ts';
 import type { GatewayRecord } from '../../registrar/records.ts';
 import type { VersionFigures } from '../../registrar/rollout-records.ts';
+import { inFlightKey } from '../plan/choose-victims.ts';
 import { askTraffic } from './ask-gateway.ts';
 
 /** A sweep waits for it. */
@@ -17,9 +18,9 @@ export async function readFigures(
   services: readonly string[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, readonly VersionFigures[]> | null> {
-  const answers = await Promise.all(gateways.map((gateway) => ask(gateway, signal)));
-  const counted = answers.flatMap((answer) => answer ?? []);
-  if (answers.length === 0 || answers.some((answer) => answer === null)) return null;
+  const answers = await askAll(gateways, signal);
+  if (!answers) return null;
+  const counted = answers.flatMap(({ versions }) => versions);
   return new Map(services.map((name) => [name, together(counted.filter(({ service }) => service === name))]));
 }
 
@@ -50,11 +51,39 @@ export async function readFreshFigures(
   return readFigures(gateways, services, signal);
 }
 
-async function ask(gateway: Pick<GatewayRecord, 'url'>, signal: AbortSignal): Promise<Counted[] | null> {
+/**
+ * Requests under way at all gateways together, by `inFlightKey`, some seconds old; an instance without an entry has none. Null
+ * where one of them does not answer or does not count. Never rejects.
+ */
+export async function readInFlight(
+  gateways: readonly Pick<GatewayRecord, 'url'>[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, number> | null> {
+  const answers = await askAll(gateways, signal);
+  if (!answers) return null;
+  const found = new Map<string, number>();
+  for (const { service, endpoint, requests } of answers.flatMap(({ inFlight }) => inFlight)) {
+    const key = inFlightKey(service, endpoint);
+    found.set(key, (found.get(key) ?? 0) + requests);
+  }
+  return found;
+}
+
+/** Null unless all of them answer and count. */
+async function askAll(
+  gateways: readonly Pick<GatewayRecord, 'url'>[],
+  signal: AbortSignal,
+): Promise<TrafficReport[] | null> {
+  const answers = await Promise.all(gateways.map((gateway) => ask(gateway, signal)));
+  const counting = answers.flatMap((answer) => answer ?? []);
+  return answers.length > 0 && counting.length === answers.length ? counting : null;
+}
+
+async function ask(gateway: Pick<GatewayRecord, 'url'>, signal: AbortSignal): Promise<TrafficReport | null> {
   const within = AbortSignal.any([signal, AbortSignal.timeout(withinMs)]);
   const traffic = await askTraffic(gateway, within).catch(() => null);
   // 0: a gateway in plain mode, which counts nothing.
-  return traffic && traffic.since > 0 ? traffic.versions : null;
+  return traffic && traffic.since > 0 ? traffic : null;
 }
 
 /** One entry a version; gateways of one release count with the same bounds. */

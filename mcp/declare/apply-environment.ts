@@ -1,4 +1,5 @@
 /** Declaring: a new generation of /desired, guarded against slips. */
+import { randomUUID } from 'node:crypto';
 
 import { publishDesired, readDeclared } from '../../registrar/recipes/desired-document.ts';
 import { effectiveDesired } from '../../registrar/recipes/effective-environment.ts';
@@ -6,8 +7,9 @@ import { appendEvent } from '../../registrar/recipes/event-log.ts';
 import { readRollouts, withRollouts } from '../../registrar/recipes/rollout-documents.ts';
 import type { Versioned } from '../../registrar/recipes/versioned-document.ts';
 import type { DesiredRecord } from '../../registrar/records.ts';
-import type { RegistryClient } from '../../registrar/registry-client.ts';
+import type { MultiOp, RegistryClient } from '../../registrar/registry-client.ts';
 import type { RolloutRecord } from '../../registrar/rollout-records.ts';
+import { readRegistry } from '../../registrar/store/read-registry.ts';
 import { canonicalJson } from '../../specs/canonical-json.ts';
 import {
   allowanceFor,
@@ -19,10 +21,12 @@ import { environmentDigest } from '../../specs/digest.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { Environment, Service } from '../../specs/nouns.ts';
 import { isActive } from '../rollout/rollout-input.ts';
+import { seenInstances } from '../rollout/seen-instances.ts';
 import { sameSide } from '../rollout/sides.ts';
 import { underWay } from '../rollout/start-rollout.ts';
 import { supersede } from '../rollout/transitions.ts';
-import { rolloutOp } from './change-version.ts';
+import { beginRollouts } from './begin-rollouts.ts';
+import { rolloutEvent, rolloutOp } from './change-version.ts';
 
 export interface ApplyOptions {
   author: string;
@@ -33,6 +37,10 @@ export interface ApplyOptions {
   supersede?: boolean;
   /** The generation that was looked at; another one now means GENERATION_STALE. */
   expectGeneration?: number;
+  /** Done in the same write. */
+  alongside?: readonly MultiOp[];
+  /** Makes the ids of rollouts; a simulation makes its own. */
+  newId?: () => string;
   /** ms since the Unix epoch. */
   at: number;
 }
@@ -42,6 +50,8 @@ export interface Applied {
   /** False where the same was declared already: no new generation then. */
   changed: boolean;
   diff: EnvironmentDiff;
+  /** The rollouts that it began, as they were written. */
+  rollouts: RolloutRecord[];
 }
 
 /**
@@ -61,25 +71,50 @@ export async function applyEnvironment(
   );
   const diff = compareEnvironments(current?.environment, environment);
   if (current && !damage && current.digest === environmentDigest(environment)) {
-    return { generation: current.generation, changed: false, diff };
+    return { generation: current.generation, changed: false, diff, rollouts: [] };
   }
   const doubt = needsConfirmation(current?.environment, environment);
   if (doubt && !options.confirmed) {
     throw new McpError('REFUSED_COUNT_CUT', doubt, { hint: 'If that is meant, say so with --yes.' });
   }
   const over = superseded(environment, current, rollouts, options);
+  const begun =
+    current && !damage ? await begin(client, current.environment, environment, rollouts, over, options) : [];
+  // What a rollout has brought up meanwhile is given up too; what is rolled out now gives up as it comes to it.
+  const allowance = allowanceFor(current ? effectiveDesired(current, rollouts).environment : undefined, environment);
+  for (const { service } of begun) delete allowance[service];
   const published = await publishDesired(client, {
     environment,
     author: options.author,
     reason: options.reason,
-    // What a rollout has brought up meanwhile is given up too.
-    allowance: allowanceFor(current ? effectiveDesired(current, rollouts).environment : undefined, environment),
+    allowance,
     expectGeneration: options.expectGeneration ?? current?.generation ?? 0,
     at: options.at,
-    alongside: over.map((record) => rolloutOp({ rollouts }, record)),
+    alongside: [
+      ...[...over, ...begun].map((record) => rolloutOp({ rollouts }, record)),
+      ...begun.map((record) => rolloutEvent(record, record.phase === 'waiting' ? 'waiting' : 'started', options)),
+      ...(options.alongside ?? []),
+    ],
   });
   await logDeclared(client, published, diff);
-  return { generation: published.generation, changed: true, diff };
+  return { generation: published.generation, changed: true, diff, rollouts: begun };
+}
+
+/** The rollouts that the new declaration begins. Instances are only looked at where there is one. */
+async function begin(
+  client: RegistryClient,
+  before: Environment,
+  after: Environment,
+  rollouts: Record<string, Versioned<RolloutRecord>>,
+  over: readonly RolloutRecord[],
+  { author, reason, at, newId = randomUUID }: ApplyOptions,
+): Promise<RolloutRecord[]> {
+  const ended = new Set(over.map(({ service }) => service));
+  const words = { before, after, rollouts, ended, newId, by: author, reason, at };
+  if (beginRollouts({ ...words, newId: () => '', instancesOf: () => [] }).length === 0) return [];
+  // Whether their addresses are believed is for those who route; here only what is up is counted.
+  const registry = await readRegistry(client, { allowLoopback: true });
+  return beginRollouts({ ...words, instancesOf: (service) => seenInstances(registry, service) });
 }
 
 /** The rollouts under way that end with the new declaration. Another count is shared out, and ends none. */

@@ -30,6 +30,7 @@ export function checkPlan(snapshot: Snapshot, plan: Plan, term: TermFacts = { qu
   const facts = gather(snapshot);
   return [
     ...checkForm(facts, plan),
+    ...checkProtected(facts, plan),
     ...checkTerm(facts, plan, term),
     ...checkIdentity(facts, plan),
     ...checkBudget(facts, plan),
@@ -111,6 +112,13 @@ function checkForm({ snapshot, known }: Facts, plan: Plan): Violation[] {
     }
   }
   return found;
+}
+
+/** An operator's word stands over the policy's choice. */
+function checkProtected({ known }: Facts, plan: Plan): Violation[] {
+  return all(plan, 'drain')
+    .filter(({ uuid }) => known.get(uuid)?.record.protected)
+    .map(({ uuid }) => ({ promise: 'form', message: `machine ${uuid} is protected and is to be drained` }));
 }
 
 function checkTerm({ snapshot, registered }: Facts, plan: Plan, term: TermFacts): Violation[] {

@@ -2,7 +2,7 @@
 import { imageOfService, imagesOf } from '../../specs/image-reference.ts';
 import { lostReason } from './adopt-orphans.ts';
 import { liveOf, type VersionCount } from './count-instances.ts';
-import { act, alarm, type Draft, type ServiceView, wait } from './draft.ts';
+import { act, alarm, type Draft, type ServiceView, short, wait } from './draft.ts';
 import { canServeAs, dueForRecycling, isOfImage } from './recycle-images.ts';
 import { templateIn, templateOf } from './warm-pool.ts';
 import { countIf, type Unit } from './world.ts';
@@ -78,10 +78,13 @@ function recycle(draft: Draft, image: string, ready: readonly Unit[]): void {
   const fresh = ready.filter(({ ledger }) => ledger.image === image);
   for (const service of draft.services) {
     if (imageOfService(world.desired.environment, world.services.get(service.name) ?? {}) !== image) continue;
-    const count = dueForRecycling(draft, service);
-    if (!count) continue;
+    const due = dueForRecycling(draft, service);
+    if (!due) continue;
+    const { count, unit } = due;
     const machine = fresh.shift();
-    const reason = `an instance of it runs on a machine that is not of image ${image}`;
+    const reason = isOfImage(world, unit)
+      ? `${unit.ledger.toLeave?.by} told the instance on machine ${short(unit.uuid)} to go`
+      : `an instance of it runs on a machine that is not of image ${image}`;
     if (machine) claim(draft, count, machine, reason);
     else {
       addUnmet(draft, image, 1);

@@ -19,6 +19,8 @@ export interface PlanInput {
   figures?: ReadonlyMap<string, readonly VersionFigures[]>;
   /** What is known of the documents of new versions, by service; a service without an entry is not compared. */
   gates?: ReadonlyMap<string, GateLook>;
+  /** Requests at the gateways by `inFlightKey`, some seconds old; absent where not all of them tell. */
+  inFlight?: ReadonlyMap<string, number>;
 }
 
 /** What is wanted of a service and what there is, counted once a plan. */

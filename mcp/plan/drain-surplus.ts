@@ -1,14 +1,13 @@
 /**
  * P4: an instance leaves only where more are live than are declared, whatever its version: the old goes after the new
- * serves. What goes first: versions and digests not declared any more, then what is over a version's count, machines of another
- * image before the rest. An instance that
+ * serves. What goes first: what an operator told to go, then versions and digests not declared any more, then what is over a
+ * version's count; among equals as `chooseVictims` says. An instance that
  * the provider does not call running may be dead, its session not yet over: nothing leaves in reliance on it.
  */
 import { serviceBrake } from './brakes.ts';
+import { type Chosen, chooseVictims, mayLeave } from './choose-victims.ts';
 import { liveOf } from './count-instances.ts';
-import { act, type Draft, type ServiceView, wait } from './draft.ts';
-import { isOfImage } from './recycle-images.ts';
-import { newestFirst } from './retire-machines.ts';
+import { act, type Draft, type ServiceView, short, wait } from './draft.ts';
 import { countIf, type Unit } from './world.ts';
 
 export function drainSurplus(draft: Draft): void {
@@ -21,9 +20,18 @@ interface Victim {
 }
 
 function drainService(draft: Draft, service: ServiceView): void {
-  const victims = chooseVictims(draft, service).filter(({ unit }) => !draft.busy.has(unit.uuid));
-  if (victims.length === 0) return;
   const { name, live, total } = service;
+  const { chosen, held, protectedOnes } = surplusOf(draft, service);
+  if (held > 0) {
+    const ids = protectedOnes.map(({ uuid }) => short(uuid));
+    wait(
+      draft,
+      name,
+      `${held} to go, but what is left is protected (${ids.join(', ')}): mcp machines unprotect ${ids[0]}`,
+    );
+  }
+  const victims = chosen.filter(({ unit }) => !draft.busy.has(unit.uuid));
+  if (victims.length === 0) return;
   const brake = serviceBrake(draft, service);
   const room = brake ? 0 : Math.max(0, draft.budgets.remaining(name) - leaving(draft, name));
   const spare = withinSurplus(victims, live - total, live - doubtfulCount(draft, name) - total);
@@ -31,9 +39,9 @@ function drainService(draft: Draft, service: ServiceView): void {
   for (const { unit, reason } of drained) drain(draft, unit, reason);
   const left = victims.length - drained.length;
   if (left === 0) return;
-  const short = `their replacements must serve first: ${live} live, ${total} declared`;
+  const late = `their replacements must serve first: ${live} live, ${total} declared`;
   const spent = `the destruction budget of ${name} is used up for now`;
-  wait(draft, name, `${left} to go: ${brake ?? (drained.length === spare.length ? short : spent)}`);
+  wait(draft, name, `${left} to go: ${brake ?? (drained.length === spare.length ? late : spent)}`);
 }
 
 /** As many victims as may go: of those that surely live no more than surely live in excess, of all no more than seem to. */
@@ -59,22 +67,37 @@ function doubtfulCount(draft: Draft, service: string): number {
   return countIf(draft.world.unitsOf.get(service) ?? [], (unit) => unit.serving && isDoubtful(unit));
 }
 
-function chooseVictims(draft: Draft, service: ServiceView): Victim[] {
-  const outdated = newestFirst(service.outdated.filter((unit) => unit.serving)).map((unit) => ({
-    unit,
-    reason: `${unit.ledger.claim?.version} as it was claimed is not declared any more`,
-  }));
-  const excess = service.versions.flatMap((version) => {
-    const over = liveOf(version) - version.version.count;
-    if (over <= 0) return [];
-    const newest = newestFirst(version.serving);
-    const ofImage = (unit: Unit) => isOfImage(draft.world, unit);
-    return [...newest.filter((unit) => !ofImage(unit)), ...newest.filter(ofImage)].slice(0, over).map((unit) => ({
-      unit,
-      reason: `${liveOf(version)} of ${version.version.version} serve, ${version.version.count} are declared`,
-    }));
-  });
-  return [...outdated, ...excess];
+interface Surplus {
+  /** In the order in which they go. */
+  chosen: Victim[];
+  /** How many more would go, were they not protected. */
+  held: number;
+  /** Those of which they would be. */
+  protectedOnes: Unit[];
+}
+
+function surplusOf(draft: Draft, service: ServiceView): Surplus {
+  const outdated = service.outdated.filter((unit) => unit.serving);
+  const notDeclared = ({ unit }: Chosen) => `${unit.ledger.claim?.version} as it was claimed is not declared any more`;
+  const chosen = chooseVictims(draft, outdated, outdated.length).map((one) => victimOf(one, notDeclared(one)));
+  const protectedOnes = outdated.filter((unit) => !mayLeave(unit));
+  let held = protectedOnes.length;
+  for (const version of service.versions) {
+    const over = Math.min(version.serving.length, liveOf(version) - version.version.count);
+    if (over <= 0) continue;
+    const reason = `${liveOf(version)} of ${version.version.version} serve, ${version.version.count} are declared`;
+    const leave = chooseVictims(draft, version.serving, over);
+    chosen.push(...leave.map((one) => victimOf(one, reason)));
+    if (leave.length === over) continue;
+    held += over - leave.length;
+    protectedOnes.push(...version.serving.filter((unit) => !mayLeave(unit)));
+  }
+  const told = ({ unit }: Victim) => unit.ledger.toLeave !== undefined;
+  return { chosen: [...chosen.filter(told), ...chosen.filter((victim) => !told(victim))], held, protectedOnes };
+}
+
+function victimOf({ unit, because }: Chosen, reason: string): Victim {
+  return { unit, reason: because === '' ? reason : `${reason}; ${because}` };
 }
 
 /** On their way out and not yet paid for from the budget. */

@@ -48,6 +48,7 @@ function rolloutInput(draft: Draft, record: RolloutRecord): RolloutInput {
       ...(world.unitsOf.get(service) ?? []).flatMap((unit) => instanceOf(draft, unit) ?? []),
       ...standalones(draft, record),
     ],
+    others: Object.values(snapshot.rollouts).map((one) => one.record),
     room: roomOf(draft),
     figures: input.figures?.get(service) ?? null,
     gate: input.gates?.get(service) ?? null,

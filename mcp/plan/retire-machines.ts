@@ -1,5 +1,6 @@
 /** Machines that serve no more, or never did, get their tombstone, as far as the destruction budget reaches (P2). */
 import { serviceBrake } from './brakes.ts';
+import { mayLeave } from './choose-victims.ts';
 import { liveOf } from './count-instances.ts';
 import { act, type Draft, type ServiceView, short, wait } from './draft.ts';
 import { drainWaitsFor } from './drain-proof.ts';
@@ -40,19 +41,23 @@ function failed(draft: Draft, units: readonly Unit[]): { unit: Unit; reason: str
 /** Machines on their way to what is not declared any more, or more of them than are: they serve nothing yet. */
 function unwanted(draft: Draft, service: ServiceView): { unit: Unit; reason: string }[] {
   const outdated = service.outdated
-    .filter((unit) => !unit.serving)
+    .filter((unit) => !unit.serving && mayLeave(unit))
     .map((unit) => ({ unit, reason: 'what it was to run is not declared any more' }));
-  const excess = service.versions.flatMap((version) => {
-    const over = liveOf(version) + version.coming.length - version.version.count - surgeOf(draft, version);
-    if (over <= 0) return [];
-    return newestFirst(version.coming)
-      .slice(0, over)
-      .map((unit) => ({
+  const others = service.versions.flatMap((version) => {
+    // One that an operator told to go has nothing to finish: what it was to do another one does.
+    const told = version.coming.filter(({ ledger }) => ledger.toLeave !== undefined);
+    const over =
+      liveOf(version) + version.coming.length - told.length - version.version.count - surgeOf(draft, version);
+    const excess = newestFirst(version.coming.filter((unit) => mayLeave(unit) && !told.includes(unit)));
+    return [
+      ...told.map((unit) => ({ unit, reason: `${unit.ledger.toLeave?.by} told it to go, and it does not serve` })),
+      ...excess.slice(0, Math.max(0, over)).map((unit) => ({
         unit,
         reason: `${version.version.count} of ${version.version.version} are declared, it is one more`,
-      }));
+      })),
+    ];
   });
-  return [...outdated, ...excess];
+  return [...outdated, ...others];
 }
 
 function retire(draft: Draft, unit: Unit, service: ServiceView, reason: string): void {
@@ -75,8 +80,8 @@ function retire(draft: Draft, unit: Unit, service: ServiceView, reason: string):
   }
 }
 
-/** The latest claims first; UUIDs make it the same each time. */
-export function newestFirst(units: readonly Unit[]): Unit[] {
+/** The latest claims first, as they are furthest from serving; UUIDs make it the same each time. */
+function newestFirst(units: readonly Unit[]): Unit[] {
   const claimedAt = (unit: Unit) => unit.ledger.claim?.at ?? 0;
   return [...units].sort((a, b) => claimedAt(b) - claimedAt(a) || (a.uuid < b.uuid ? -1 : 1));
 }

@@ -9,6 +9,7 @@ import { canonicalJson } from '../../specs/canonical-json.ts';
 import type { Service } from '../../specs/nouns.ts';
 import { shareOf } from '../../specs/rollout-settings.ts';
 import { analyse } from './analyse.ts';
+import { turnOf } from './order.ts';
 import {
   countOf,
   instancesOf,
@@ -37,6 +38,7 @@ export function nextRollout(input: RolloutInput): RolloutStep {
   }
   const service = declared as Service;
   if (record.phase === 'reverting') return goBack(input, service);
+  if (record.phase === 'waiting') return awaitTurn(input, service);
   return record.phase === 'done' ? keepForUndo(input, service) : goForward(input, service);
 }
 
@@ -60,6 +62,22 @@ function changedTo(
 ): RolloutStep {
   const same = canonicalJson(before) === canonicalJson(after);
   return { record: same ? null : after, redeclare, waits };
+}
+
+/** Nothing moves before the rollouts that come first are done; where one of the same apply fails, it never begins. */
+function awaitTurn(given: RolloutInput, service: Service): RolloutStep {
+  const record = rescaled(given.record, totalOf(service.versions));
+  const input = { ...given, record };
+  const turn = turnOf(record, given.others);
+  const because = (why: string) => ({ by: controller, why, now: given.now });
+  if ('failed' in turn) {
+    const turned = turnBack(record, service, input, { ...because(turn.failed), evidence: [] });
+    return { record: turned.record, redeclare: turned.redeclare, waits: '' };
+  }
+  if (record.hold || 'waits' in turn)
+    return settle(given, input, service, record.hold?.why ?? ('waits' in turn ? turn.waits : ''));
+  const begun = enter(record, 'checking', because('those that it comes after are done'));
+  return settle(given, { ...input, record: begun }, service, '');
 }
 
 function goForward(given: RolloutInput, service: Service): RolloutStep {

@@ -26,6 +26,8 @@ export interface RolloutInput {
   /** As /desired declares it; null: not at all. */
   declared: Service | null;
   instances: readonly RolloutInstance[];
+  /** The last rollouts of all services. */
+  others: readonly RolloutRecord[];
   /** Machines that may still be made within the provider's quota once the pool is full; null: no quota. */
   room: number | null;
   /** Null: no gateway has any. */
@@ -59,7 +61,12 @@ export function isActive({ phase }: Pick<RolloutRecord, 'phase'>): boolean {
 
 /** Towards the new version, or on the way back. */
 export function isForward({ phase }: Pick<RolloutRecord, 'phase'>): boolean {
-  return phase === 'checking' || phase === 'canary' || phase === 'rolling' || phase === 'baking';
+  return isBefore({ phase }) || phase === 'canary' || phase === 'rolling' || phase === 'baking';
+}
+
+/** Nothing of the new version gets traffic that did not before. */
+export function isBefore({ phase }: Pick<RolloutRecord, 'phase'>): boolean {
+  return phase === 'waiting' || phase === 'checking';
 }
 
 /** Versions that leave: those of `from` that are not in `to`. */

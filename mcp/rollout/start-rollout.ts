@@ -1,5 +1,5 @@
 /** How a rollout begins: what it goes from and to, and why it may not. Pure. */
-import type { PastRollout, RolloutRecord } from '../../registrar/rollout-records.ts';
+import type { PastRollout, RolloutOrder, RolloutRecord } from '../../registrar/rollout-records.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { RolloutSettings, Service, Version } from '../../specs/nouns.ts';
 import { declareSide } from './redeclare.ts';
@@ -16,6 +16,9 @@ export interface StartRollout {
   to: Version[];
   settings: RolloutSettings;
   instances: readonly RolloutInstance[];
+  /** As an applied file declares it; absent: `to` in place of what runs. */
+  declared?: Service;
+  order?: RolloutOrder;
   operation: string;
   by: string;
   reason: string;
@@ -31,7 +34,8 @@ const pastKept = 10;
  * USAGE_SAME_NAME where the version's name runs as something else.
  */
 export function startRollout(start: StartRollout): { record: RolloutRecord; service: Service } | null {
-  const { service, previous, to, settings, kind, operation, by, reason, at } = start;
+  const { service, previous, to, settings, kind, order, operation, by, reason, at } = start;
+  const phase = order && order.after.length > 0 ? 'waiting' : 'checking';
   if (previous && isActive(previous)) throw underWay(previous);
   const from = service.versions.filter(({ count }) => count > 0);
   if (sameSide(from, to)) return null;
@@ -52,7 +56,8 @@ export function startRollout(start: StartRollout): { record: RolloutRecord; serv
     from,
     to,
     settings,
-    phase: 'checking',
+    ...(order ? { order } : {}),
+    phase,
     since: at,
     why: reason,
     hold: null,
@@ -69,13 +74,13 @@ export function startRollout(start: StartRollout): { record: RolloutRecord; serv
     gate: null,
     wanted: previous?.wanted ?? [],
     evidence: [],
-    log: [{ at, by, phase: 'checking', why: `${namesOf(from)} -> ${namesOf(to)}: ${reason}` }],
+    log: [{ at, by, phase, why: `${namesOf(from)} -> ${namesOf(to)}: ${reason}` }],
     past: previous ? [...previous.past, pastOf(previous)].slice(-pastKept) : [],
   };
   // What runs already is not started again.
   const base = countOf(to, total, start.instances, ({ state }) => state === 'live');
   const known = { ...record, base, goal: base };
-  const declared = declareSide(service, to, total);
+  const declared = start.declared ?? declareSide(service, to, total);
   const wanted = wantedForward(known, start);
   return { record: withWanted(known, wanted, { before: service, after: declared }), service: declared };
 }

@@ -3,7 +3,7 @@ import { effectiveService } from '../../registrar/recipes/effective-environment.
 import type { RolloutRecord } from '../../registrar/rollout-records.ts';
 import type { RolloutSettings, Service } from '../../specs/nouns.ts';
 import { shareOf } from '../../specs/rollout-settings.ts';
-import { countOf, leaving, type RolloutInput } from './rollout-input.ts';
+import { countOf, isBefore, leaving, type RolloutInput } from './rollout-input.ts';
 import { totalOf, wantedOf } from './sides.ts';
 
 /** The settings in instances, of so many. */
@@ -40,7 +40,7 @@ export function wantedForward(
   const needed = Math.max(0, total - unavailable - base);
   const live = countOf(to, total, instances, ({ state }) => state === 'live');
   // Until its document is compared with the live one, the first new instance gets no traffic.
-  const weight = Math.min(phase === 'checking' ? base : total, live);
+  const weight = Math.min(isBefore({ phase }) ? base : total, live);
   return [
     ...wantedOf(old, Math.max(needed, Math.min(keep, totalOf(old))), share(Math.max(0, total - base), total)),
     ...wantedOf(to, goal, share(base >= total ? Math.max(1, weight) : weight, total)),

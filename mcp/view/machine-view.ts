@@ -1,5 +1,11 @@
 /** `mcp machines` as values: every machine with its story, those that are no more too. Pure. */
-import type { EndedRecord, MachineRecord, MachineState, VerificationRecord } from '../../registrar/records.ts';
+import type {
+  EndedRecord,
+  MachineRecord,
+  MachineState,
+  OperatorWord,
+  VerificationRecord,
+} from '../../registrar/records.ts';
 import { flavorText } from '../../specs/flavor.ts';
 import type { ObservedMachine } from '../plan/snapshot.ts';
 import type { RegistryPart } from './status-view.ts';
@@ -36,6 +42,10 @@ export interface MachineView {
   story: StoryStep[];
   /** Its self-test as it was judged; null where it was not yet. */
   verification: VerificationRecord | null;
+  /** Who protects its instance, and why; null where nobody does. */
+  protected: OperatorWord | null;
+  /** Who told it to go, and why; null where nobody did. */
+  toLeave: OperatorWord | null;
 }
 
 /** Every machine of the ledger, those that serve first, then by age. */
@@ -90,6 +100,8 @@ function viewOf(record: MachineRecord, endedAt: number | null): Omit<MachineView
     template: record.template ?? null,
     story: storyOf(record, endedAt),
     verification: record.verification ?? null,
+    protected: record.protected ?? null,
+    toLeave: record.toLeave ?? null,
   };
 }
 
@@ -115,6 +127,13 @@ function storyOf({ times, createdAt }: MachineRecord, endedAt: number | null): S
     const next = begun[index + 1]?.at ?? endedAt;
     return { step, at, tookMs: next === null ? null : Math.max(0, next - at) };
   });
+}
+
+/** `protected by operator:ann: under examination`; empty where nobody said a thing. */
+export function operatorWords(machine: Partial<Pick<MachineView, 'protected' | 'toLeave'>>): string {
+  const said = (what: string, word?: OperatorWord | null) =>
+    word ? [`${what} by ${word.by}${word.reason && `: ${word.reason}`}`] : [];
+  return [...said('protected', machine.protected), ...said('told to go', machine.toLeave)].join('; ');
 }
 
 /** A machine that stays as it is needs no reason for it; what its agent complains of is worth more then. */

@@ -7,6 +7,7 @@ import { didYouMean } from '../../specs/near-miss.ts';
 import type { Service, Version } from '../../specs/nouns.ts';
 import type { Alarm, Waiting } from '../plan/plan.ts';
 import type { ObservedMachine } from '../plan/snapshot.ts';
+import { operatorWords } from './machine-view.ts';
 import { type ControllerWords, foreignWords, type RegistryPart } from './status-view.ts';
 import {
   foreignDeclaration,
@@ -182,7 +183,8 @@ function strangersOf(service: Service, version: Version, registry: RegistryPart)
 function story({ record }: ObservedMachine): string {
   const { uuid, state, claim, address = 'no address yet' } = record;
   const how = claim?.warm ? ', from its service template' : '';
-  return `${uuid} ${state} for ${claim?.version ?? '-'} at ${address}${how}`;
+  const said = operatorWords(record);
+  return `${uuid} ${state} for ${claim?.version ?? '-'} at ${address}${how}${said && `, ${said}`}`;
 }
 
 function agentsLink(service: Service, registry: RegistryPart): Link {

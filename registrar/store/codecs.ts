@@ -19,6 +19,7 @@ import type {
   GatewayRecord,
   MachineRecord,
   MachineState,
+  OperatorWord,
   PoolRecord,
   QuarantineRecord,
   ReleasesRecord,
@@ -72,6 +73,8 @@ const verification = shaped<VerificationRecord>({
   checks: z.array(z.object({ ...figure, threshold: z.number().nullable(), passed: z.boolean() })),
 });
 
+const operatorWord = shaped<OperatorWord>({ by: text, reason: text, at: time });
+
 const machine = shaped<MachineRecord>({
   uuid: text.min(1),
   provider: text,
@@ -96,6 +99,8 @@ const machine = shaped<MachineRecord>({
   times: z.partialRecord(z.enum([...states, 'served']), time).optional(),
   verification: verification.optional(),
   reason: text.optional(),
+  protected: operatorWord.optional(),
+  toLeave: operatorWord.optional(),
   tombstone: z.object({ reason: text, operation: text, at: time }).optional(),
 });
 

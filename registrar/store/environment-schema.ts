@@ -110,6 +110,7 @@ const serviceSchema = shaped<Service>({
   drainTimeoutMs: count,
   stopTimeoutMs: count,
   proxy: proxySchema.optional(),
+  after: z.array(text).optional(),
   access: accessSchema.optional(),
   limits: limitsSchema.optional(),
   cors: corsSchema.optional(),

@@ -6,14 +6,26 @@ import type {
   RolloutEntry,
   RolloutGate,
   RolloutHold,
+  RolloutName,
   RolloutRecord,
   VersionFigures,
 } from '../rollout-records.ts';
 import { rolloutSettingsSchema, versionSchema } from './environment-schema.ts';
 import { count, shaped, text, time } from './shape.ts';
 
-const phase = z.enum(['checking', 'canary', 'rolling', 'baking', 'done', 'reverting', 'reverted', 'superseded']);
+const phase = z.enum([
+  'waiting',
+  'checking',
+  'canary',
+  'rolling',
+  'baking',
+  'done',
+  'reverting',
+  'reverted',
+  'superseded',
+]);
 const versions = z.array(versionSchema);
+const rolloutNames = z.array(shaped<RolloutName>({ service: text, operation: text }));
 
 const hold = shaped<RolloutHold>({
   kind: z.enum(['operator', 'pause', 'inconclusive', 'failed']),
@@ -50,6 +62,7 @@ export const rolloutSchema = shaped<RolloutRecord>({
   from: versions,
   to: versions,
   settings: rolloutSettingsSchema,
+  order: z.object({ after: rolloutNames, others: rolloutNames }).optional(),
   phase,
   since: time,
   why: text,

@@ -1,6 +1,9 @@
 /** The people of a simulation: they declare, scale, upgrade (sometimes to what cannot start), put the brake on and take it off. */
 
+import { applyEnvironment } from '../../mcp/declare/apply-environment.ts';
 import { abort, rollback, upgrade } from '../../mcp/declare/change-version.ts';
+import { setProtection } from '../../mcp/declare/operator-words.ts';
+import { removeInstance } from '../../mcp/declare/remove-instance.ts';
 import type { Clock } from '../../registrar/clock.ts';
 import { publishDesired } from '../../registrar/recipes/desired-document.ts';
 import { resume, suspend } from '../../registrar/recipes/suspension.ts';
@@ -123,6 +126,72 @@ export class ModelOperator {
       this.#say(`${what} of ${name} was refused: ${error.code}`);
     }
     await this.#look();
+  }
+
+  /** Of one instance: that it stays, that it stays no more, that it goes, that another one takes its place. */
+  async speakOfOne(): Promise<void> {
+    if (!this.#registry.up) return;
+    const what = this.#random.pick(['protect', 'unprotect', 'remove', 'replace']) ?? '';
+    const author = { author: by, reason: 'simulated', at: this.#clock.now(), confirmed: true };
+    const registry = await this.#look();
+    const { uuid, claim } = this.#random.pick(registry.machines)?.record ?? {};
+    try {
+      if (what.endsWith('protect')) await setProtection(this.client, uuid ?? '', what === 'protect', author);
+      else {
+        const target = { service: claim?.service ?? 'dns', machine: uuid ?? '', replace: what === 'replace' };
+        await removeInstance(this.client, registry, target, author);
+      }
+      this.#say(`${what} ${uuid}`);
+    } catch (error) {
+      if (!isMcpError(error)) throw error;
+      this.#say(`${what} ${uuid} was refused: ${error.code}`);
+    }
+    await this.#look();
+  }
+
+  async unprotectAll(): Promise<void> {
+    const registry = await this.#look();
+    const author = { author: by, reason: 'simulated', at: this.#clock.now() };
+    for (const { record } of registry.machines)
+      if (record.protected && record.state === 'claimed') await setProtection(this.client, record.uuid, false, author);
+  }
+
+  /** Some services get a new version by one file, web after dns; one of them may not start. */
+  async applySome(): Promise<void> {
+    if (!this.#registry.up) return;
+    const broken = this.#random.pick(['dns', 'web', null]) ?? null;
+    const chosen = ['dns', 'web'].filter(() => this.#random.chance(0.8));
+    try {
+      await this.applyOrdered(broken, `${this.#random.int(1, 9)}.2.0`, chosen);
+    } catch (error) {
+      if (!isMcpError(error)) throw error;
+      this.#say(`apply was refused: ${error.code}`);
+    }
+  }
+
+  /** Services get a new version by one file, web after dns and mail beside them; what is broken can't start. */
+  async applyOrdered(broken: string | null, name = '2.0.0', chosen = ['dns', 'web', 'mail']): Promise<void> {
+    await this.#look();
+    const after: Record<string, string[]> = { web: ['dns'] };
+    const services = this.environment.services.map((one) => {
+      if (!chosen.includes(one.name)) return one;
+      const count = one.versions.reduce((sum, version) => sum + version.count, 0);
+      const version = this.#version(name, count, one.name === broken);
+      return { ...one, ...(after[one.name] ? { after: after[one.name] } : {}), versions: [version] };
+    });
+    const words = { author: by, reason: 'simulated', confirmed: true, at: this.#clock.now() };
+    const environment = { ...this.environment, services };
+    const { rollouts } = await applyEnvironment(this.client, environment, {
+      ...words,
+      newId: () => this.#random.uuid(),
+    });
+    this.#say(`applied: ${rollouts.map(({ service: name, phase }) => `${name} ${phase}`).join(', ')}`);
+    await this.#look();
+  }
+
+  /** One more service, for what goes on beside the others. */
+  async addMail(): Promise<void> {
+    await this.declare([...this.environment.services, service('mail', [this.#version('1.0.0', 1)])], true);
   }
 
   async suspend(): Promise<void> {

@@ -5,6 +5,7 @@
  * A controller acts on what it saw a moment ago, so what the world did meanwhile is no fault of its own: promises about the
  * state of a service hold if they held at some time within the last `lagMs`.
  */
+
 import type {
   AgentRecord,
   AssignmentRecord,
@@ -15,6 +16,7 @@ import type {
 } from '../../registrar/records.ts';
 import type { RolloutRecord } from '../../registrar/rollout-records.ts';
 import type { FakeRegistry } from '../../registrar/zookeeper/fake.ts';
+import { canonicalJson } from '../../specs/canonical-json.ts';
 import type { FakeProvider } from '../../vm-factory/fake/fake-provider.ts';
 
 const lagMs = 3_000;
@@ -198,7 +200,9 @@ export class Oracle {
     const after = this.#json<MachineRecord>(`/machines/${uuid}`);
     if (after) this.#ledger.set(uuid, after);
     else this.#ledger.delete(uuid);
-    if (after && after.epoch !== this.#epoch) {
+    if (before?.protected && after?.state === 'draining')
+      this.#tell('form', `machine ${uuid} is protected and was told to drain`);
+    if (after && after.epoch !== this.#epoch && !saysAWordMore(before, after)) {
       this.#tell('P8', `machine ${uuid} was written in epoch ${after.epoch}, while it is ${this.#epoch}`);
     }
     const moved = after?.state !== before?.state;
@@ -311,4 +315,10 @@ export class Oracle {
     const { data } = this.#registry.tree.get(path, []);
     return data.length === 0 ? null : (JSON.parse(data.toString('utf8')) as T);
   }
+}
+
+/** An operator's word is no act of a leader's: all else is as it was. */
+function saysAWordMore(before: MachineRecord | null, after: MachineRecord): boolean {
+  const rest = (record: MachineRecord | null) => canonicalJson({ ...record, protected: undefined, toLeave: undefined });
+  return rest(before) === rest(after);
 }

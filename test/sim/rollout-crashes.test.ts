@@ -33,3 +33,41 @@ test.serial('undo, whole and killed in the middle, ends with what ran before', a
     t.deepEqual([result.violations, result.unfinished, result.rollout], [[], [], 'done']);
   }
 });
+
+/** The steps of web's rollout, and when it left its waiting. */
+function phasesOf({ rollouts }: Awaited<ReturnType<typeof simulate>>, service: string): string[] {
+  return [...new Set(rollouts[service]?.log.map(({ phase }) => phase))];
+}
+
+test.serial('rollouts in an order keep to it, wherever their controller is killed', async (t) => {
+  t.timeout(240_000);
+  // Every step alone is killed above; here those at which one hands over to the next are met.
+  for (let killTurn = 1; ; killTurn += killTurn < 6 ? 1 : 5) {
+    const result = await simulate({ seed: 1, rollout: 'ordered', killAt: 'roll.after', killTurn, healMs: 300_000 });
+    const step = `killed after step ${killTurn}`;
+    t.deepEqual(result.violations, [], step);
+    t.deepEqual(result.unfinished, [], step);
+    const { dns, web, mail } = result.rollouts;
+    t.deepEqual([dns?.phase, web?.phase, mail?.phase], ['done', 'done', 'done'], step);
+    const begun = web?.log.find(({ phase }) => phase === 'checking')?.at ?? 0;
+    t.true(begun >= (dns?.log.find(({ phase }) => phase === 'done')?.at ?? Number.POSITIVE_INFINITY), step);
+    const beside = mail?.log.find(({ phase }) => phase === 'rolling')?.at ?? Number.POSITIVE_INFINITY;
+    t.true(beside < begun, 'mail waits for nobody');
+    if (!result.killed) break;
+  }
+});
+
+test.serial('where the first of an order fails, the next one never begins', async (t) => {
+  t.timeout(240_000);
+  for (let killTurn = 1; ; killTurn += killTurn < 8 ? 1 : 4) {
+    const rollout = 'ordered-failure';
+    const result = await simulate({ seed: 1, rollout, killAt: 'roll.after', killTurn, healMs: 300_000 });
+    const step = `killed after step ${killTurn}`;
+    t.deepEqual(result.violations, [], step);
+    t.deepEqual(result.unfinished, [], step);
+    const { dns, web, mail } = result.rollouts;
+    t.deepEqual([dns?.phase, web?.phase, mail?.phase], ['reverted', 'reverted', 'done'], step);
+    t.deepEqual(phasesOf(result, 'web'), ['waiting', 'reverting', 'reverted'], step);
+    if (!result.killed) break;
+  }
+});

@@ -24,7 +24,7 @@ export interface SimulationOptions {
   /** The how manieth coming to it is the last; 1 unless said. */
   killTurn?: number;
   /** No chance either: only this rollout. */
-  rollout?: 'upgrade' | 'failure' | 'abort' | 'undo' | 'scaled';
+  rollout?: 'upgrade' | 'failure' | 'abort' | 'undo' | 'scaled' | 'ordered' | 'ordered-failure';
   /** ms of simulated time with faults. */
   chaosMs?: number;
   /** ms of simulated time to converge in afterwards. */
@@ -41,6 +41,8 @@ export interface SimulationResult {
   killed: boolean;
   /** How the last rollout of dns ended; null: there was none. */
   rollout: RolloutRecord['phase'] | null;
+  /** The last rollout of every service. */
+  rollouts: Record<string, RolloutRecord>;
 }
 
 const clusterId = 'sim';
@@ -133,6 +135,7 @@ class Simulation {
 
   /** One rollout from its beginning to its end. */
   async roll(kind: NonNullable<SimulationOptions['rollout']>): Promise<void> {
+    if (kind.startsWith('ordered')) return this.#rollInOrder(kind === 'ordered-failure');
     await this.run(30_000, false);
     await this.operator.roll('upgrade', 'dns', kind === 'failure');
     if (kind === 'abort' || kind === 'scaled') await this.run(8_000, false);
@@ -142,6 +145,13 @@ class Simulation {
       await this.#runUntilOver();
       await this.operator.roll('rollback', 'dns');
     }
+    await this.#runUntilOver();
+  }
+
+  async #rollInOrder(fails: boolean): Promise<void> {
+    await this.operator.addMail();
+    await this.run(30_000, false);
+    await this.operator.applyOrdered(fails ? 'dns' : null);
     await this.#runUntilOver();
   }
 
@@ -163,6 +173,7 @@ class Simulation {
     while (this.#controllers.length < 2) this.#startController();
     await this.operator.resume();
     await this.operator.withdrawBroken();
+    await this.operator.unprotectAll();
   }
 
   async stop(): Promise<void> {
@@ -183,6 +194,8 @@ class Simulation {
     const wanted = services.flatMap(({ versions }) => versions).reduce((sum, { count }) => sum + count, 0);
     const others = ledger.filter(({ image }) => image !== pool.image).length;
     if (others > 0) found.push(`${others} machines are not of image ${pool.image}`);
+    const told = ledger.filter(({ state, toLeave }) => state === 'claimed' && toLeave).length;
+    if (told > 0) found.push(`${told} machines were told to go and did not`);
     const states = (state: string) => ledger.filter((machine) => machine.state === state).length;
     if (states('claimed') !== wanted) found.push(`${states('claimed')} machines claimed, ${wanted} wanted`);
     if (states('ready') !== pool.size) found.push(`${states('ready')} ready, ${pool.size} wanted`);
@@ -206,6 +219,7 @@ class Simulation {
       unfinished: this.unfinished(),
       trace: this.#trace,
       killed: this.#killed,
+      rollouts: Object.fromEntries(this.#rollouts().map((record) => [record.service, record])),
       rollout: this.#rollouts().find(({ service }) => service === 'dns')?.phase ?? null,
     };
   }
@@ -252,8 +266,10 @@ class Simulation {
       'operator scales': () => this.#scale(),
       'operator upgrades': () => this.operator.upgrade(),
       'operator rolls out': () => this.operator.roll('upgrade'),
+      'operator applies a file': () => this.operator.applySome(),
       'operator aborts': () => this.operator.roll('abort'),
       'operator rolls back': () => this.operator.roll('rollback'),
+      'operator speaks of one instance': () => this.operator.speakOfOne(),
       'operator suspends': () => this.#suspend(),
       'operator changes the image': () => this.operator.changeImage(),
       'most of the ledger is lost': () => this.#loseLedger(0.8),

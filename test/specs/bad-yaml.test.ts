@@ -19,6 +19,28 @@ const table: [title: string, content: string | Uint8Array, ...expected: string[]
   ['a quote that never ends', 'environment: "hosting\n', '2:1 Missing closing "quote'],
   ['tabs as indentation', 'environment: e\nservices:\n\tdns: 1\n', '3:1 Tabs are not allowed as indentation'],
   ['a duplicate key', `${good}environment: other\n`, '6:1 duplicate key "environment"'],
+  [
+    'a service after one that is not there, after itself, and twice after one',
+    two(`{ after: [domans, dns, domains, domains], ${plain} }`, `{ ${plain} }`),
+    '3:18 there is no service "domans", did you mean "domains"?',
+    "3:26 dns can't come after itself",
+    '3:40 domains is named twice',
+  ],
+  [
+    'services that come after each other',
+    two(`{ after: [domains], ${plain} }`, `{ after: [dns], ${plain} }`),
+    '3:10 no order is possible: dns after domains after dns',
+  ],
+  [
+    'an order without a service',
+    two(`{ after: [], ${plain} }`, `{ ${plain} }`),
+    '3:17 after must name at least one service',
+  ],
+  [
+    'an order that is no list',
+    two(`{ after: domains, ${plain} }`, `{ ${plain} }`),
+    '3:17 after must be a list of service names, such as [dns], not the text "domains"',
+  ],
   ['a duplicate service', `${good}  dns: { ${plain} }\n`, '6:3 duplicate key "dns"'],
   [
     'an unknown key',

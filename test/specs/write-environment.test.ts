@@ -50,6 +50,7 @@ services:
       1.0.0: { count: 0, command: [node, 8080, yes, "1.10"], port: 1, env: { LEVEL: 1.10, N: null-ish }, health: none }
       "2": { count: 1, command: [x], port: 2, health: { command: [check, 1] }, artifact: { url: "https://example.com/a.tgz", sha256: ${'a'.repeat(64)} } }
   web:
+    after: [dns]
     rollout: { analysis: none }
     proxy: { sticky: header X-Tenant, override: X-Try, mirror: { to: 1.10, weight: 3 }, split: [{ operation: 'GET /a/{b}', to: 1.10, weight: 5 }] }
     versions:

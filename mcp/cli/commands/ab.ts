@@ -111,7 +111,7 @@ async function declareShares(
     client,
     applied,
     { ...options, timeout: options.timeout ?? patience.shares },
-    service,
+    { service },
   );
   if (code === undefined && applied.changed && options.wait !== false) {
     await begin(context, client, registry, changed, words);

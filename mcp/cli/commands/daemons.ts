@@ -13,7 +13,7 @@ import { systemClock } from '../../../registrar/system-clock.ts';
 import { connectZooKeeper } from '../../../registrar/zookeeper/client.ts';
 import { McpError } from '../../../specs/errors.ts';
 import { runController } from '../../control/controller.ts';
-import { readFigures } from '../../control/read-figures.ts';
+import { readFigures, readInFlight } from '../../control/read-figures.ts';
 import { SpecGate } from '../../control/spec-gate.ts';
 import { machineProvider } from '../../local/provider.ts';
 import { ownerOptions } from '../../local/secret.ts';
@@ -54,6 +54,7 @@ async function controller(context: Context, id: string): Promise<undefined> {
       clusterId: state.clusterId,
       policy: policyOfThisHost(),
       readFigures,
+      readInFlight,
       lookAtDocuments: (snapshot, rollouts, news) => documents.look(snapshot, rollouts, news),
       registry: context.registry(),
       access: registryAccess(context.auth()),

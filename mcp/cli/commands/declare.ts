@@ -1,80 +1,30 @@
-/** `mcp plan`, `mcp apply` and `mcp scale`: what is declared, and what follows from it. */
+/** `mcp apply` and `mcp scale`: what is declared, and waiting until it is true. */
 
 import { readDeclared, readHistory } from '../../../registrar/recipes/desired-document.ts';
+import { readRollouts } from '../../../registrar/recipes/rollout-documents.ts';
 import type { RegistryClient } from '../../../registrar/registry-client.ts';
+import type { RolloutRecord } from '../../../registrar/rollout-records.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
-import { allowanceFor, compareEnvironments, needsConfirmation } from '../../../specs/compare-environments.ts';
-import { environmentDigest } from '../../../specs/digest.ts';
 import { McpError } from '../../../specs/errors.ts';
 import type { Environment } from '../../../specs/nouns.ts';
 import { readStatus, readWorld } from '../../control/read-status.ts';
 import { type Applied, applyEnvironment } from '../../declare/apply-environment.ts';
 import { loadEnvironment } from '../../declare/load-environment.ts';
+import { removeInstance } from '../../declare/remove-instance.ts';
 import { largestCount, scaled } from '../../declare/scale.ts';
 import { defaultImageOf, readState, statePaths } from '../../local/state.ts';
-import { firstSteps } from '../../plan/first-steps.ts';
-import { isNothing, previewEnvironment } from '../../view/preview.ts';
 import { isConverged, type StatusView } from '../../view/status-view.ts';
 import type { Context } from '../context.ts';
 import { wholeNumber } from '../numbers.ts';
-import { exitCodes, paint } from '../output.ts';
+import { exitCodes } from '../output.ts';
 import { makeProgress } from '../progress.ts';
-import { renderDiff, renderPreview, renderSteps } from '../render-plan.ts';
+import { renderDiff } from '../render-plan.ts';
+import { areDone, areOver, renderOrder, renderOutcome, stagedChanges } from '../staged-apply.ts';
 import { action, type Register } from './run.ts';
 
 export interface FileOptions {
   file: string;
   allowEmpty?: boolean;
-}
-
-export const registerPlan: Register = (program, interrupted) => {
-  program
-    .command('plan')
-    .description('show what applying a file would do; changes nothing (exit 0: nothing to do, 4: changes)')
-    .requiredOption('-f, --file <yaml>', 'environment file')
-    .option('--allow-empty', 'accept an environment without services')
-    .action(action<FileOptions>(interrupted, plan));
-};
-
-async function plan(context: Context, options: FileOptions): Promise<number> {
-  const environment = await loadFile(context, options);
-  const { registry } = await context.withRegistry((client) => readWorld(client, context.reading()));
-  const current = registry.desired?.record;
-  const diff = compareEnvironments(current?.environment, environment);
-  const preview = previewEnvironment(environment, registry);
-  const steps = firstSteps(registry, {
-    generation: (current?.generation ?? 0) + 1,
-    author: context.actor,
-    reason: 'plan',
-    at: systemClock.now(),
-    digest: environmentDigest(environment),
-    allowance: allowanceFor(current?.environment, environment),
-    environment,
-  });
-  const refusal = needsConfirmation(current?.environment, environment) ?? null;
-  const nothing = diff.change === 'same' && isNothing(preview);
-  if (context.json)
-    context.printJson({
-      generation: current?.generation ?? null,
-      index: current?.generation ?? 0,
-      changes: !nothing,
-      refusal,
-      diff,
-      preview,
-      firstSteps: steps,
-    });
-  else {
-    context.print(renderDiff(diff, context.color) || 'The declaration is the same.');
-    context.print(`\n${renderPreview(preview, context.color)}`);
-    if (!nothing) context.print(`\n${renderSteps(steps, context.color)}`);
-    if (refusal) context.print(`\n${paint(context.color, 'yellow', `apply will ask for --yes: ${refusal}`)}`);
-    context.print(
-      nothing
-        ? '\nNothing to do.'
-        : `\nTo do it: mcp apply -f ${options.file} --check-index ${current?.generation ?? 0}`,
-    );
-  }
-  return nothing ? exitCodes.done : exitCodes.changes;
 }
 
 export interface DeclareOptions {
@@ -138,20 +88,40 @@ async function generationOf(client: RegistryClient, generation: number): Promise
   throw new McpError('USAGE_UNKNOWN_NAME', `there is no generation ${generation}`, { hint: 'mcp history lists them.' });
 }
 
+interface ScaleOptions extends DeclareOptions {
+  remove?: string;
+  replace?: boolean;
+}
+
 export const registerScale: Register = (program, interrupted) => {
   program
     .command('scale')
-    .description('change the count of a service that has one version, or of one version')
-    .argument('<service>', 'SERVICE or SERVICE@VERSION')
-    .argument('<count>', 'instances wanted', wholeNumber(0, largestCount))
+    .description('change the count of a service that has one version, or of one version; or say which instance goes')
+    .argument('<service>', 'SERVICE or SERVICE@VERSION; with --remove SERVICE')
+    .argument('[count]', 'instances wanted', wholeNumber(0, largestCount))
+    .option(
+      '--remove <machine>',
+      'instead of a count: this machine goes, by the beginning of its id, and the count falls by one',
+    )
+    .option('--replace', 'with --remove: the count stays, another machine takes its place first')
     .option('--yes', 'take away more than half if that is what you want')
     .option('--reason <text>', 'why, for the history')
     .option('--no-wait', 'do not wait until desired = live')
     .option('--timeout <seconds>', 'longest wait', wholeNumber(1, 86_400), 300)
     .action(
-      action<DeclareOptions>(interrupted, (context, options, target = '', count = '') =>
-        context.withRegistry((client) => scale(context, client, options, target, Number(count))),
-      ),
+      action<ScaleOptions>(interrupted, (context, options, target = '', count) => {
+        const { remove, replace } = options;
+        if ((count === undefined) === (remove === undefined) || (replace && remove === undefined)) {
+          throw new McpError('USAGE_BAD_OPTION', 'scale wants a count, or --remove with or without --replace', {
+            hint: `mcp scale ${target} N, or mcp scale ${target} --remove MACHINE [--replace]`,
+          });
+        }
+        return context.withRegistry((client) =>
+          remove === undefined
+            ? scale(context, client, options, target, Number(count))
+            : removeOne(context, client, options, { service: target, machine: remove, replace: replace === true }),
+        );
+      }),
     );
 };
 
@@ -162,7 +132,21 @@ async function scale(context: Context, client: RegistryClient, options: DeclareO
     ...(await declaration(context, options, `scale ${target} ${count}`)),
     expectGeneration: current.generation,
   });
-  return finish(context, client, applied, options, target.split('@')[0]);
+  return finish(context, client, applied, options, { service: target.split('@')[0] });
+}
+
+async function removeOne(
+  context: Context,
+  client: RegistryClient,
+  options: DeclareOptions,
+  what: { service: string; machine: string; replace: boolean },
+) {
+  const { registry } = await readWorld(client, context.reading());
+  const { author, confirmed, at } = await declaration(context, options, '');
+  const words = { author, reason: options.reason ?? '', confirmed, at };
+  const { machine, ...applied } = await removeInstance(client, registry, what, words);
+  if (what.replace) context.note(`Machine ${machine} goes as soon as another one serves in its place.`);
+  return finish(context, client, applied, options, { service: what.service, gone: machine });
 }
 
 /** The environment of a file, its artifacts packed. */
@@ -184,27 +168,46 @@ export async function declaration(context: Context, options: DeclareOptions, wha
   };
 }
 
+/** What is waited for; all of it where nothing is named. */
+interface Awaited {
+  service?: string;
+  /** A machine that must run nothing any more. */
+  gone?: string;
+  /** Rollouts that must be over. */
+  rollouts?: readonly RolloutRecord[];
+}
+
 /** Tells what was declared and, unless told not to, waits until it is true: of everything, or of the one service changed. */
 export async function finish(
   context: Context,
   client: RegistryClient,
   applied: Applied,
   options: DeclareOptions,
-  only?: string,
+  awaited: Awaited = {},
 ): Promise<number | undefined> {
   if (!applied.changed) context.note(`Generation ${applied.generation} already says so.`);
-  else context.note(`Generation ${applied.generation} declared.\n${renderDiff(applied.diff, context.color)}`);
-  const converged = options.wait === false ? null : await waitUntilLive(context, client, options.timeout, only);
-  if (context.json) context.printJson({ ...applied, converged });
+  else if (applied.diff.change !== 'same')
+    context.note(`Generation ${applied.generation} declared.\n${renderDiff(applied.diff, context.color)}`);
+  const { rollouts } = applied;
+  if (rollouts.length > 0) context.note(`\n${renderOrder(stagedChanges(rollouts), context.color)}`);
+  const converged =
+    options.wait === false ? null : await waitUntilLive(context, client, options.timeout, { ...awaited, rollouts });
+  const changes = stagedChanges(rollouts, rollouts.length > 0 ? await lastRollouts(client) : []);
+  if (context.json) context.printJson({ ...applied, rollouts: changes, converged });
+  else if (converged && rollouts.length > 0) context.print(renderOutcome(changes, context.color));
   else if (converged) context.print('Desired = live.');
-  return converged === false ? exitCodes.failed : undefined;
+  return converged === false || (converged && !areDone(changes)) ? exitCodes.failed : undefined;
+}
+
+async function lastRollouts(client: RegistryClient): Promise<RolloutRecord[]> {
+  return Object.values(await readRollouts(client)).map(({ record }) => record);
 }
 
 async function waitUntilLive(
   context: Context,
   client: RegistryClient,
   timeout: number,
-  only: string | undefined,
+  { service: only, gone, rollouts = [] }: Awaited,
 ): Promise<boolean> {
   const progress = makeProgress(context);
   const deadline = systemClock.monotonic() + timeout * 1000;
@@ -212,11 +215,15 @@ async function waitUntilLive(
   for (;;) {
     const all = await readStatus(client, context.reading());
     const status = { ...all, services: all.services.filter(({ name }) => only === undefined || name === only) };
-    if (isConverged(status)) {
+    const instances = status.services.flatMap(({ versions }) => versions.flatMap((version) => version.instances));
+    const changes = rollouts.length > 0 ? stagedChanges(rollouts, await lastRollouts(client)) : [];
+    if (isConverged(status) && areOver(changes) && !instances.some(({ machine }) => machine === gone)) {
       progress.done();
       return true;
     }
-    const left = leftToDo(status);
+    const left = areOver(changes)
+      ? leftToDo(status)
+      : changes.map(({ service, phase }) => `${service} ${phase ?? 'unknown'}`).join(', ');
     progress.tell(left);
     if (systemClock.monotonic() > deadline) {
       progress.fail();

@@ -2,15 +2,16 @@
 import { readEnded } from '../../../registrar/recipes/ended-machines.ts';
 import type { ProviderRecord } from '../../../registrar/records.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
-import { McpError } from '../../../specs/errors.ts';
 import { readWorld } from '../../control/read-status.ts';
+import { machineNamed } from '../../declare/name-machine.ts';
+import { setProtection } from '../../declare/operator-words.ts';
 import { endedView, type MachineView, machineViews } from '../../view/machine-view.ts';
 import type { Context } from '../context.ts';
 import { renderMachine, renderMachines } from '../render-machines.ts';
 import { action, type Register } from './run.ts';
 
 export const registerMachines: Register = (program, interrupted) => {
-  program
+  const machines = program
     .command('machines')
     .description('list every machine with its story, or show all that is known of one')
     .argument('[id]', 'the beginning of one machine’s id')
@@ -22,7 +23,7 @@ export const registerMachines: Register = (program, interrupted) => {
         const { provider, live, ended } = await readMachines(context);
         const render = { color: context.color, now: systemClock.now() };
         if (id !== undefined) {
-          const view = findMachine([...live, ...ended], id);
+          const view = machineNamed([...live, ...ended], ({ machine }) => machine, id);
           if (context.json) context.printJson(view);
           else context.print(renderMachine(view, render));
         } else if (context.json) context.printJson({ provider, machines: live, ended });
@@ -30,6 +31,15 @@ export const registerMachines: Register = (program, interrupted) => {
         return undefined;
       }),
     );
+  const telling = (name: string, description: string, wanted: boolean) =>
+    machines
+      .command(name)
+      .description(description)
+      .argument('<id>', 'the beginning of its id')
+      .option('--reason <text>', 'why, for everyone who wonders', '')
+      .action(action<WordOptions>(interrupted, (context, options, id = '') => protect(context, id, wanted, options)));
+  telling('protect', 'keep an instance: it is never chosen where instances must go', true);
+  telling('unprotect', 'let an instance be chosen again where instances must go', false);
 };
 
 function readMachines(
@@ -45,17 +55,18 @@ function readMachines(
   });
 }
 
-function findMachine(machines: readonly MachineView[], id: string): MachineView {
-  const found = machines.filter(({ machine }) => machine.startsWith(id));
-  const [view] = found;
-  if (view && new Set(found.map(({ machine }) => machine)).size === 1) return view;
-  if (!view) {
-    throw new McpError('USAGE_UNKNOWN_MACHINE', `no machine’s id begins with ${id}`, {
-      hint: '`mcp machines --all` lists those there are and those that ended lately.',
-    });
-  }
-  const ids = found.slice(0, 5).map(({ machine }) => machine);
-  throw new McpError('USAGE_AMBIGUOUS_MACHINE', `${found.length} machines’ ids begin with ${id}: ${ids.join(', ')}`, {
-    hint: 'Give more of it.',
+interface WordOptions {
+  reason: string;
+}
+
+async function protect(context: Context, id: string, wanted: boolean, { reason }: WordOptions): Promise<undefined> {
+  const { record, changed } = await context.withRegistry(async (client) => {
+    const { registry } = await readWorld(client, context.reading());
+    const { uuid } = machineNamed(registry.machines, ({ record: { uuid } }) => uuid, id).record;
+    return setProtection(client, uuid, wanted, { author: context.actor, reason, at: systemClock.now() });
   });
+  const now = wanted ? 'protected' : 'not protected';
+  if (context.json) context.printJson({ machine: record.uuid, protected: record.protected ?? null, changed });
+  else context.print(`Machine ${record.uuid} is ${now}${changed ? '' : ' already'}.`);
+  return undefined;
 }

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { readFigures } from '../../../mcp/control/read-figures.ts';
+import { readFigures, readInFlight } from '../../../mcp/control/read-figures.ts';
 import { startBackend } from '../../helpers/http-backend.ts';
 
 function traffic(requests: number, since = 1) {
@@ -10,13 +10,13 @@ function traffic(requests: number, since = 1) {
     at: 2,
     since,
     versions: [one, { ...one, service: 'web' }],
-    inFlight: [],
+    inFlight: [{ service: 'dns', endpoint: '127.0.0.1:8080', requests }],
     down: [],
     uncounted: 0,
   });
 }
 
-test('figures of all gateways are added up; where one does not answer or does not count there are none', async (t) => {
+test('figures and requests under way of all gateways are added up; where one does not answer or does not count there are none', async (t) => {
   const gateway = async (name: string, answer: string) => {
     const { port } = await startBackend(t, name, { answer: (_request, response) => void response.end(answer) });
     return { url: `http://127.0.0.1:${port}` };
@@ -32,4 +32,7 @@ test('figures of all gateways are added up; where one does not answer or does no
   ]);
   for (const gateways of [[one, plain], [one, odd], [one, { url: 'http://127.0.0.1:1' }], []])
     t.is(await read(...gateways), null);
+  const busy = (...gateways: { url: string }[]) => readInFlight(gateways, AbortSignal.timeout(20_000));
+  t.deepEqual(await busy(one, two), new Map([['dns 127.0.0.1:8080', 15]]));
+  t.is(await busy(one, plain), null);
 });

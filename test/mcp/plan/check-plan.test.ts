@@ -101,6 +101,12 @@ test('P7: burying what the provider lists and condemning what it calls running a
   t.deepEqual(promises(world, [{ kind: 'condemn', uuid: 'b', ...words }]), []);
 });
 
+test('a drain of a protected instance is found', (t) => {
+  const world = dns(1).serving('a', 'dns', two).serving('b', 'dns', two, { protected: true });
+  t.deepEqual(promises(world, [drain('a')]), []);
+  t.deepEqual(promises(world, [drain('b')]), ['form']);
+});
+
 test('an act without a reason is found (P16)', (t) => {
   t.deepEqual(promises(dns().machine('a'), [{ ...claim('a'), reason: '' }]), ['P16']);
 });
@@ -128,6 +134,8 @@ const machines = fc.array(
     registered: fc.constantFrom('up' as const, 'up' as const, 'draining' as const, undefined),
     phase: fc.constantFrom(...phases),
     provider: fc.constantFrom(...providerStates),
+    protected: fc.boolean(),
+    toLeave: fc.boolean(),
   }),
   { maxLength: 25 },
 );

@@ -142,18 +142,18 @@ test('a wall clock that jumps by hours while somebody leads ages no machine', (t
 test('when the image changes, what serves moves to the new one first, one at a time, then the pool', (t) => {
   const pool = { size: 1, image: 'new' };
   const world = new WorldBuilder().declare([service('dns', [v1])], { pool });
-  world.serving('s1', 'dns', v1, { claimedAt: 2 }).serving('s2', 'dns', v1, { claimedAt: 1 });
+  world.serving('s1', 'dns', v1, { claimedAt: 1 }).serving('s2', 'dns', v1, { claimedAt: 2 });
   world.machine('old').machine('fresh', { image: 'new' });
   const leader = new TestLeader();
   const first = leader.plan(world);
   t.deepEqual(acts(first, 'claim', 'retire', 'drain'), ['claim fresh']);
   world.machine('fresh', { service: 'dns', version: v1, image: 'new', phase: 'starting' });
   t.deepEqual(acts(leader.plan(world, 1000), 'claim', 'retire', 'drain'), [], 'the new one serves first');
-  world.serving('fresh', 'dns', v1, { image: 'new', claimedAt: 3 });
+  world.serving('fresh', 'dns', v1, { image: 'new', claimedAt: 0 });
   t.deepEqual(
     acts(leader.plan(world, 1000), 'claim', 'retire', 'drain'),
     ['drain s1'],
-    'an old one goes, not the newest',
+    'one of the old image goes, not the oldest',
   );
   world.remove('s1').machine('next', { image: 'new' });
   t.deepEqual(acts(leader.plan(world, 1000), 'claim', 'retire'), ['claim next']);

@@ -77,12 +77,12 @@ test('a registration that is not what its machine is claimed for counts for noth
   t.is(acts(new TestLeader().plan(world), 'claim').length, 1);
 });
 
-test('a surplus drains, newest first, one budget at a time (P2)', (t) => {
+test('a surplus drains, oldest first, one budget at a time (P2)', (t) => {
   const one = version('1.0.0', 1);
   const world = new WorldBuilder().declare(dns(one));
   for (const [index, uuid] of ['a', 'b', 'c'].entries()) world.serving(uuid, 'dns', one, { claimedAt: index });
   const plan = new TestLeader().plan(world);
-  t.deepEqual(acts(plan), ['drain c']);
+  t.deepEqual(acts(plan), ['drain a']);
   t.true(plan.waiting.some(({ why }) => /budget of dns is used up/.test(why)));
 });
 
@@ -108,13 +108,16 @@ test('old instances stay until the new ones serve (P4)', (t) => {
   t.is(acts(leader.plan(world, 1000), 'drain').length, 1);
 });
 
-test('nothing leaves in reliance on an instance that the provider does not call running', (t) => {
+test('nothing leaves in reliance on an instance that the provider does not call running: that one itself does', (t) => {
   const one = version('1.0.0', 1);
-  const world = new WorldBuilder().declare(dns(one)).serving('a', 'dns', one);
-  world.serving('b', 'dns', one, { provider: 'error', claimedAt: -1 });
-  t.deepEqual(acts(new TestLeader().plan(world), 'drain'), []);
-  world.serving('b', 'dns', one, { provider: 'unknown', claimedAt: 1 });
+  const world = new WorldBuilder().declare(dns(one)).serving('a', 'dns', v1).serving('b', 'dns', one);
+  world.serving('b', 'dns', one, { provider: 'error' });
   t.deepEqual(acts(new TestLeader().plan(world), 'drain'), ['drain b']);
+  const old = version('0.9.0', 1);
+  world.serving('a', 'dns', old);
+  t.deepEqual(acts(new TestLeader().plan(world), 'drain'), [], 'what is declared may be dead');
+  world.serving('b', 'dns', one);
+  t.deepEqual(acts(new TestLeader().plan(world), 'drain'), ['drain a']);
 });
 
 test('a changed digest of the same version is replaced like a new version', (t) => {

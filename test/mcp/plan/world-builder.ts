@@ -1,5 +1,6 @@
 /** Snapshots for tests, a few words each. */
 
+import type { PlanInput } from '../../../mcp/plan/draft.ts';
 import { makePlan } from '../../../mcp/plan/make-plan.ts';
 import { freshMemory, type PlannerMemory } from '../../../mcp/plan/memory.ts';
 import type { Action, Plan } from '../../../mcp/plan/plan.ts';
@@ -12,6 +13,8 @@ import type { ProviderMachineState } from '../../../vm-factory/provider.ts';
 import { selfTest } from '../../helpers/self-test.ts';
 
 export const startAt = 1_700_000_000_000;
+
+const operatorWord = { by: 'operator:ann', reason: 'test', at: startAt };
 
 export function version(name: string, count: number, digest = `digest-${name}`): Version {
   return {
@@ -56,6 +59,10 @@ export interface MachineWords {
   selfTest?: SelfTestRecord;
   image?: string;
   createdAt?: number;
+  protected?: boolean;
+  toLeave?: boolean;
+  zone?: string;
+  port?: number;
   /** Service template that it was asked to be cloned from. */
   template?: string;
   /** The one whose service waits in it, by its agent's word. */
@@ -148,6 +155,8 @@ export class WorldBuilder {
         ...(words.template === undefined ? {} : { template: words.template }),
         ...(claim ? { claim } : {}),
         ...(words.served ? { served: true } : {}),
+        ...(words.protected ? { protected: operatorWord } : {}),
+        ...(words.toLeave ? { toLeave: operatorWord } : {}),
         ...(state === 'deleting' ? { tombstone: { reason: 'test', operation: 'x', at: 0 } } : {}),
       },
       version: 0,
@@ -181,7 +190,8 @@ export class WorldBuilder {
             },
     });
     if (words.registered && words.service) {
-      this.register(uuid, words.service, run, { state: words.registered, mzxid: words.mzxid });
+      const { registered, mzxid, zone, port } = words;
+      this.register(uuid, words.service, run, { state: registered, mzxid, zone, port });
     }
     if (words.provider !== null) this.list(uuid, words.provider ?? 'running');
     return this;
@@ -196,7 +206,7 @@ export class WorldBuilder {
     machine: string,
     name: string,
     run: Version,
-    options: { state?: 'up' | 'draining'; mzxid?: number } = {},
+    options: { state?: 'up' | 'draining'; mzxid?: number; zone?: string; port?: number } = {},
   ): this {
     this.#snapshot.registrations.push({
       record: {
@@ -205,8 +215,9 @@ export class WorldBuilder {
         version: run.version,
         machine,
         address: '127.0.0.1',
-        port: 8080,
+        port: options.port ?? 8080,
         state: options.state ?? 'up',
+        ...(options.zone === undefined ? {} : { zone: options.zone }),
         digest: run.digest,
         at: 0,
       },
@@ -228,7 +239,7 @@ export class WorldBuilder {
     return this;
   }
 
-  gateway(id: string, drainedAsOf: number): this {
+  gateway(id: string, drainedAsOf: number, rejected: { path: string; reason: string }[] = []): this {
     const mark = { generation: 1, asOf: drainedAsOf };
     this.#snapshot.gateways = this.#snapshot.gateways.filter((gateway) => gateway.id !== id);
     this.#snapshot.gateways.push({
@@ -241,7 +252,7 @@ export class WorldBuilder {
       routes: 0,
       instances: 0,
       holding: '',
-      rejected: [],
+      rejected,
       at: 0,
     });
     return this;
@@ -289,11 +300,11 @@ export class TestLeader {
   }
 
   /** Takes the world in and plans, `later` ms after the last time. */
-  plan(world: WorldBuilder, later = 0): Plan {
+  plan(world: WorldBuilder, later = 0, input: Pick<PlanInput, 'inFlight'> = {}): Plan {
     this.now += later;
     const snapshot = { ...world.snapshot(), at: this.#wall + this.now };
     this.memory = remember(this.memory, snapshot, this.policy, this.now);
-    return makePlan(snapshot, this.memory, this.policy, { now: this.now, newId: () => `id-${++this.#ids}` });
+    return makePlan(snapshot, this.memory, this.policy, { now: this.now, newId: () => `id-${++this.#ids}`, ...input });
   }
 }
 

@@ -3,7 +3,7 @@ import { nextRollout } from '../../../mcp/rollout/next-rollout.ts';
 import { type GateLook, isActive, type RolloutInstance, stageKey } from '../../../mcp/rollout/rollout-input.ts';
 import { startRollout } from '../../../mcp/rollout/start-rollout.ts';
 import { effectiveEnvironment } from '../../../registrar/recipes/effective-environment.ts';
-import type { RolloutRecord, VersionFigures } from '../../../registrar/rollout-records.ts';
+import type { RolloutOrder, RolloutRecord, VersionFigures } from '../../../registrar/rollout-records.ts';
 import type { RolloutSettings, Service, Version } from '../../../specs/nouns.ts';
 import { defaultRollout } from '../../../specs/rollout-settings.ts';
 import { service, version } from '../plan/world-builder.ts';
@@ -14,6 +14,7 @@ export interface SmallOptions {
   to?: Version;
   settings?: Partial<RolloutSettings>;
   room?: number | null;
+  order?: RolloutOrder;
 }
 
 const stepMs = 1_000;
@@ -26,6 +27,8 @@ export class SmallService {
   room: number | null;
   figures: VersionFigures[] | null = null;
   gate: GateLook | null = null;
+  /** Of other services. */
+  others: RolloutRecord[] = [];
   /** Why an instance of a version fails at its start; absent: it does not. */
   broken = new Map<string, string>();
   /** ms from claim to serving. */
@@ -41,6 +44,7 @@ export class SmallService {
     to = version('2.0.0', 1),
     settings = {},
     room = null,
+    order,
   }: SmallOptions = {}) {
     this.room = room;
     this.declared = service('dns', from);
@@ -52,6 +56,7 @@ export class SmallService {
       to: [to],
       settings: { ...defaultRollout, ...settings },
       instances: this.machines,
+      order,
       operation: 'op',
       by: 'operator:test',
       reason: 'test',
@@ -104,10 +109,10 @@ export class SmallService {
     const key = stageKey(this.record);
     if (key !== this.#stage) this.#stageSince = this.now;
     this.#stage = key;
-    const { record, declared, machines, room, figures, gate, now } = this;
+    const { record, declared, machines, others, room, figures, gate, now } = this;
     const instances = structuredClone(machines);
     const stageMs = now - this.#stageSince;
-    const step = nextRollout({ record, declared, instances, room, figures, gate, stageMs, now });
+    const step = nextRollout({ record, declared, instances, others, room, figures, gate, stageMs, now });
     this.waits = step.waits;
     if (step.record) this.record = step.record;
     if (step.redeclare) this.declared = step.redeclare;
