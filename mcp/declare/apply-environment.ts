@@ -33,6 +33,8 @@ export interface ApplyOptions {
   reason: string;
   /** An operator said that a large cut is meant. */
   confirmed: boolean;
+  /** Versions that it changes are rolled out by stages, where services say how or in what order; else all at once. */
+  staged?: boolean;
   /** Ends the rollouts of the services that it changes. */
   supersede?: boolean;
   /** The generation that was looked at; another one now means GENERATION_STALE. */
@@ -79,7 +81,9 @@ export async function applyEnvironment(
   }
   const over = superseded(environment, current, rollouts, options);
   const begun =
-    current && !damage ? await begin(client, current.environment, environment, rollouts, over, options) : [];
+    options.staged && current && !damage
+      ? await begin(client, current.environment, environment, rollouts, over, options)
+      : [];
   // What a rollout has brought up meanwhile is given up too; what is rolled out now gives up as it comes to it.
   const allowance = allowanceFor(current ? effectiveDesired(current, rollouts).environment : undefined, environment);
   for (const { service } of begun) delete allowance[service];

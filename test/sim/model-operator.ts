@@ -183,6 +183,7 @@ export class ModelOperator {
     const environment = { ...this.environment, services };
     const { rollouts } = await applyEnvironment(this.client, environment, {
       ...words,
+      staged: true,
       newId: () => this.#random.uuid(),
     });
     this.#say(`applied: ${rollouts.map(({ service: name, phase }) => `${name} ${phase}`).join(', ')}`);

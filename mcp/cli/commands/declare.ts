@@ -74,6 +74,7 @@ export const registerApply: Register = (program, interrupted) => {
           const applied = await applyEnvironment(client, environment, {
             ...(await declaration(context, options, what)),
             expectGeneration: options.checkIndex,
+            staged: true,
             supersede: options.supersede,
           });
           return finish(context, client, applied, options);

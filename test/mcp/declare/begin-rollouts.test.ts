@@ -93,6 +93,7 @@ test('declaration, rollouts and events are one write; what is rolled out gives u
       author: 'operator:ann',
       reason: 'test',
       confirmed: true,
+      staged: true,
       at: clock.now(),
     });
   t.deepEqual((await apply(staged('dns', [v1]), staged('web', [v1], ['dns']), service('mail', [v1]))).rollouts, []);
@@ -140,4 +141,13 @@ test('people see the stages beforehand, and afterwards what is done and what is 
   t.deepEqual([areOver(stagedChanges(records)), areOver(changes), areDone(changes)], [false, true, false]);
   t.regex(renderOutcome(changes, false), /mail +1\.0\.0 -> 2\.0\.0 +reverted/);
   t.is(renderOrder([], false), '');
+});
+
+test('what is not told to go by stages begins no rollout, whatever its service says', async (t) => {
+  const { client, clock } = await setUp(t);
+  const words = { author: 'operator:ann', reason: 'scale, ab', confirmed: true, at: clock.now() };
+  await applyEnvironment(client, environment(staged('dns', [v1])), words);
+  const { rollouts } = await applyEnvironment(client, environment(staged('dns', [v2])), words);
+  t.deepEqual(rollouts, []);
+  t.deepEqual(await readRollouts(client), {});
 });
