@@ -5,9 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext, TestFn } from 'ava';
+import { readStatus } from '../../mcp/control/read-status.ts';
+import { ownerOptions, readSecret } from '../../mcp/local/secret.ts';
 import type { LocalState } from '../../mcp/local/state.ts';
-import { readState } from '../../mcp/local/state.ts';
+import { readState, registryOf, statePaths } from '../../mcp/local/state.ts';
 import { isConverged, type StatusView } from '../../mcp/view/status-view.ts';
+import { systemClock } from '../../registrar/system-clock.ts';
+import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
 
 const cli = fileURLToPath(new URL('../../mcp/cli/main.ts', import.meta.url));
 export const examples = fileURLToPath(new URL('../../specs/examples/', import.meta.url));
@@ -54,6 +58,22 @@ export interface TestEnvironment {
   until(what: string, holds: (status: StatusView) => boolean, withinMs?: number): Promise<StatusView>;
 }
 
+/** What is waited for needs the processor, too. */
+const betweenLooksMs = 100;
+
+/** As `mcp status --json` tells it, without a process of its own: it is asked for again and again. */
+async function readHere(dir: string, state: LocalState): Promise<StatusView> {
+  const signal = AbortSignal.timeout(8_000);
+  const options = { sessionTimeoutMs: 10_000, ...ownerOptions(readSecret(statePaths(dir).secret)), signal };
+  const client = await connectZooKeeper(registryOf(state), options);
+  try {
+    const status = await readStatus(client, { signal, allowLoopback: true });
+    return JSON.parse(JSON.stringify(status)) as StatusView;
+  } finally {
+    await client.close();
+  }
+}
+
 /**
  * Brings an environment up and takes it down when the test ends, however it ends. Its machines are processes unless the
  * arguments name a provider: most of what is to be shown does not depend on it, and virtual machines take their time.
@@ -79,7 +99,8 @@ export async function startEnvironment(
     if (result.code === code) return result;
     throw new Error(`mcp ${words.join(' ')}: ${result.code}, not ${code}\n${result.stdout}\n${result.stderr}`);
   };
-  const status = async () => JSON.parse((await run(0, ['status', '--json'])).stdout) as StatusView;
+  const fromCommand = async () => JSON.parse((await run(0, ['status', '--json'])).stdout) as StatusView;
+  const status = () => readHere(dir, state).catch(fromCommand);
   return {
     dir,
     state,
@@ -94,6 +115,7 @@ export async function startEnvironment(
         if (holds(now)) return now;
         if (performance.now() > deadline)
           throw new Error(`not within ${withinMs} ms: ${what}\n${JSON.stringify(now, null, 2)}`);
+        await systemClock.sleep(betweenLooksMs);
       }
     },
   };

@@ -21,7 +21,7 @@ services:
     command: [node, server.js]
     port: 8080
     health: { http: /healthz, interval: 200ms }
-    rollout: { min-healthy: 300ms, bake: 300ms, canary: 0, batch: 100%, undo: 0s }
+    rollout: { min-healthy: 300ms, bake: 300ms, canary: 0, batch: 100%, undo: 0s, pauses: [{ at: 100%, for: promote }] }
     versions:
       1.2.0: { count: 1, artifact: { directory: ${JSON.stringify(dns)} } }
 `,
@@ -88,6 +88,7 @@ test.serial(
     // $ mcp ab dns --conclude 1.3.0
     await env.mcp('ab', 'dns', '--conclude', '1.3.0', '--no-wait');
     t.is(codeOf(await env.mcpFails(3, 'ab', 'dns', '1.2.0=90', '1.3.0=10', '--json')), 'REFUSED_ROLLOUT');
+    await env.mcp('promote', 'dns', '--all');
     await env.until('concluded', ({ services }) => {
       const [old, now] = services[0]?.versions ?? [];
       return old?.live === 0 && old.instances.length === 0 && now?.live === 2 && now.desired === 2;
