@@ -121,7 +121,7 @@ test.serial(
     t.is(machine.state, 'running');
     t.is(machine.address, '127.77.7.7');
     t.is(machine.createdAt, 1);
-    t.is(pidsOf(asked.uuid).length, 1);
+    t.is(await until('its agent runs', () => pidsOf(asked.uuid).length), 1);
   },
 );
 

@@ -97,7 +97,8 @@ else {
         child.kill('SIGKILL');
         await once(child, 'close');
         const machine = await provider.create(asked);
-        await until('it runs', async () => (await provider.find(asked.operation))?.state === 'running');
+        // It may have to boot, beside all other tests.
+        await until('it runs', async () => (await provider.find(asked.operation))?.state === 'running', 120_000);
         t.is(machine.uuid, asked.uuid);
         await provider.destroy(machine);
         await provider.emptyStock();
