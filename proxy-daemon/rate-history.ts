@@ -1,5 +1,5 @@
 /** Requests a second of the last minutes and figures of the last one, from counters that only grow. Pure but for what it remembers. */
-import type { TrafficReport, VersionFigures } from './version-figures.ts';
+import { bucketOf, type TrafficReport, type VersionFigures } from './version-figures.ts';
 
 interface RecentFigures {
   /** Requests a second. */
@@ -138,21 +138,12 @@ function figuresOf(versions: readonly VersionFigures[], seconds: number): Recent
   };
 }
 
+/** Of all of them together. */
 function boundOf(versions: readonly VersionFigures[], share: number): number | null {
   const bounds = versions[0]?.latencyMs.bounds ?? [];
   const counts = new Array<number>(bounds.length + 1).fill(0);
-  let measured = 0;
-  for (const { latencyMs } of versions) {
-    for (const [at, count] of latencyMs.counts.entries()) {
-      counts[at] = (counts[at] ?? 0) + count;
-      measured += count;
-    }
-  }
-  if (measured === 0) return null;
-  let reached = 0;
-  const bucket = counts.findIndex((count) => {
-    reached += count;
-    return reached >= measured * share;
-  });
-  return bounds[bucket] ?? -1;
+  for (const { latencyMs } of versions)
+    for (const [at, count] of latencyMs.counts.entries()) counts[at] = (counts[at] ?? 0) + count;
+  const bucket = bucketOf({ counts }, share);
+  return bucket === null ? null : (bounds[bucket] ?? -1);
 }

@@ -48,6 +48,20 @@ export interface TrafficReport {
   uncounted: number;
 }
 
+/**
+ * The bucket within which a share (0 to 1) of the requests were answered: an index of `counts`, past the last bound for the last
+ * one; null where nothing was counted by time.
+ */
+export function bucketOf({ counts }: Pick<LatencyFigures, 'counts'>, share: number): number | null {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  if (total === 0) return null;
+  let within = 0;
+  return counts.findIndex((count) => {
+    within += count;
+    return within >= total * share;
+  });
+}
+
 const latencyBounds = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000];
 
 /** From lines `count <service> <version> <kind> <value>` (see nginx/lua/mcp/figures.lua). Unknown ones are passed over. */

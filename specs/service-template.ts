@@ -1,6 +1,8 @@
 /** The name of a service's template: equal names, equal services in the same state. */
+
 import { digestOf } from './digest.ts';
 import type { Environment, Service, Version } from './nouns.ts';
+import { runningVersions } from './running-versions.ts';
 
 /**
  * Hex. It goes over everything that the service in the template was started with: what its version runs, its configuration
@@ -21,7 +23,7 @@ export interface WarmVersion {
 /** Of all declared services, those versions of which there shall be instances, in declared order. */
 export function warmVersions({ services }: Pick<Environment, 'services'>): WarmVersion[] {
   return services.flatMap((service) => {
-    const running = service.warm ? service.versions.filter(({ count }) => count > 0) : [];
+    const running = service.warm ? runningVersions(service) : [];
     return running.map((version) => ({ service, version, template: templateName(service, version) }));
   });
 }

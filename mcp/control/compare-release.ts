@@ -1,12 +1,12 @@
 /** Compares the documents of two instances of a service: what callers of the live one meet at the next one. */
-import type { Finding, OperationName } from '../../proxy-daemon/document/compat/finding.ts';
+import { operationWords } from '../../proxy-daemon/document/compat/operation-side.ts';
 import type { DocumentThread } from '../../proxy-daemon/document/document-thread.ts';
 import { type FetchLimits, fetchDocument } from '../../proxy-daemon/document/fetch-document.ts';
 import type { Clock } from '../../registrar/clock.ts';
 import type { RegistrationRecord } from '../../registrar/records.ts';
 import type { GateFinding, RolloutGate } from '../../registrar/rollout-records.ts';
 import { isMcpError } from '../../specs/errors.ts';
-import { compatibilityReport, summaryOf } from '../view/compatibility-report.ts';
+import { compatibilityReport, type ReportedFinding, summaryOf } from '../view/compatibility-report.ts';
 
 export interface Release {
   /** The service's route at the gateway. */
@@ -27,8 +27,7 @@ export interface CompareContext {
 const patienceMs = 15_000;
 const againMs = 1_000;
 /** A rollout's record is read with every look at the registry. */
-const mostFindings = 20;
-const mostOperations = 3;
+const most = { findings: 20, operations: 3 };
 
 /**
  * What the new version does to callers. A new document that can't be read is breaking: the merged document would lack it. An
@@ -62,14 +61,10 @@ export async function compareRelease(
   const both = `the documents of ${live.version} and ${next.version}`;
   try {
     const { findings } = await thread.run({ kind: 'compare', route, live: before.document, next: after.document });
-    const report = compatibilityReport(findings, { service: next.service, live: live.version, next: next.version });
-    return {
-      at,
-      verdict: report.verdict,
-      words: `${both}: ${summaryOf(report)}`,
-      findings: findings.slice(0, mostFindings).map(listed),
-      leftOut: Math.max(0, findings.length - mostFindings),
-    };
+    const subject = { service: next.service, live: live.version, next: next.version };
+    const report = compatibilityReport(findings, subject, most);
+    const { verdict, leftOut } = report;
+    return { at, verdict, words: `${both}: ${summaryOf(report)}`, findings: report.findings.map(listed), leftOut };
   } catch (error) {
     signal.throwIfAborted();
     if (!isMcpError(error)) throw error;
@@ -77,13 +72,9 @@ export async function compareRelease(
   }
 }
 
-function listed({ severity, words, where: { operations } }: Finding): GateFinding {
-  const more = operations.length > mostOperations ? [`${operations.length - mostOperations} more`] : [];
-  return { severity, words, operations: [...operations.slice(0, mostOperations).map(nameOf), ...more] };
-}
-
-function nameOf({ method, path }: OperationName): string {
-  return `${method.toUpperCase()} ${path}`;
+function listed({ severity, words, where: { operations }, operationsLeftOut }: ReportedFinding): GateFinding {
+  const more = operationsLeftOut > 0 ? [`${operationsLeftOut} more`] : [];
+  return { severity, words, operations: [...operations.map(operationWords), ...more] };
 }
 
 async function read(

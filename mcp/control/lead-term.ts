@@ -238,7 +238,8 @@ class Leader {
     if (snapshot.desired) {
       const { environment } = snapshot.desired.record;
       const wanted = wantedTemplates(environment);
-      this.#templates = await keepTemplates(this.#options, wanted, isTimeForTemplates(snapshot, plan), signal);
+      const isTime = isTimeForTemplates(snapshot, plan, this.#memory, now);
+      this.#templates = await keepTemplates(this.#options, wanted, isTime, signal);
       const templates = templateRecords(environment, this.#templates, this.#options.provider.name);
       const record = poolRecordOf(this.#memory, snapshot.desired.record, snapshot.at);
       await keepPoolRecord(this.#input, snapshot, { ...record, ...(templates.length > 0 ? { templates } : {}) });

@@ -1,6 +1,6 @@
 /** Declaring: a new generation of /desired, guarded against slips. */
-import { randomUUID } from 'node:crypto';
 
+import { randomUUID } from 'node:crypto';
 import { publishDesired, readDeclared } from '../../registrar/recipes/desired-document.ts';
 import { effectiveDesired } from '../../registrar/recipes/effective-environment.ts';
 import { appendEvent } from '../../registrar/recipes/event-log.ts';
@@ -20,6 +20,7 @@ import {
 import { environmentDigest } from '../../specs/digest.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { Environment, Service } from '../../specs/nouns.ts';
+import { runningVersions } from '../../specs/running-versions.ts';
 import { isActive } from '../rollout/rollout-input.ts';
 import { seenInstances } from '../rollout/seen-instances.ts';
 import { sameSide } from '../rollout/sides.ts';
@@ -140,9 +141,8 @@ function superseded(
 
 function changesMoreThanCounts(before: Service | undefined, after: Service | undefined): boolean {
   if (!before || !after) return before !== after;
-  const running = ({ versions }: Service) => versions.filter(({ count }) => count > 0);
   const plain = ({ versions, ...rest }: Service) => canonicalJson({ ...rest, versions: [] });
-  return plain(before) !== plain(after) || !sameSide(running(before), running(after));
+  return plain(before) !== plain(after) || !sameSide(runningVersions(before), runningVersions(after));
 }
 
 async function logDeclared(client: RegistryClient, desired: DesiredRecord, diff: EnvironmentDiff): Promise<void> {

@@ -2,9 +2,11 @@
  * Which rollouts an applied environment begins: where it puts other versions in the place of those that run, of services that
  * declare how they are rolled out or in which order. Pure. See decision 0052.
  */
+
 import type { RolloutName, RolloutRecord } from '../../registrar/rollout-records.ts';
 import type { Environment, Service } from '../../specs/nouns.ts';
 import { rolloutSettings } from '../../specs/rollout-settings.ts';
+import { runningVersions } from '../../specs/running-versions.ts';
 import { comesAfter } from '../../specs/service-order.ts';
 import { isActive, leaving, type RolloutInstance } from '../rollout/rollout-input.ts';
 import { totalOf } from '../rollout/sides.ts';
@@ -50,7 +52,7 @@ export function beginRollouts(input: BeginInput): RolloutRecord[] {
       service: was,
       previous,
       kind: 'upgrade',
-      to: running(service),
+      to: runningVersions(service),
       settings: rolloutSettings(service),
       instances: input.instancesOf(service.name),
       declared: service,
@@ -75,13 +77,9 @@ function isStaged({ services }: Environment, { name, rollout, after }: Service):
 
 /** Some versions leave and others come, under names of their own; anything else is no change from one side to another. */
 function replacesVersions(before: Service, after: Service): boolean {
-  const [from, to] = [running(before), running(after)];
+  const [from, to] = [runningVersions(before), runningVersions(after)];
   if (totalOf(from) === 0 || totalOf(to) === 0) return false;
   const come = leaving(to, from);
   const named = new Set(from.map(({ version }) => version));
   return come.length > 0 && leaving(from, to).length > 0 && !come.some(({ version }) => named.has(version));
-}
-
-function running({ versions }: Service): Service['versions'] {
-  return versions.filter(({ count }) => count > 0);
 }

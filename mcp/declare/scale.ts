@@ -1,7 +1,9 @@
 /** `mcp scale SERVICE[@VERSION] N` as a change of the declared environment. Pure. */
+
 import { McpError } from '../../specs/errors.ts';
 import { didYouMean } from '../../specs/near-miss.ts';
 import type { Environment, Service, Version } from '../../specs/nouns.ts';
+import { runningVersions } from '../../specs/running-versions.ts';
 
 /** Largest count of one version, as in the YAML. */
 export const largestCount = 1000;
@@ -35,7 +37,7 @@ function versionToScale(service: Service, wanted: string | undefined): Version {
     if (!found) throw unknown(`version of ${service.name}`, wanted, names);
     return found;
   }
-  const running = service.versions.filter(({ count }) => count > 0);
+  const running = runningVersions(service);
   const [only, second] = running.length > 0 ? running : service.versions;
   if (only && !second) return only;
   throw new McpError('USAGE_AMBIGUOUS', `${service.name} has ${names.length} versions: ${names.join(', ')}`, {

@@ -1,6 +1,8 @@
 /** `mcp ab SERVICE V1=90 V2=10` as a change of the declared service. Counts and weights are separate things. Pure. */
+
 import { McpError } from '../../specs/errors.ts';
 import type { Service, Version } from '../../specs/nouns.ts';
+import { runningVersions } from '../../specs/running-versions.ts';
 import { bounded } from '../rollout/redeclare.ts';
 import { namesOf } from '../rollout/sides.ts';
 import { largestCount } from './scale.ts';
@@ -45,13 +47,8 @@ function bad(message: string): McpError {
 
 /** Versions that are named and have no instance declared: what they run is to be found out before `sideBySide`. */
 export function newcomers(declared: Service, shares: readonly VersionShare[]): string[] {
-  const running = runningOf(declared);
+  const running = runningVersions(declared);
   return shares.map(({ version }) => version).filter((name) => !running.some(({ version }) => version === name));
-}
-
-/** Versions with instances. */
-export function runningOf({ versions }: Pick<Service, 'versions'>): Version[] {
-  return versions.filter(({ count }) => count > 0);
 }
 
 /**
@@ -65,7 +62,7 @@ export function sideBySide(
   fresh: ReadonlyMap<string, Version>,
   countOfFresh?: number,
 ): Service {
-  const running = runningOf(declared);
+  const running = runningVersions(declared);
   const unnamed = running.filter(({ version }) => !shares.some((share) => share.version === version));
   if (unnamed.length > 0) {
     throw new McpError('USAGE_BAD_OPTION', `${namesOf(unnamed)} of ${declared.name} runs too and is not named`, {

@@ -1,11 +1,12 @@
 /** Since when versions run side by side as they do, and what had been counted by then: what a report begins from. */
+
 import { paths } from '../../registrar/layout.ts';
 import { readDocument, updateDocument } from '../../registrar/recipes/versioned-document.ts';
 import type { TrialsRecord } from '../../registrar/records.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
 import { codecs } from '../../registrar/store/codecs.ts';
 import type { Service } from '../../specs/nouns.ts';
-import { runningOf } from './side-by-side.ts';
+import { runningVersions } from '../../specs/running-versions.ts';
 
 export type Trial = TrialsRecord['trials'][number];
 
@@ -16,7 +17,7 @@ export async function readTrials(client: RegistryClient): Promise<TrialsRecord |
 
 /** The versions of a service as a trial notes them. */
 export function trialVersions(service: Service): Trial['versions'] {
-  return runningOf(service).map(({ version, digest, weight = 0 }) => ({ version, digest, weight }));
+  return runningVersions(service).map(({ version, digest, weight = 0 }) => ({ version, digest, weight }));
 }
 
 /** The trial of a service; null where it runs other versions by now, or with other weights. Pure. */

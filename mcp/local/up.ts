@@ -1,4 +1,5 @@
 /** `mcp up`: from nothing to desired = live on this machine. Idempotent: what runs already is left as it is. */
+
 import { randomBytes, randomUUID } from 'node:crypto';
 import { registryAccess } from '../../registrar/access.ts';
 import { paths as nodes } from '../../registrar/layout.ts';
@@ -11,6 +12,7 @@ import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
 import { untilServing, writeServerFiles, zooKeeperServer } from '../../registrar/zookeeper/server.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { Environment } from '../../specs/nouns.ts';
+import { runningVersions } from '../../specs/running-versions.ts';
 import { askDocuments, type SourceWord, servesDocuments } from '../control/ask-gateway.ts';
 import { applyEnvironment } from '../declare/apply-environment.ts';
 import { loadEnvironment } from '../declare/load-environment.ts';
@@ -233,9 +235,7 @@ async function waitForDocuments(
   const declared = (await readDesired(client, { signal }))?.record.environment.services ?? [];
   const wanted = declared
     .filter(({ document }) => document !== undefined)
-    .flatMap(({ name, versions }) =>
-      versions.filter(({ count }) => count > 0).map(({ version }) => `${name}@${version}`),
-    );
+    .flatMap((service) => runningVersions(service).map(({ version }) => `${service.name}@${version}`));
   const until = systemClock.monotonic() + documentsWithinMs;
   while (systemClock.monotonic() < until) {
     const words = (await askDocuments(gateways, signal)) ?? [];

@@ -9,6 +9,7 @@ import { poolBudgetName } from './budget.ts';
 import { act, alarm, type Draft, short, wait } from './draft.ts';
 import { isBeforeClaim, poolStep } from './machine-health.ts';
 import { stateAge } from './memory.ts';
+import { isInTheMaking, isStarting } from './under-way.ts';
 import { isOfWarmPool, machineKind, type PoolOfImage, warmPools } from './warm-pool.ts';
 import { countIf, type Unit } from './world.ts';
 
@@ -27,7 +28,11 @@ export function keepPool(draft: Draft): void {
     if (template === undefined || !isOfWarmPool(unit)) machines.push(machine);
     else warm.set(template, [...(warm.get(template) ?? []), { ...machine, image: machineKind(unit.ledger) }]);
   }
-  const ask = { batch: Math.max(0, memory.slowStart.batch - creationsUnderWay(draft)) };
+  const starting = countIf(world.units, (unit) => isStarting(unit, memory, draft.input.now));
+  const ask: Ask = {
+    batch: Math.max(0, memory.slowStart.batch - creationsUnderWay(draft)),
+    starting: starting + countIf(draft.actions, ({ kind }) => kind === 'claim'),
+  };
   const others = imagesOf(world.desired.environment).filter((image) => image !== spec.image);
   const { target } = poolSize(spec, memory.claims, snapshot.at);
   // Of what only services ask for nothing is kept ready: it is made when it is claimed.
@@ -38,8 +43,14 @@ export function keepPool(draft: Draft): void {
   for (const pool of warmPools(draft, warm)) keepImage(draft, pool, ask);
 }
 
-/** @param ask creations that may still be asked for in this plan; what is used of it is taken off */
-function keepImage(draft: Draft, pool: PoolOfImage, ask: { batch: number }): void {
+interface Ask {
+  /** Creations that may still be asked for in this plan; what is used of it is taken off. */
+  batch: number;
+  /** Services that start, or will with this plan. */
+  starting: number;
+}
+
+function keepImage(draft: Draft, pool: PoolOfImage, ask: Ask): void {
   const { image, kind, template, target, of, isHeld = false } = pool;
   const { snapshot, world, memory, policy, input } = draft;
   const { flavor, maxAgeMs = null } = world.desired.environment.pool;
@@ -53,8 +64,8 @@ function keepImage(draft: Draft, pool: PoolOfImage, ask: { batch: number }): voi
       flavor: flavorText(flavor),
       machines: of,
       unmetClaims,
-      starting: snapshot.sharedHost ? servicesStarting(draft) : 0,
-      onSharedHost: snapshot.sharedHost ? countIf(world.units, isOnItsWay) : undefined,
+      starting: snapshot.sharedHost ? ask.starting : 0,
+      onSharedHost: snapshot.sharedHost ? inTheMaking(draft) : undefined,
       slowStart: memory.slowStart,
       breaker: memory.images,
       limits: snapshot.limits,
@@ -77,17 +88,11 @@ function keepImage(draft: Draft, pool: PoolOfImage, ask: { batch: number }): voi
   explain(draft, plan, plan.create - count);
 }
 
-function isOnItsWay({ ledger }: Unit): boolean {
-  return ledger.state === 'building' || ledger.state === 'verifying';
-}
-
-/** A service that has not served this long after its machine was claimed, ms, no longer holds up the pool. */
-const startMs = 60_000;
-
-function servicesStarting({ world, memory, input, actions }: Draft): number {
-  const isStarting = ({ ledger, serving, condition }: Unit) =>
-    ledger.state === 'claimed' && !serving && condition === 'alive' && stateAge(memory, ledger, input.now) < startMs;
-  return countIf(world.units, isStarting) + countIf(actions, ({ kind }) => kind === 'claim');
+/** With what this plan has asked for already. */
+function inTheMaking({ world, actions }: Draft): number {
+  return (
+    countIf(world.units, ({ ledger }) => isInTheMaking(ledger)) + countIf(actions, ({ kind }) => kind === 'create')
+  );
 }
 
 const removes = new Set(['claim', 'condemn', 'bury']);

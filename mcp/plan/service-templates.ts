@@ -1,14 +1,13 @@
 /** Which service templates there shall be, how each is, and when there is time to make one. */
-import type { TemplateRecord } from '../../registrar/records.ts';
+import type { MachineRecord, TemplateRecord } from '../../registrar/records.ts';
 import { imageOfService } from '../../specs/image-reference.ts';
 import type { Environment } from '../../specs/nouns.ts';
 import { warmVersions } from '../../specs/service-template.ts';
 import type { ServiceTemplate } from '../../vm-factory/provider.ts';
+import type { PlannerMemory } from './memory.ts';
 import type { Plan } from './plan.ts';
 import type { Snapshot } from './snapshot.ts';
-
-/** ms for which a machine that is about to serve or to be ready keeps templates from being made; longer, and something is amiss. */
-const urgentMs = 60_000;
+import { isInTheMaking, isRecent } from './under-way.ts';
 
 export function wantedTemplates(environment: Environment): ServiceTemplate[] {
   const { flavor } = environment.pool;
@@ -21,14 +20,15 @@ export function wantedTemplates(environment: Environment): ServiceTemplate[] {
 }
 
 /** Nothing that somebody waits for is being made or started: a template takes the processor for some seconds. */
-export function isTimeForTemplates({ machines, at }: Snapshot, plan: Plan): boolean {
-  const acts = plan.actions.some(({ kind }) => kind === 'create' || kind === 'claim');
-  const urgent = machines.some(({ record }) => {
-    const { state, served, changedAt } = record;
-    const comes = state === 'building' || state === 'verifying' || (state === 'claimed' && !served);
-    return comes && at - changedAt < urgentMs;
-  });
-  return !acts && !urgent;
+export function isTimeForTemplates(
+  { machines }: Pick<Snapshot, 'machines'>,
+  { actions }: Pick<Plan, 'actions'>,
+  memory: PlannerMemory,
+  now: number,
+): boolean {
+  const acts = actions.some(({ kind }) => kind === 'create' || kind === 'claim');
+  const comes = (record: MachineRecord) => isInTheMaking(record) || (record.state === 'claimed' && !record.served);
+  return !acts && !machines.some(({ record }) => comes(record) && isRecent(record, memory, now));
 }
 
 /** For /pool. `states`: as the provider said; null: it has no service templates. */

@@ -8,7 +8,7 @@ import { warmVersions } from '../../specs/service-template.ts';
 import type { PoolMachine } from '../../vm-factory/pool/pool-policy.ts';
 import type { Draft } from './draft.ts';
 import { isBeforeClaim } from './machine-health.ts';
-import { ageOf } from './memory.ts';
+import { isStarting } from './under-way.ts';
 import type { Unit, World } from './world.ts';
 
 /** What the machines of one pool are made of. */
@@ -60,14 +60,9 @@ export function warmPools(draft: Draft, machines: ReadonlyMap<string, readonly P
 
 /** Machines are claimed, waited for, or were claimed just now and start: these get the processor first. */
 function isUrgent({ actions, unmetClaims, world, memory, input }: Draft): boolean {
-  const starts = (unit: Unit) =>
-    unit.ledger.state === 'claimed' && !unit.serving && ageOf(memory, 'unserved', unit.uuid, input.now) < startMs;
   const claims = actions.some(({ kind }) => kind === 'claim') || [...unmetClaims.values()].some((count) => count > 0);
-  return claims || world.units.some(starts);
+  return claims || world.units.some((unit) => isStarting(unit, memory, input.now));
 }
-
-/** One that does not serve after this long, ms, does not hold up others any more. */
-const startMs = 15_000;
 
 /** The service template of a declared version; null where it has none. */
 export function templateOf({ desired }: World, service: string, version: string): string | null {

@@ -4,6 +4,7 @@
  * Newcombe, "Interval estimation for the difference between independent proportions", Statistics in Medicine 17 (1998),
  * method 10, made of two of Wilson's intervals; it holds for small samples and for shares near 0, where errors are. Pure.
  */
+import { bucketOf } from '../../proxy-daemon/version-figures.ts';
 import type { VersionFigures } from '../../registrar/rollout-records.ts';
 import type { AnalysisSettings } from '../../specs/nouns.ts';
 
@@ -95,13 +96,8 @@ function compare(
  * time, or it is beyond the last bound.
  */
 export function slowBound({ latency }: VersionFigures, share = percentile): number | null {
-  const total = latency.counts.reduce((sum, count) => sum + count, 0);
-  let within = 0;
-  for (const [at, bound] of latency.bounds.entries()) {
-    within += latency.counts[at] ?? 0;
-    if (total > 0 && within >= total * share) return bound;
-  }
-  return null;
+  const bucket = bucketOf(latency, share);
+  return bucket === null ? null : (latency.bounds[bucket] ?? null);
 }
 
 /** Requests that took longer than `bound` ms, one of the bounds. */

@@ -8,6 +8,7 @@ import type { RolloutRecord } from '../../registrar/rollout-records.ts';
 import { canonicalJson } from '../../specs/canonical-json.ts';
 import type { Service } from '../../specs/nouns.ts';
 import { shareOf } from '../../specs/rollout-settings.ts';
+import { runningVersions } from '../../specs/running-versions.ts';
 import { analyse } from './analyse.ts';
 import { turnOf } from './order.ts';
 import {
@@ -47,9 +48,7 @@ function whatElse({ phase, from, to }: RolloutRecord, declared: Service | null):
   if (!declared) return 'the service is declared no more';
   const target = phase === 'reverting' ? from : to;
   const missing = target.filter((version) => !declared.versions.some((one) => sameRun(one, version)));
-  const others = declared.versions
-    .filter(({ count }) => count > 0)
-    .filter((one) => !target.some((version) => sameRun(one, version)));
+  const others = runningVersions(declared).filter((one) => !target.some((version) => sameRun(one, version)));
   if (missing.length > 0) return `${namesOf(missing)} is declared no more, or as something else`;
   return others.length > 0 ? `${namesOf(others)} is declared now` : null;
 }

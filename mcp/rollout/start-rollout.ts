@@ -1,7 +1,9 @@
 /** How a rollout begins: what it goes from and to, and why it may not. Pure. */
+
 import type { PastRollout, RolloutOrder, RolloutRecord } from '../../registrar/rollout-records.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { RolloutSettings, Service, Version } from '../../specs/nouns.ts';
+import { runningVersions } from '../../specs/running-versions.ts';
 import { declareSide } from './redeclare.ts';
 import { countOf, isActive, leaving, type RolloutInstance } from './rollout-input.ts';
 import { namesOf, sameSide, totalOf } from './sides.ts';
@@ -37,7 +39,7 @@ export function startRollout(start: StartRollout): { record: RolloutRecord; serv
   const { service, previous, to, settings, kind, order, operation, by, reason, at } = start;
   const phase = order && order.after.length > 0 ? 'waiting' : 'checking';
   if (previous && isActive(previous)) throw underWay(previous);
-  const from = service.versions.filter(({ count }) => count > 0);
+  const from = runningVersions(service);
   if (sameSide(from, to)) return null;
   const total = totalOf(from);
   if (total === 0) {

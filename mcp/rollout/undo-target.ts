@@ -1,7 +1,9 @@
 /** Where undo goes: to what really ran before what runs now, and never to what only was declared. Pure. */
+
 import type { DesiredRecord } from '../../registrar/records.ts';
 import type { RolloutRecord } from '../../registrar/rollout-records.ts';
 import type { Service, Version } from '../../specs/nouns.ts';
+import { runningVersions } from '../../specs/running-versions.ts';
 import { sameSide } from './sides.ts';
 
 /**
@@ -13,7 +15,7 @@ export function undoTarget(
   rollout: RolloutRecord | null,
   history: readonly DesiredRecord[],
 ): Version[] | null {
-  const running = service.versions.filter(({ count }) => count > 0);
+  const running = runningVersions(service);
   const ended = rollout ? [...rollout.past, { ...rollout, outcome: rollout.phase }].reverse() : [];
   const last = ended.find(({ outcome, to }) => outcome === 'done' && sameSide(to, running));
   if (last) return last.from;
@@ -21,7 +23,7 @@ export function undoTarget(
   const failed = ended.filter(({ outcome }) => outcome !== 'done').map(({ to }) => to);
   for (const { environment } of [...history].sort((a, b) => b.generation - a.generation)) {
     const before = environment.services.find(({ name }) => name === service.name);
-    const ran = (before?.versions ?? []).filter(({ count }) => count > 0);
+    const ran = before ? runningVersions(before) : [];
     if (ran.length === 0 || sameSide(ran, running) || failed.some((side) => sameSide(side, ran))) continue;
     return ran;
   }

@@ -1,9 +1,10 @@
 /** Versions side by side: how they run, and what the gateways' figures say of one against another. Pure. */
+
 import { versionWeights } from '../../proxy-daemon/routes/weights.ts';
 import type { VersionFigures } from '../../registrar/rollout-records.ts';
 import type { Service } from '../../specs/nouns.ts';
 import { rolloutSettings } from '../../specs/rollout-settings.ts';
-import { runningOf } from '../declare/side-by-side.ts';
+import { runningVersions } from '../../specs/running-versions.ts';
 import type { Trial } from '../declare/trials.ts';
 import {
   counted,
@@ -78,7 +79,7 @@ export function abReport(
   figures: readonly VersionFigures[],
   trial: Trial | null,
 ): AbReport {
-  const running = runningOf(service).map(({ version }) => version);
+  const running = runningVersions(service).map(({ version }) => version);
   const all = sides
     .filter(({ version }) => running.includes(version))
     .map((side) => ({ side, now: figures.find(({ version }) => version === side.version) ?? nothing(side.version) }));

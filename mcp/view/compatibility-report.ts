@@ -28,12 +28,20 @@ export interface ReportSubject {
   next: string;
 }
 
-/** So much of a report stays well under what a node of the registry may hold. */
-const mostFindings = 60;
-const mostOperations = 10;
+/** The most that is listed: of findings, and of operations of each. */
+interface ReportBounds {
+  findings: number;
+  operations: number;
+}
+
+const forPeople: ReportBounds = { findings: 60, operations: 10 };
 
 /** The report of findings as compareDocuments orders them. */
-export function compatibilityReport(findings: readonly Finding[], subject: ReportSubject): CompatibilityReport {
+export function compatibilityReport(
+  findings: readonly Finding[],
+  subject: ReportSubject,
+  most: ReportBounds = forPeople,
+): CompatibilityReport {
   const counts: Record<Severity, number> = { breaking: 0, risky: 0, safe: 0 };
   for (const { severity } of findings) counts[severity]++;
   const { service, live, next } = subject;
@@ -43,12 +51,12 @@ export function compatibilityReport(findings: readonly Finding[], subject: Repor
     next,
     verdict: counts.breaking > 0 ? 'breaking' : counts.risky > 0 ? 'risky' : 'safe',
     counts,
-    findings: findings.slice(0, mostFindings).map(reported),
-    leftOut: Math.max(0, findings.length - mostFindings),
+    findings: findings.slice(0, most.findings).map((found) => reported(found, most.operations)),
+    leftOut: Math.max(0, findings.length - most.findings),
   };
 }
 
-function reported(found: Finding): ReportedFinding {
+function reported(found: Finding, mostOperations: number): ReportedFinding {
   const { operations, ...place } = found.where;
   return {
     ...found,

@@ -222,10 +222,10 @@ class Agent {
     tell().catch((error: unknown) => log.warn({ err: error }, 'the self-test could not be finished'));
   }
 
-  /** Once, and only where the processor may be an emulated one. */
+  /** Once, only where the processor may be an emulated one, and not where the service to be claimed runs already. */
   #rehearse(): void {
     const { host, clock, signal } = this.#options;
-    if (!host || this.#rehearsal) return;
+    if (!host || this.#rehearsal || this.#warm) return;
     this.#rehearsal = new AbortController();
     void rehearse(clock, AbortSignal.any([signal, this.#broken.signal, this.#rehearsal.signal]));
   }

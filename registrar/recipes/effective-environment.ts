@@ -2,7 +2,9 @@
  * What is wanted right now: the declared environment with the counts and weights of the rollouts under way in place of the
  * declared ones. The one place where the two meet: controllers plan and gateways route by what this gives. Pure.
  */
+
 import type { Environment, Service, Version } from '../../specs/nouns.ts';
+import { runningVersions } from '../../specs/running-versions.ts';
 import type { DesiredRecord } from '../records.ts';
 import type { RolloutRecord } from '../rollout-records.ts';
 
@@ -29,7 +31,7 @@ export function effectiveService(service: Service, rollout: RolloutRecord | unde
   const known = new Map([...rollout.from, ...rollout.to].map((version) => [version.version, version]));
   const total = service.versions.reduce((sum, { count }) => sum + count, 0);
   const isDone = rollout.phase === 'done';
-  const runs = new Set(service.versions.filter(({ count }) => count > 0).map(({ version }) => version));
+  const runs = new Set(runningVersions(service).map(({ version }) => version));
   // What is declared to run again is not kept at weight 0 any more.
   const kept = rollout.wanted.filter(({ version }) => !isDone || !runs.has(version));
   const wanted = new Map(kept.map((one) => [one.version, one]));

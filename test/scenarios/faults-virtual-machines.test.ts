@@ -7,21 +7,17 @@ import { paths } from '../../registrar/layout.ts';
 import { readStartTime, standsStill } from '../../registrar/process-identity.ts';
 import { codecs, decode, encode } from '../../registrar/store/codecs.ts';
 import { freePort } from '../helpers/free-port.ts';
+import { registryForMachines } from '../helpers/machine-registry.ts';
 import { mainPid } from '../helpers/process-machines.ts';
-import { bakedImage, noQemu, qemusBelow } from '../helpers/qemu-machines.ts';
+import { noQemu, qemusBelow } from '../helpers/qemu-machines.ts';
 import { type ChildController, hastyPolicy, patiently, vmCluster } from '../helpers/vm-cluster.ts';
-import { startZooKeeper, type TestZooKeeper } from '../helpers/zookeeper.ts';
+import type { TestZooKeeper } from '../helpers/zookeeper.ts';
 
-let server: TestZooKeeper;
+let server: () => TestZooKeeper;
 
 if (noQemu) test.skip(`faults of virtual machines and their controllers: not run, ${noQemu}`, () => {});
 else {
-  test.before(async (t) => {
-    t.timeout(600_000);
-    server = await startZooKeeper();
-    await bakedImage();
-  });
-  test.after.always(() => server?.stop());
+  server = registryForMachines(test);
 
   // Two minutes long; the parts of it that need no whole environment are in vm-faults.test.ts.
   const long = process.env.MCP_ALL === '1' ? test.serial : test.serial.skip;
@@ -29,7 +25,7 @@ else {
     'a machine whose QEMU hangs is replaced and ended; one whose port is in use tells, and another takes over',
     async (t) => {
       t.timeout(600_000);
-      const cluster = await vmCluster(t, server.connectString, 'hangs');
+      const cluster = await vmCluster(t, server().connectString, 'hangs');
       const port = await freePort();
       const policy = hastyPolicy();
       await cluster.declare(1, [cluster.service(port, 1)]);
@@ -86,7 +82,7 @@ else {
     'guests that never join are ended, after three none is made until somebody says so, and then all is well',
     async (t) => {
       t.timeout(600_000);
-      const cluster = await vmCluster(t, server.connectString, 'mute');
+      const cluster = await vmCluster(t, server().connectString, 'mute');
       await cluster.declare(2);
       const stop = cluster.lead('c1', hastyPolicy(), { joinTimeoutMs: 1 });
       const alarm = await patiently('the alarm', async () =>
@@ -114,7 +110,7 @@ else {
     'a controller killed before or after any call leaves what its successor finds: none is lost, none too many',
     async (t) => {
       t.timeout(600_000);
-      const cluster = await vmCluster(t, server.connectString, 'kills');
+      const cluster = await vmCluster(t, server().connectString, 'kills');
       const port = await freePort();
       await cluster.declare(1, [cluster.service(port, 1)]);
       const killedAt = async (...points: string[]) => {
@@ -147,7 +143,7 @@ else {
     'a leader that stood still in the midst of a call makes and destroys nothing twice when it goes on',
     async (t) => {
       t.timeout(600_000);
-      const cluster = await vmCluster(t, server.connectString, 'pauses');
+      const cluster = await vmCluster(t, server().connectString, 'pauses');
       await cluster.declare(1);
       const creator = cluster.leadApart('creator', { stopIn: 'create' });
       await standing(creator);

@@ -1,16 +1,18 @@
 /** `mcp ab`: versions side by side, as long as wanted; what comes of it; and its end. */
+
 import { resolve } from 'node:path';
 import type { RegistryClient } from '../../../registrar/registry-client.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
 import { McpError } from '../../../specs/errors.ts';
 import { didYouMean } from '../../../specs/near-miss.ts';
 import type { Service, Version } from '../../../specs/nouns.ts';
+import { runningVersions } from '../../../specs/running-versions.ts';
 import { readFigures, readFreshFigures } from '../../control/read-figures.ts';
 import { readStatus, readWorld } from '../../control/read-status.ts';
 import { applyEnvironment } from '../../declare/apply-environment.ts';
 import { found, upgrade } from '../../declare/change-version.ts';
 import { largestCount } from '../../declare/scale.ts';
-import { newcomers, parseShares, runningOf, sideBySide, type VersionShare } from '../../declare/side-by-side.ts';
+import { newcomers, parseShares, sideBySide, type VersionShare } from '../../declare/side-by-side.ts';
 import { currentTrial, noteTrial, readTrials, trialVersions } from '../../declare/trials.ts';
 import { type VersionWords, versionToRun } from '../../declare/version-to-run.ts';
 import { defaultImageOf, readState, statePaths } from '../../local/state.ts';
@@ -176,7 +178,7 @@ async function describe(
   for (const name of wanted) {
     const described = name === inWords && isSaid ? said : toDescribe.includes(name) || name === inWords ? { file } : {};
     const version = await versionToRun(registry, service, name, described, places);
-    const runs = runningOf(declared).find((one) => one.version === name);
+    const runs = runningVersions(declared).find((one) => one.version === name);
     if (runs && !sameRun(runs, version)) {
       throw new McpError('USAGE_SAME_NAME', `${service}@${name} runs as something else already`, {
         hint: 'A version is what it runs: give what is new another name.',
@@ -197,7 +199,7 @@ async function show(context: Context, client: RegistryClient, service: string, i
     else context.print(renderSides(service, sides, context.color));
     return undefined;
   }
-  needTwo(service, runningOf(declared));
+  needTwo(service, runningVersions(declared));
   const figures = await readFigures(registry.gateways, [service], context.signal);
   if (!figures) {
     throw new McpError('FIGURES_MISSING', 'not every gateway says what it counted by version', {
@@ -222,7 +224,7 @@ async function conclude(
   const { registry } = await readWorld(client, context.reading());
   const { declared, rollout } = found(registry, service);
   if (rollout && isActive(rollout)) throw underWay(rollout);
-  const running = runningOf(declared);
+  const running = runningVersions(declared);
   needTwo(service, running);
   const version = running.find((one) => one.version === name);
   if (!version) {

@@ -1,6 +1,6 @@
 /** `mcp gateway traffic`: what the gateways counted, by service version. */
 import type { Command } from 'commander';
-import type { TrafficReport, VersionFigures } from '../../../proxy-daemon/version-figures.ts';
+import { bucketOf, type TrafficReport, type VersionFigures } from '../../../proxy-daemon/version-figures.ts';
 import { McpError } from '../../../specs/errors.ts';
 import { askTraffic } from '../../control/ask-gateway.ts';
 import { readStatus } from '../../control/read-status.ts';
@@ -57,13 +57,9 @@ function mirrored({ service, version, mirrored: copies }: VersionFigures): strin
 }
 
 /** The upper bound of the bucket that a share of the requests is within. */
-function atMost({ latencyMs: { bounds, counts } }: VersionFigures, share: number): string {
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  if (total === 0) return '-';
-  let reached = 0;
-  const bucket = counts.findIndex((count) => {
-    reached += count;
-    return reached >= total * share;
-  });
+function atMost({ latencyMs }: VersionFigures, share: number): string {
+  const bucket = bucketOf(latencyMs, share);
+  if (bucket === null) return '-';
+  const { bounds } = latencyMs;
   return bounds[bucket] === undefined ? `> ${bounds.at(-1)} ms` : `<= ${bounds[bucket]} ms`;
 }

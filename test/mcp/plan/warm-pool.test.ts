@@ -1,5 +1,7 @@
 /** Machines with a service already started: who gets them, when they are made, and what becomes of them. */
+
 import test from 'ava';
+import type { Plan } from '../../../mcp/plan/plan.ts';
 import { isTimeForTemplates, templateRecords, wantedTemplates } from '../../../mcp/plan/service-templates.ts';
 import type { DesiredRecord } from '../../../registrar/records.ts';
 import type { Service, Version } from '../../../specs/nouns.ts';
@@ -99,13 +101,19 @@ test('templates are made when nothing more urgent is under way; a provider witho
   const world = new WorldBuilder().declare([dns], { pool: 1 }).machine('spare').serving('a', 'dns', v1);
   const snapshot = world.snapshot();
   const { environment } = (snapshot.desired as { record: DesiredRecord }).record;
-  const plan = new TestLeader().plan(world);
-  t.true(isTimeForTemplates(snapshot, plan));
+  const leader = new TestLeader();
+  const isTime = (later: number, actions?: Plan['actions']) => {
+    const plan = leader.plan(world, later);
+    return isTimeForTemplates(world.snapshot(), { actions: actions ?? plan.actions }, leader.memory, leader.now);
+  };
+  t.true(isTime(0));
   const claim = { kind: 'claim', uuid: 'x', service: 'dns', version: '1', operation: 'o', reason: '' } as const;
-  t.false(isTimeForTemplates(snapshot, { ...plan, actions: [claim] }));
-  const building = world.machine('new', { state: 'building' }).snapshot();
-  t.false(isTimeForTemplates({ ...building, at: 30_000 }, plan));
-  t.true(isTimeForTemplates({ ...building, at: 90_000 }, plan), 'it hangs');
+  t.false(isTime(0, [claim]));
+  world.machine('new', { state: 'building' });
+  t.false(isTime(0));
+  leader.jump(-9 * 3_600_000);
+  t.false(isTime(30_000));
+  t.true(isTime(60_000), 'it hangs, whatever the wall clock says');
   t.like(wantedTemplates(environment)[0], { image: 'process', order: { template, service: 'dns', version: v1 } });
   t.like(templateRecords(environment, null, 'process')[0], { state: 'impossible', service: 'dns' });
   t.regex(templateRecords(environment, null, 'process')[0]?.reason ?? '', /warm has no effect: .* process /);

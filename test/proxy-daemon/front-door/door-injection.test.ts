@@ -4,7 +4,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { NginxParser, type NginxParseTreeNode } from 'nginx-conf/dist/src/parser.js';
 import { type FrontDoor, frontDoorSchema, noDoor } from '../../../proxy-daemon/front-door/front-door.ts';
 import { makeServiceDoor } from '../../../proxy-daemon/front-door/service-door.ts';
 import { makeNginxConfig } from '../../../proxy-daemon/nginx/config.ts';
@@ -19,6 +18,7 @@ import type { ServiceDoorSpec } from '../../../specs/front-door.ts';
 import type { Service } from '../../../specs/nouns.ts';
 import { Authority } from '../../helpers/certificates.ts';
 import { hostileWords } from '../../helpers/nasty.ts';
+import { directivesOf } from '../../helpers/nginx-directives.ts';
 import { sampleService } from '../../helpers/sample-world.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
 
@@ -89,23 +89,6 @@ const door = fc.record(
 const name = fc.oneof({ weight: 4, arbitrary: fc.constantFrom('dns', 'mail', 'a-b') }, { weight: 1, arbitrary: nasty });
 const protocol = fc.constantFrom(undefined, 'grpc' as const);
 const services = fc.uniqueArray(fc.tuple(name, door, protocol), { maxLength: 3, selector: ([of]) => of });
-
-/** Every directive's path; entries of maps and types are data and count as `*`. */
-function directivesOf(text: string): Set<string> {
-  const found = new Set<string>();
-  const walk = (node: NginxParseTreeNode, path: string, inData: boolean): void => {
-    for (const child of node.children ?? []) {
-      const own = `${path}${inData ? '*' : child.name}`;
-      found.add(own);
-      walk(child, `${own}/`, child.name === 'map' || child.name === 'types');
-    }
-  };
-  new NginxParser().parse(text, (error, tree) => {
-    if (error) throw error;
-    if (tree) walk(tree, '', false);
-  });
-  return found;
-}
 
 test('whatever is declared at a door, nginx accepts it, and it is nothing but the template', async (t) => {
   const dir = await tempDir(t);

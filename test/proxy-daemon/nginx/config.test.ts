@@ -3,7 +3,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { NginxParser, type NginxParseTreeNode } from 'nginx-conf/dist/src/parser.js';
 import { type FrontDoor, noDoor } from '../../../proxy-daemon/front-door/front-door.ts';
 import { makeNginxConfig } from '../../../proxy-daemon/nginx/config.ts';
 import { directive, emit, entry, nginxText } from '../../../proxy-daemon/nginx/emit.ts';
@@ -13,6 +12,7 @@ import type { LiveRegistration, RouteTable } from '../../../proxy-daemon/routes/
 import { emptyRouteTable } from '../../../proxy-daemon/routes/route-table.ts';
 import type { Environment } from '../../../specs/nouns.ts';
 import { nastyWorld } from '../../helpers/nasty.ts';
+import { directivesOf } from '../../helpers/nginx-directives.ts';
 import { sampleEnvironment, sampleRegistration, sampleService, sampleVersion } from '../../helpers/sample-world.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
 
@@ -30,23 +30,6 @@ function configOf(dir: string, table: RouteTable, door: FrontDoor = noDoor): str
 
 function tableOf(desired: Environment | null, registrations: LiveRegistration[]): RouteTable {
   return makeRoutes({ desired, registrations, previous: emptyRouteTable, dead: new Set(), now: 0 });
-}
-
-/** Every directive's path, `http/server/location/return`; the entries of maps and types are data and count as `*`. */
-function directivesOf(text: string): Set<string> {
-  const found = new Set<string>();
-  const walk = (node: NginxParseTreeNode, path: string, inData: boolean): void => {
-    for (const child of node.children ?? []) {
-      const own = `${path}${inData ? '*' : child.name}`;
-      found.add(own);
-      walk(child, `${own}/`, child.name === 'map' || child.name === 'types');
-    }
-  };
-  new NginxParser().parse(text, (error, tree) => {
-    if (error) throw error;
-    if (tree) walk(tree, '', false);
-  });
-  return found;
 }
 
 /** A syntax error, or empty; as `nginx -t` says it. Listening on port 1 may be refused: that is not about the syntax. */

@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, readlink, stat, writeFile } from 'node:fs/promises';
+import { readFile, readlink, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { connectZooKeeper } from '../../../registrar/zookeeper/client.ts';
 import { minimalImage } from '../../../vm-factory/image/bake-minimal.ts';
 import { AgentWorldForTest, clusterId } from '../../helpers/agent-world.ts';
-import { sha256 } from '../../helpers/make-tar.ts';
-import { bakedImage, noQemu, qemuBench } from '../../helpers/qemu-machines.ts';
+import { machineBench, registryForMachines } from '../../helpers/machine-registry.ts';
+import { noQemu } from '../../helpers/qemu-machines.ts';
 import { until } from '../../helpers/until.ts';
-import { startZooKeeper, type TestZooKeeper } from '../../helpers/zookeeper.ts';
+import type { TestZooKeeper } from '../../helpers/zookeeper.ts';
 
 /** Tells of itself, and kills its agent when asked. */
 const serviceSource = `
@@ -49,21 +48,16 @@ createServer((request, reply) => {
 /** Not the usual size, and a disk. */
 const flavor = { memoryBytes: 208 * 1024 ** 2, cpus: 1, diskBytes: 24 * 1024 ** 2 };
 
-let server: TestZooKeeper;
+let server: () => TestZooKeeper;
 
 if (noQemu) test.skip(`virtual machines serve: not run, ${noQemu}`, () => {});
 else {
-  test.before(async (t) => {
-    t.timeout(600_000);
-    server = await startZooKeeper();
-    await bakedImage();
-  });
-  test.after.always(() => server?.stop());
+  server = registryForMachines(test);
 
   test.serial(
     'two clones of one template serve at addresses of their own, with disks of their own, and share nothing that is theirs',
     async (t) => {
-      const { dir, registry, provider, world, connect } = await setUp(t);
+      const { dir, registry, provider, world, connect, version } = await setUp(t);
       const other = await AgentWorldForTest.make(t, connect);
       await provider.prepare(minimalImage, flavor);
       const machines = await Promise.all(
@@ -75,7 +69,8 @@ else {
         [world, other].map(async (one, at) => {
           const address = machines[at]?.address ?? '';
           one.address = address;
-          await one.assign({ version: await version(one, dir) });
+          const { artifact, health } = version;
+          await one.assign({ version: await one.version({ artifact, health }) });
           const { record } = await one.registered('up');
           t.is(record.address, address);
           const answer = JSON.parse(await one.ask('/'));
@@ -108,7 +103,7 @@ else {
   );
 
   test.serial('an agent that dies is started again and knows who it is', async (t) => {
-    const { dir, registry, provider, world } = await setUp(t);
+    const { dir, registry, provider, world, version } = await setUp(t);
     const machine = await provider.create({
       uuid: world.uuid,
       operation: randomUUID(),
@@ -117,7 +112,7 @@ else {
       registry,
     });
     world.address = machine.address ?? '';
-    await world.assign({ version: await version(world, dir) });
+    await world.assign({ version });
     const first = await world.registered('up');
     const pass = await readlink(join(dir, 'machines', machine.uuid, 'vm', 'pass'));
     await world.ask('/kill-agent').catch(() => {});
@@ -138,24 +133,4 @@ else {
   });
 }
 
-async function setUp(t: ExecutionContext) {
-  t.timeout(600_000);
-  const registry = `${server.connectString}/mcp`;
-  const connect = () => connectZooKeeper(registry, { sessionTimeoutMs: 10_000 });
-  const world = await AgentWorldForTest.make(t, connect);
-  const { dir, open } = await qemuBench(t);
-  const artifacts = join(dir, 'artifacts');
-  await mkdir(artifacts, { recursive: true });
-  return { dir, registry, world, connect, provider: open({ clusterId, artifacts, sessionTimeoutMs: 10_000 }) };
-}
-
-/** The service, kept as the environment's artifacts are. */
-async function version(world: AgentWorldForTest, dir: string) {
-  const digest = sha256(Buffer.from(serviceSource));
-  await writeFile(join(dir, 'artifacts', `${digest}.mjs`), serviceSource);
-  const artifact = { url: 'file:///only/the/host/has/this/service.mjs', sha256: digest };
-  return world.version({
-    artifact,
-    health: { kind: 'http', path: '/', intervalMs: 200, timeoutMs: 2_000, rise: 1, fall: 3 },
-  });
-}
+const setUp = (t: ExecutionContext) => machineBench(t, server(), serviceSource);

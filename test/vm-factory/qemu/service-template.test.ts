@@ -6,15 +6,15 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { WarmOrder } from '../../../registrar/agent/warm-service.ts';
 import { isSameProcess, type ProcessIdentity, readStartTime } from '../../../registrar/process-identity.ts';
-import { connectZooKeeper } from '../../../registrar/zookeeper/client.ts';
 import type { Version } from '../../../specs/nouns.ts';
 import { minimalImage } from '../../../vm-factory/image/bake-minimal.ts';
 import type { QemuProvider } from '../../../vm-factory/qemu/qemu-provider.ts';
 import { AgentWorldForTest, clusterId } from '../../helpers/agent-world.ts';
+import { machineBench, registryForMachines } from '../../helpers/machine-registry.ts';
 import { sha256 } from '../../helpers/make-tar.ts';
-import { bakedImage, noQemu, qemuBench } from '../../helpers/qemu-machines.ts';
+import { noQemu } from '../../helpers/qemu-machines.ts';
 import { until } from '../../helpers/until.ts';
-import { startZooKeeper, type TestZooKeeper } from '../../helpers/zookeeper.ts';
+import type { TestZooKeeper } from '../../helpers/zookeeper.ts';
 
 /** Draws random numbers before it serves, as many do, and tells what it learns and when. */
 const serviceSource = `
@@ -33,16 +33,11 @@ createServer((request, reply) => {
 }).listen(Number(process.env.PORT), process.env.ADDRESS);
 `;
 
-let server: TestZooKeeper;
+let server: () => TestZooKeeper;
 
 if (noQemu) test.skip(`services are started in templates: not run, ${noQemu}`, () => {});
 else {
-  test.before(async (t) => {
-    t.timeout(600_000);
-    server = await startZooKeeper();
-    await bakedImage();
-  });
-  test.after.always(() => server?.stop());
+  server = registryForMachines(test);
 
   test.serial(
     'clones of a service template serve without a start, and share nothing but what was read-only',
@@ -149,23 +144,7 @@ else {
   });
 }
 
-async function setUp(t: ExecutionContext) {
-  t.timeout(600_000);
-  const registry = `${server.connectString}/mcp`;
-  const connect = () => connectZooKeeper(registry, { sessionTimeoutMs: 10_000 });
-  const world = await AgentWorldForTest.make(t, connect);
-  const { dir, open } = await qemuBench(t);
-  const artifacts = join(dir, 'artifacts');
-  await mkdir(artifacts, { recursive: true });
-  const sha = sha256(Buffer.from(serviceSource));
-  await writeFile(join(artifacts, `${sha}.mjs`), serviceSource);
-  const version = await world.version({
-    artifact: { url: 'file:///only/the/host/has/this/service.mjs', sha256: sha },
-    health: { kind: 'http', path: '/', intervalMs: 200, timeoutMs: 5_000, rise: 1, fall: 3 },
-  });
-  const provider = open({ clusterId, artifacts, sessionTimeoutMs: 10_000 });
-  return { dir, registry, world, connect, version, open, provider };
-}
+const setUp = (t: ExecutionContext) => machineBench(t, server(), serviceSource);
 
 function orderOf(version: Version, changes: Partial<WarmOrder> = {}): WarmOrder {
   const order = { service: 'demo', version, config: {}, ...changes };
