@@ -3,19 +3,41 @@
  * measured by the leader's own clock, so that a wrong wall clock frees nothing.
  */
 import type { BudgetRecord } from '../../registrar/records.ts';
+import type { Version } from '../../specs/nouns.ts';
+import { isActive, leaving } from '../rollout/rollout-input.ts';
+import { sameRun } from '../rollout/sides.ts';
 import { ageOf, destructionKeys, type PlannerMemory } from './memory.ts';
 import type { Policy } from './policy.ts';
 import type { Snapshot } from './snapshot.ts';
-import { desiredTotal, type World } from './world.ts';
+import { desiredTotal, type Unit, type World } from './world.ts';
 
 /** The budget of machines that belong to no service. */
 export const poolBudgetName = '_pool';
 
 export interface Budgets {
-  /** Destructions still allowed now under this name. */
+  /** Destructions still allowed now under this name, of whatever is in its way. */
   remaining(name: string): number;
-  /** Takes one; the record to be written with the tombstone, or null where nothing remains. */
-  take(name: string): BudgetRecord | null;
+  /** How many more its rollout gave up: only those of `isGivenUp` are paid for by it. */
+  granted(name: string): number;
+  /** Takes one, for this machine; the record to be written with the tombstone, or null where nothing remains. */
+  take(name: string, unit?: Unit): BudgetRecord | null;
+}
+
+/**
+ * Whether the service's rollout gave the machine up: it runs what the rollout goes away from. Instances that died by themselves
+ * leave a rest of what was given up; it must not pay for a machine that goes for another reason, such as its image (P2).
+ */
+export function isGivenUp({ snapshot, world }: { snapshot: Snapshot; world: World }, { ledger }: Unit): boolean {
+  const { claim } = ledger;
+  const rollout = snapshot.rollouts[claim?.service ?? '']?.record;
+  if (!claim || !rollout) return false;
+  const { phase, from, to } = rollout;
+  const runsOneOf = (side: readonly Version[]) => side.some((version) => sameRun(version, claim));
+  const goesBack = phase === 'reverting' || phase === 'reverted';
+  const leaves = phase === 'superseded' ? [...from, ...to] : goesBack ? leaving(to, from) : leaving(from, to);
+  if (isActive(rollout)) return runsOneOf(leaves);
+  const declared = world.services.get(claim.service)?.versions ?? [];
+  return runsOneOf(leaves) && !runsOneOf(declared.filter(({ count }) => count > 0));
 }
 
 export function openBudgets(
@@ -54,13 +76,14 @@ export function openBudgets(
       : Math.max(1, Math.floor(policy.budgetShare * desiredTotal(world, name)));
 
   return {
-    remaining: (name) => given(name) + granted(name) + Math.max(0, limit(name) - current(name).destroyed.length),
-    take: (name) => {
+    remaining: (name) => given(name) + Math.max(0, limit(name) - current(name).destroyed.length),
+    granted,
+    take: (name, unit) => {
       const record = current(name);
       if (given(name) > 0) {
         // What the operator gave up explicitly does not fill the window.
         opened.set(name, { ...record, used: record.used + 1 });
-      } else if (granted(name) > 0) {
+      } else if (unit && isGivenUp({ snapshot, world }, unit) && granted(name) > 0) {
         const operation = snapshot.rollouts[name]?.record.operation ?? '';
         opened.set(name, { ...record, rollout: { operation, used: rolloutUsed(record, operation) + 1 } });
       } else if (record.destroyed.length < limit(name)) {

@@ -5,6 +5,7 @@
  * the provider does not call running may be dead, its session not yet over: nothing leaves in reliance on it.
  */
 import { serviceBrake } from './brakes.ts';
+import { isGivenUp } from './budget.ts';
 import { type Chosen, chooseVictims, mayLeave } from './choose-victims.ts';
 import { liveOf } from './count-instances.ts';
 import { act, type Draft, type ServiceView, short, wait } from './draft.ts';
@@ -33,9 +34,8 @@ function drainService(draft: Draft, service: ServiceView): void {
   const victims = chosen.filter(({ unit }) => !draft.busy.has(unit.uuid));
   if (victims.length === 0) return;
   const brake = serviceBrake(draft, service);
-  const room = brake ? 0 : Math.max(0, draft.budgets.remaining(name) - leaving(draft, name));
   const spare = withinSurplus(victims, live - total, live - doubtfulCount(draft, name) - total);
-  const drained = spare.slice(0, room);
+  const drained = brake ? [] : withinBudget(draft, name, spare);
   for (const { unit, reason } of drained) drain(draft, unit, reason);
   const left = victims.length - drained.length;
   if (left === 0) return;
@@ -100,10 +100,24 @@ function victimOf({ unit, because }: Chosen, reason: string): Victim {
   return { unit, reason: because === '' ? reason : `${reason}; ${because}` };
 }
 
-/** On their way out and not yet paid for from the budget. */
-function leaving(draft: Draft, service: string): number {
-  const units = draft.world.unitsOf.get(service) ?? [];
-  return countIf(units, (unit) => unit.ledger.state === 'draining' && !draft.busy.has(unit.uuid));
+/** As many as can be paid for, beside those on their way out: by the rollout that gave them up, or by the budget. */
+function withinBudget(draft: Draft, name: string, victims: readonly Victim[]): Victim[] {
+  const { budgets, world, busy } = draft;
+  const leaving = (world.unitsOf.get(name) ?? []).filter(
+    (unit) => unit.ledger.state === 'draining' && !busy.has(unit.uuid),
+  );
+  let granted = budgets.granted(name);
+  let own = budgets.remaining(name);
+  const pays = (unit: Unit) => {
+    if (granted > 0 && isGivenUp(draft, unit)) {
+      granted -= 1;
+      return true;
+    }
+    own -= 1;
+    return own >= 0;
+  };
+  for (const unit of leaving) pays(unit);
+  return victims.filter(({ unit }) => pays(unit));
 }
 
 function drain(draft: Draft, unit: Unit, reason: string): void {

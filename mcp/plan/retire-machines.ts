@@ -64,7 +64,7 @@ function retire(draft: Draft, unit: Unit, service: ServiceView, reason: string):
   if (draft.busy.has(unit.uuid)) return;
   const what = `machine ${short(unit.uuid)}`;
   const brake = serviceBrake(draft, service);
-  const spent = brake ? null : draft.budgets.take(service.name);
+  const spent = brake ? null : draft.budgets.take(service.name, unit);
   if (spent) {
     act(draft, {
       kind: 'retire',

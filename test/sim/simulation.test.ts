@@ -10,6 +10,16 @@ for (const seed of [1, 2, 3, 5, 8]) {
   });
 }
 
+for (const seed of [105, 113, 114]) {
+  test.serial(
+    `seed ${seed}: what is left of a rollout's grant pays for no machine that goes for another reason`,
+    async (t) => {
+      const { violations } = await simulate({ seed, healMs: 60_000 });
+      t.deepEqual(violations, [], `node test/sim/main.ts ${seed}`);
+    },
+  );
+}
+
 test.serial('the same seed gives the same trace, byte for byte', async (t) => {
   const options = { seed: 13, chaosMs: 60_000, healMs: 60_000 };
   const [one, two] = [await simulate(options), await simulate(options)];
