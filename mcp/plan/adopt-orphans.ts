@@ -87,7 +87,7 @@ function adopt(draft: Draft, { uuid, providerId, operation, image, state }: Unkn
   const spent = early ? null : draft.budgets.take(poolBudgetName);
   if (!spent) {
     const soon = quiet ?? `it is taken for an orphan in ${Math.max(0, Math.ceil(left / 1000))} s`;
-    const why = early ? soon : 'the destruction budget of the pool is used up for now';
+    const why = early ? soon : draft.budgets.spent(poolBudgetName);
     wait(draft, `machine ${short(uuid)}`, `is not in the ledger; ${why}`);
     return;
   }

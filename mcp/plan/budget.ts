@@ -17,6 +17,8 @@ export const poolBudgetName = '_pool';
 export interface Budgets {
   /** Destructions still allowed now under this name, of whatever is in its way. */
   remaining(name: string): number;
+  /** Why nothing goes under this name now, with the time until one more may, for people. */
+  spent(name: string): string;
   /** How many more its rollout gave up: only those of `isGivenUp` are paid for by it. */
   granted(name: string): number;
   /** Takes one, for this machine; the record to be written with the tombstone, or null where nothing remains. */
@@ -77,6 +79,20 @@ export function openBudgets(
 
   return {
     remaining: (name) => given(name) + Math.max(0, limit(name) - current(name).destroyed.length),
+    spent: (name) => {
+      const { destroyed } = current(name);
+      const keys = destructionKeys(name, snapshot.budgets[name]?.record.destroyed ?? []);
+      const ages = keys
+        .map((key) => ageOf(memory, 'destruction', key, now))
+        .filter((age) => age < policy.budgetWindowMs);
+      // Those of this plan are as young as can be.
+      while (ages.length < destroyed.length) ages.push(0);
+      ages.sort((a, b) => b - a);
+      const first = ages[Math.max(0, ages.length - limit(name))] ?? 0;
+      const seconds = Math.max(1, Math.ceil((policy.budgetWindowMs - first) / 1000));
+      const whose = name === poolBudgetName ? 'the pool' : name;
+      return `the destruction budget of ${whose} is used up for now, one more may go in ${seconds} s`;
+    },
     granted,
     take: (name, unit) => {
       const record = current(name);

@@ -2,8 +2,8 @@
 import { imageOfService, imagesOf } from '../../specs/image-reference.ts';
 import { lostReason } from './adopt-orphans.ts';
 import { liveOf, type VersionCount } from './count-instances.ts';
-import { act, alarm, type Draft, type ServiceView, short, wait } from './draft.ts';
-import { canServeAs, dueForRecycling, isOfImage } from './recycle-images.ts';
+import { act, alarm, type Draft, type ServiceView, wait } from './draft.ts';
+import { canServeAs, dueForRecycling, isOfImage, reasonOf as reasonToReplace } from './recycle-images.ts';
 import { templateIn, templateOf } from './warm-pool.ts';
 import { countIf, type Unit } from './world.ts';
 
@@ -82,9 +82,7 @@ function recycle(draft: Draft, image: string, ready: readonly Unit[]): void {
     if (!due) continue;
     const { count, unit } = due;
     const machine = fresh.shift();
-    const reason = isOfImage(world, unit)
-      ? `${unit.ledger.toLeave?.by} told the instance on machine ${short(unit.uuid)} to go`
-      : `an instance of it runs on a machine that is not of image ${image}`;
+    const reason = reasonToReplace(world, unit);
     if (machine) claim(draft, count, machine, reason);
     else {
       addUnmet(draft, image, 1);

@@ -40,7 +40,7 @@ function drainService(draft: Draft, service: ServiceView): void {
   const left = victims.length - drained.length;
   if (left === 0) return;
   const late = `their replacements must serve first: ${live} live, ${total} declared`;
-  const spent = `the destruction budget of ${name} is used up for now`;
+  const spent = draft.budgets.spent(name);
   wait(draft, name, `${left} to go: ${brake ?? (drained.length === spare.length ? late : spent)}`);
 }
 

@@ -132,7 +132,7 @@ function retire(draft: Draft, uuid: string, reason: string): void {
   if (spent) {
     act(draft, { kind: 'retire', uuid, budget: poolBudgetName, spent, operation: draft.input.newId(), reason });
   } else {
-    const why = quiet ?? 'the destruction budget of the pool is used up for now';
+    const why = quiet ?? draft.budgets.spent(poolBudgetName);
     wait(draft, `machine ${short(uuid)}`, `would be retired (${reason}); ${why}`);
   }
 }

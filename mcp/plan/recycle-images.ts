@@ -7,7 +7,7 @@ import { imageOfService, nameOfImage } from '../../specs/image-reference.ts';
 import { isActive } from '../rollout/rollout-input.ts';
 import type { VersionCount } from './count-instances.ts';
 import { liveOf } from './count-instances.ts';
-import type { Draft, ServiceView } from './draft.ts';
+import { type Draft, type ServiceView, short, wait } from './draft.ts';
 import type { Unit, World } from './world.ts';
 
 /** Whether the machine is of the image that new machines are made from, for what it runs or, where it is free, for the pool. */
@@ -37,27 +37,45 @@ export function surgeOf({ world }: Draft, { serving, coming }: VersionCount): nu
   return due && coming.some((unit) => !isDue(world, unit)) ? 1 : 0;
 }
 
+/** Why it is replaced, for people. */
+export function reasonOf(world: World, unit: Unit): string {
+  return isOfImage(world, unit)
+    ? `${unit.ledger.toLeave?.by} told the instance on machine ${short(unit.uuid)} to go`
+    : `an instance of it runs on a machine that is not of image ${imageOfService(world.desired.environment, world.services.get(unit.ledger.claim?.service ?? '') ?? {})}`;
+}
+
 /** A version that gets one more machine now, and the instance whose place it takes. */
 interface Recycling {
   count: VersionCount;
   unit: Unit;
 }
 
-/** What of the service is replaced next, where nothing else moves; null for nothing. */
+/** What of the service is replaced next; null for nothing, or where it has to wait, which is said. */
 export function dueForRecycling(draft: Draft, service: ServiceView): Recycling | null {
-  const { world, budgets } = draft;
-  const isComplete = service.versions.every(
-    (version) => liveOf(version) === version.version.count && version.coming.length === 0,
-  );
-  const leaving = world.unitsOf.get(service.name)?.some(({ ledger }) => ledger.state === 'draining') ?? false;
-  const mayFollow = budgets.remaining(service.name) > 0 && draft.memory.quietOver;
-  if (!isComplete || leaving || service.hold || service.outdated.length > 0 || !mayFollow) return null;
+  const { world } = draft;
   const rollout = draft.snapshot.rollouts[service.name]?.record;
   // A rollout counts on its surge: it replaces what it meets of those told to go.
   const isRolling = rollout !== undefined && isActive(rollout);
   for (const count of service.versions) {
     const unit = count.serving.find((one) => isDue(world, one) && !(isRolling && isOfImage(world, one)));
-    if (unit) return { count, unit };
+    if (!unit) continue;
+    const held = whyNotYet(draft, service);
+    if (held === null) return { count, unit };
+    wait(draft, service.name, `${reasonOf(world, unit)}: ${held}`);
+    return null;
   }
   return null;
+}
+
+/** Null: nothing else of the service moves, and it may lose one. */
+function whyNotYet(draft: Draft, service: ServiceView): string | null {
+  const { world, budgets, memory } = draft;
+  const isComplete = service.versions.every(
+    (version) => liveOf(version) === version.version.count && version.coming.length === 0,
+  );
+  const leaving = world.unitsOf.get(service.name)?.some(({ ledger }) => ledger.state === 'draining') ?? false;
+  if (!memory.quietOver) return 'this leader looks around first';
+  if (service.hold) return 'too few of the service are live';
+  if (!isComplete || leaving || service.outdated.length > 0) return 'one at a time, and others come or go now';
+  return budgets.remaining(service.name) > 0 ? null : budgets.spent(service.name);
 }

@@ -75,7 +75,7 @@ function retire(draft: Draft, unit: Unit, service: ServiceView, reason: string):
       reason,
     });
   } else {
-    const why = brake ?? `the destruction budget of ${service.name} is used up for now`;
+    const why = brake ?? draft.budgets.spent(service.name);
     wait(draft, what, `would be retired (${reason}); ${why}`);
   }
 }
