@@ -355,6 +355,10 @@ export interface BudgetRecord {
 export interface ProviderRecord {
   name: string;
   facts: Record<string, string>;
+  /** Its quota, and how much of it machines take that are not in this ledger; absent: it has none, or none is known. */
+  machines?: { limit: number; others: number };
+  /** All its machines share the processors of one host. */
+  sharedHost?: boolean;
 }
 
 /** /status: what the leader last planned, for people and the CLI; written only when it changed. */

@@ -10,7 +10,7 @@ export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3, changes: 4 
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof McpError)) return exitCodes.failed;
   if (/^(SPEC_|USAGE_|AGENT_BAD_CONFIG$|EXPLAIN_QUESTION$)/.test(error.code)) return exitCodes.usage;
-  if (error.code.startsWith('REFUSED_')) return exitCodes.refused;
+  if (error.code.startsWith('REFUSED_') || error.code === 'GENERATION_STALE') return exitCodes.refused;
   return exitCodes.failed;
 }
 

@@ -1,24 +1,119 @@
 /** A preview and a difference of declarations as people read them. */
 import type { EnvironmentDiff, ServiceDiff } from '../../specs/compare-environments.ts';
-import type { Action, Plan } from '../plan/plan.ts';
-import type { Preview } from '../view/preview.ts';
-import { paint, table } from './output.ts';
+import type { EnvironmentPlan } from '../declare/plan-environment.ts';
+import type { Forecast } from '../view/forecast.ts';
+import type { Guard } from '../view/plan-guards.ts';
+import { paint, type Style, table } from './output.ts';
+import { renderOrder, stagedChanges } from './staged-apply.ts';
 
-/** What would be done: a row a version that changes, then the machines it takes. */
-export function renderPreview(preview: Preview, color: boolean): string {
-  const rows = preview.rows.map((row) => [
-    row.start > 0 ? paint(color, 'green', '+') : row.stop > 0 ? paint(color, 'red', '-') : ' ',
-    row.service,
-    row.version,
-    String(row.desired),
-    String(row.keep),
-    row.start > 0 ? paint(color, 'green', `+${row.start}`) : '0',
-    row.stop > 0 ? paint(color, 'red', `-${row.stop}`) : '0',
-    row.reason,
-  ]);
-  const head = ['', 'SERVICE', 'VERSION', 'DESIRED', 'KEEP', 'START', 'STOP', 'WHY'];
-  const machines = `machines: ${preview.poolHits} from the pool, ${preview.coldBuilds} to build, ${preview.peakMachines} at the peak`;
-  return `${table([head, ...rows], color)}\n\n${machines}`;
+/** All of `mcp plan`; `next`: what `mcp apply` is to be given. */
+export function renderPlan(plan: EnvironmentPlan, color: boolean, next: string): string {
+  const { diff, forecast, guards, begun, changes } = plan;
+  const parts = [
+    renderDiff(diff, color) || 'The declaration is the same.',
+    renderRows(forecast, color),
+    renderWords(forecast),
+    renderOrder(stagedChanges(begun), color),
+    changes ? renderSteps(forecast, color) : '',
+    renderGuards(guards, color),
+    changes ? `To do it: mcp apply ${next}` : 'Nothing to do.',
+  ];
+  return parts.filter((part) => part !== '').join('\n\n');
+}
+
+/** A row a version. */
+function renderRows({ rows }: Forecast, color: boolean): string {
+  const hasUndo = rows.some(({ undo }) => undo > 0);
+  const changed = (style: Style, count: number) => (count > 0 ? paint(color, style, String(count)) : '0');
+  const head = ['', 'SERVICE', 'VERSION', 'DESIRED', 'KEEP', 'CREATE', 'FROM POOL', 'BUILD', 'DRAIN', 'DESTROY'];
+  const body = rows.map((row) => {
+    const comes = row.create > 0;
+    const goes = row.drain + row.destroy > 0;
+    const sign = comes && goes ? '~' : comes ? '+' : goes ? '-' : ' ';
+    return [
+      paint(color, comes ? (goes ? 'yellow' : 'green') : 'red', sign),
+      row.service,
+      row.version,
+      String(row.desired),
+      String(row.keep),
+      changed('green', row.create),
+      changed('green', row.claim),
+      changed('yellow', row.build),
+      changed('red', row.drain),
+      changed('red', row.destroy),
+      ...(hasUndo ? [String(row.undo)] : []),
+      row.reason,
+    ];
+  });
+  return table([[...head, ...(hasUndo ? ['FOR UNDO'] : []), 'WHY'], ...body], color);
+}
+
+/** What happens in sentences: a line a service that changes, then machines and time. */
+function renderWords({ rows, machines, seconds, unmeasured, measured }: Forecast): string {
+  const services = [...new Set(rows.map(({ service }) => service))].flatMap((service) => {
+    const words = rows.filter((row) => row.service === service).flatMap(rowWords);
+    return words.length > 0 ? [`${service}: ${words.join('; ')}.`] : [];
+  });
+  const { now, peak, created, destroyedOfPool, poolHits, coldBuilds } = machines;
+  const pool = [
+    ...(created > coldBuilds ? [`${created - coldBuilds} more to fill the pool`] : []),
+    ...(destroyedOfPool > 0 ? [`${destroyedOfPool} of the pool are given up`] : []),
+  ].map((one) => `, ${one}`);
+  const crowd = `${peak.claimed} claimed, ${peak.pool} in the pool, ${peak.leaving} on their way out`;
+  return [
+    ...services,
+    `machines: ${now} now, ${poolHits} from the pool, ${coldBuilds} to build${pool.join('')}; ${peak.machines} at the peak (${crowd})`,
+    timeWords(seconds, unmeasured, measured),
+  ]
+    .filter((line) => line !== '')
+    .join('\n');
+}
+
+function rowWords({ version, create, claim, build, drain, destroy, undo }: Forecast['rows'][number]): string[] {
+  const from = [
+    ...(claim > 0 ? [`${claim} from the pool`] : []),
+    ...(build > 0 ? [`${build} on machines that are built meanwhile`] : []),
+  ];
+  const others = destroy > drain ? [`${destroy - drain} more of ${version} that serve nothing are destroyed`] : [];
+  return [
+    ...(create > 0 ? [`${create} of ${version} start, ${from.join(' and ')}`] : []),
+    ...(drain > 0 ? [`${drain} of ${version} drain and are destroyed`] : []),
+    ...(drain > 0 && destroy < drain ? [`${drain - destroy} of them later`] : []),
+    ...others,
+    ...(undo > 0 ? [`${undo} of ${version} stay at weight 0 for undo`] : []),
+  ];
+}
+
+function timeWords(seconds: number | null, unmeasured: readonly string[], measured: Forecast['measured']): string {
+  const known = measured.map((one) => `${one.what} ${one.seconds} s (median of ${one.of})`).join(', ');
+  if (seconds !== null) return measured.length === 0 ? '' : `time: about ${seconds} s; measured here: ${known}`;
+  if (unmeasured.length === 0) return '';
+  return `time: not measured yet: ${unmeasured.join(', ')}${known && `; measured: ${known}`}`;
+}
+
+const mostSteps = 30;
+
+/** What comes after what. Times are only shown where all were measured. */
+function renderSteps({ order, seconds }: Forecast, color: boolean): string {
+  if (order.length === 0) return '';
+  const lines = order.slice(0, mostSteps).map(({ at, kind, what, count, reason }) => {
+    const when = seconds === null ? '' : `${at.toFixed(1).padStart(7)} s  `;
+    const subject = count > 1 ? `${count} x ${what}` : what;
+    return `  ${when}${paint(color, 'cyan', kind.padEnd(9))} ${subject}: ${reason.split('\n')[0]}`;
+  });
+  const more = order.length > mostSteps ? [`  and ${order.length - mostSteps} more (--json has all)`] : [];
+  return [paint(color, 'bold', 'In this order, if all goes well'), ...lines, ...more].join('\n');
+}
+
+const effectStyles = { refuses: 'red', stops: 'red', waits: 'yellow', checks: 'dim' } as const;
+
+function renderGuards(guards: readonly Guard[], color: boolean): string {
+  if (guards.length === 0) return '';
+  const lines = guards.map(
+    ({ guard, effect, why, try: next }) =>
+      `  ${paint(color, effectStyles[effect], effect.padEnd(9))} ${guard}: ${why}${next && `\n            try: ${next}`}`,
+  );
+  return [paint(color, 'bold', 'Guards'), ...lines].join('\n');
 }
 
 /** What the declaration changes: a line a service and version that differs; empty where nothing does. */
@@ -51,20 +146,4 @@ function serviceLines(service: ServiceDiff, color: boolean): string[] {
         return `  ${paint(color, versionStyle, versionSign)} ${version.version}  ${facts.join(', ')}`;
       }),
   ];
-}
-
-/** The planner's first steps with their reasons, and what waits for them. */
-export function renderSteps(plan: Plan, color: boolean): string {
-  const lines = plan.actions.map(
-    (action) => `  ${paint(color, 'cyan', action.kind.padEnd(9))} ${subject(action)}: ${action.reason}`,
-  );
-  const waiting = plan.waiting.map(({ what, why }) => `  ${paint(color, 'dim', 'waits'.padEnd(9))} ${what}: ${why}`);
-  const alarms = plan.alarms.map(({ code, message }) => `  ${paint(color, 'red', code)} ${message}`);
-  return [paint(color, 'bold', "The controller's first steps"), ...lines, ...waiting, ...alarms].join('\n');
-}
-
-function subject(action: Action): string {
-  if (action.kind === 'configure' || action.kind === 'roll') return action.service;
-  const machine = action.kind === 'create' ? 'a machine' : `machine ${action.uuid.slice(0, 8)}`;
-  return 'service' in action ? `${machine} for ${action.service}@${action.version}` : machine;
 }

@@ -8,7 +8,7 @@ import { trimEnded } from '../../registrar/recipes/ended-machines.ts';
 import { trimEvents } from '../../registrar/recipes/event-log.ts';
 import type { LeaderTerm } from '../../registrar/recipes/leader-latch.ts';
 import type { Versioned } from '../../registrar/recipes/versioned-document.ts';
-import type { GatewayRecord } from '../../registrar/records.ts';
+import type { GatewayRecord, ProviderRecord } from '../../registrar/records.ts';
 import type { RegistryClient, WatchHandle } from '../../registrar/registry-client.ts';
 import type { RolloutRecord, VersionFigures } from '../../registrar/rollout-records.ts';
 import { isMcpError, McpError } from '../../specs/errors.ts';
@@ -167,9 +167,10 @@ class Leader {
     this.#look = look;
     this.#memory = freshMemory({ clusterId, now: clock.monotonic() });
     this.#trimmedAt = clock.monotonic();
-    const { name, facts = {} } = provider;
+    const { name, facts = {}, capabilities } = provider;
+    const words = { name, facts, ...(capabilities.sharedHost ? { sharedHost: true } : {}) };
     this.#quarantine = new QuarantineLog(client, clock, { id, epoch: term.epoch });
-    this.#status = new StatusPublisher(client, clock, { id, epoch: term.epoch, provider: { name, facts } });
+    this.#status = new StatusPublisher(client, clock, { id, epoch: term.epoch, provider: words });
     this.#input = {
       client,
       provider,
@@ -244,7 +245,7 @@ class Leader {
       const record = poolRecordOf(this.#memory, snapshot.desired.record, snapshot.at);
       await keepPoolRecord(this.#input, snapshot, { ...record, ...(templates.length > 0 ? { templates } : {}) });
     }
-    await this.#status.publish(plan, signal);
+    await this.#status.publish(plan, signal, quotaOf(snapshot));
     this.#generation = plan.generation;
     await this.#quarantine.tell(snapshot, signal);
     await this.#trim(signal);
@@ -301,4 +302,12 @@ class Leader {
     await trimEvents(client, undefined, { signal });
     await trimEnded(client, { signal });
   }
+}
+
+/** What of the provider's quota there is, for people who plan: they can't ask it. */
+function quotaOf({ limits, machines, provider }: Snapshot): ProviderRecord['machines'] {
+  if (!limits) return undefined;
+  const known = new Set(machines.map(({ record }) => record.uuid));
+  const ours = provider.filter(({ uuid }) => known.has(uuid)).length;
+  return { limit: limits.machines.limit, others: Math.max(0, limits.machines.used - ours) };
 }

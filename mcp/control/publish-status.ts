@@ -23,6 +23,7 @@ export class StatusPublisher {
   readonly #client: RegistryClient;
   readonly #clock: Clock;
   readonly #leader: Leader;
+  #quota: ProviderRecord['machines'];
   #told = '';
   #toldAt = Number.NEGATIVE_INFINITY;
 
@@ -32,19 +33,26 @@ export class StatusPublisher {
     this.#leader = leader;
   }
 
-  /** Writes /status where there is something new to say; what comes faster than once a second waits for a later call. */
-  async publish(plan: Pick<Plan, 'generation' | 'waiting' | 'alarms'>, signal: AbortSignal): Promise<void> {
+  /** `machines`: the provider's quota, where it was asked for. Writes /status where there is something new to say; what comes faster than once a second waits for a later call. */
+  async publish(
+    plan: Pick<Plan, 'generation' | 'waiting' | 'alarms'>,
+    signal: AbortSignal,
+    machines?: ProviderRecord['machines'],
+  ): Promise<void> {
     const words = {
       generation: plan.generation,
       waiting: atMost(plan.waiting, (left) => ({ what: 'everything', why: `${left} more things wait` })),
       alarms: atMost(plan.alarms, (left) => ({ code: 'MORE', message: `${left} more alarms` })),
     };
-    const text = canonicalJson(words);
+    const quota = machines ?? this.#quota;
+    const text = canonicalJson({ ...words, quota });
     const now = this.#clock.monotonic();
     if (text === this.#told || now - this.#toldAt < pauseMs) return;
     const { id, epoch, provider } = this.#leader;
-    await this.#write({ ...words, provider, epoch, leader: id, at: this.#clock.now() }, signal);
+    const known = { ...provider, ...(quota === undefined ? {} : { machines: quota }) };
+    await this.#write({ ...words, provider: known, epoch, leader: id, at: this.#clock.now() }, signal);
     this.#told = text;
+    this.#quota = quota;
     this.#toldAt = now;
   }
 

@@ -122,21 +122,34 @@ async function begin(
   return beginRollouts({ ...words, instancesOf: (service) => seenInstances(registry, service) });
 }
 
-/** The rollouts under way that end with the new declaration. Another count is shared out, and ends none. */
+/** The rollouts under way that end with the new declaration. */
 function superseded(
   environment: Environment,
   current: DesiredRecord | null,
   rollouts: Record<string, Versioned<RolloutRecord>>,
   { author, at, supersede: isMeant }: ApplyOptions,
 ): RolloutRecord[] {
-  const before = new Map(current?.environment.services.map((service) => [service.name, service]));
   const after = new Map(environment.services.map((service) => [service.name, service]));
-  return Object.values(rollouts).flatMap(({ record }) => {
-    const { service } = record;
-    if (!isActive(record) || !changesMoreThanCounts(before.get(service), after.get(service))) return [];
+  return meddledRollouts(environment, current?.environment, rollouts).map((record) => {
     if (!isMeant) throw underWay(record, `to declare it all the same: --supersede`);
-    return [supersede(record, after.get(service) ?? null, { by: author, why: 'something else was declared', now: at })];
+    const cause = { by: author, why: 'something else was declared', now: at };
+    return supersede(record, after.get(record.service) ?? null, cause);
   });
+}
+
+/** The rollouts under way whose services it changes. Another count is shared out, and changes none. */
+export function meddledRollouts(
+  environment: Environment,
+  current: Environment | undefined,
+  rollouts: Readonly<Record<string, { record: RolloutRecord }>>,
+): RolloutRecord[] {
+  const before = new Map(current?.services.map((service) => [service.name, service]));
+  const after = new Map(environment.services.map((service) => [service.name, service]));
+  return Object.values(rollouts)
+    .map(({ record }) => record)
+    .filter(
+      (record) => isActive(record) && changesMoreThanCounts(before.get(record.service), after.get(record.service)),
+    );
 }
 
 function changesMoreThanCounts(before: Service | undefined, after: Service | undefined): boolean {

@@ -2,7 +2,7 @@
 import type { DesiredRecord } from '../../registrar/records.ts';
 import type { ProviderMachine } from '../../vm-factory/provider.ts';
 import { makePlan } from './make-plan.ts';
-import { freshMemory } from './memory.ts';
+import { destructionKeys, freshMemory, type PlannerMemory } from './memory.ts';
 import type { Plan } from './plan.ts';
 import { defaultPolicy } from './policy.ts';
 import { remember } from './remember.ts';
@@ -24,9 +24,32 @@ export function firstSteps(registry: Omit<Snapshot, 'provider' | 'limits' | 'at'
     provider: registry.machines.flatMap(({ record }) => (record.providerId ? [asListed(record)] : [])),
     limits: null,
   };
-  const start = { ...freshMemory({ clusterId: snapshot.clusterId, now: 0 }), quietOver: true };
-  const memory = remember(start, snapshot, defaultPolicy, 0);
+  const memory = remember(settledMemory(snapshot, desired.at), snapshot, defaultPolicy, 0);
   return makePlan(snapshot, memory, defaultPolicy, { now: 0, newId: () => placeholder });
+}
+
+/**
+ * The memory of a leader that has led for a while, at its clock's 0: its quiet window is over, and destructions are as old as the
+ * wall clock says, which is good enough for what is only shown.
+ */
+export function settledMemory(
+  { clusterId, budgets }: Pick<Snapshot, 'clusterId' | 'budgets'>,
+  at: number,
+): PlannerMemory {
+  const memory = freshMemory({ clusterId, now: 0 });
+  const destruction = Object.entries(budgets).flatMap(
+    ([
+      name,
+      {
+        record: { destroyed },
+      },
+    ]) =>
+      destructionKeys(name, destroyed).map((key, index): [string, number] => [
+        key,
+        Math.min(0, (destroyed[index] ?? at) - at),
+      ]),
+  );
+  return { ...memory, quietOver: true, since: { ...memory.since, destruction: new Map(destruction) } };
 }
 
 function asListed(record: Snapshot['machines'][number]['record']): ProviderMachine {

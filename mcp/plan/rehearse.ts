@@ -7,9 +7,10 @@ import type { RolloutGate, RolloutRecord } from '../../registrar/rollout-records
 import type { RegistryView } from '../../registrar/store/registry-view.ts';
 import { type GateLook, isActive, isForward } from '../rollout/rollout-input.ts';
 import { promoteRollout } from '../rollout/steer-rollout.ts';
+import { settledMemory } from './first-steps.ts';
 import { makePlan } from './make-plan.ts';
 import type { Measures } from './measures.ts';
-import { freshMemory, type PlannerMemory } from './memory.ts';
+import type { PlannerMemory } from './memory.ts';
 import type { Action, Alarm, Plan, Waiting } from './plan.ts';
 import { defaultPolicy } from './policy.ts';
 import { type ProviderWords, RehearsalWorld } from './rehearsal-world.ts';
@@ -84,8 +85,9 @@ export function rehearse(input: RehearsalInput): Rehearsal {
 
 class Running {
   readonly #world: RehearsalWorld;
-  readonly #clusterId: string;
   readonly #ready: ReadonlySet<string>;
+  /** On their way out whatever is declared. */
+  readonly #leaving: ReadonlySet<string>;
   readonly #steps: RehearsalStep[] = [];
   readonly #tallies: Record<string, Tally> = {};
   readonly #heldUp = new Map<string, Waiting & { ms: number }>();
@@ -105,11 +107,11 @@ class Running {
     const rollouts = { ...registry.rollouts };
     for (const record of begun) rollouts[record.service] = { record, version: 0 };
     this.#world = new RehearsalWorld({ ...registry, rollouts }, declared, measures, provider);
-    this.#clusterId = registry.clusterId;
-    this.#memory = { ...freshMemory({ clusterId: this.#clusterId, now: 0 }), quietOver: true };
-    this.#ready = new Set(
-      registry.machines.filter(({ record }) => record.state === 'ready').map(({ record }) => record.uuid),
-    );
+    this.#memory = settledMemory(registry, declared.at);
+    const inState = (...states: string[]) =>
+      new Set(registry.machines.flatMap(({ record }) => (states.includes(record.state) ? [record.uuid] : [])));
+    this.#ready = inState('ready');
+    this.#leaving = inState('draining', 'deleting');
   }
 
   /** One look and what follows from it; false where there is nothing more to come. */
@@ -169,12 +171,13 @@ class Running {
     const { reason } = action;
     if (action.kind === 'configure') this.#step('configure', action.service, reason);
     if (action.kind === 'roll' && action.said)
-      this.#step('roll', action.service, `${action.said.phase}: ${action.said.why}`);
+      // What figures say is known only then.
+      this.#step('roll', action.service, `${action.said.phase}: ${action.said.why.replace(/; not judged.*/s, '')}`);
     if (action.kind === 'configure' || action.kind === 'roll') return;
     const claim = this.#world.machines.get(action.uuid)?.record.claim;
     const owner = claim ? `${claim.service}@${claim.version}` : 'pool';
     if (action.kind === 'create') this.#step('create', 'pool', reason);
-    if (action.kind === 'confirm') this.#step('serve', owner, reason);
+    if (action.kind === 'confirm') this.#step('serve', owner, 'its instance serves');
     if (action.kind === 'claim') {
       const what = `${action.service}@${action.version}`;
       const isHit = this.#ready.has(action.uuid);
@@ -182,7 +185,7 @@ class Running {
       this.#tally(what)[isHit ? 'claim' : 'build'] += 1;
       this.#step('claim', what, reason);
     }
-    if (action.kind === 'drain' || action.kind === 'destroy') {
+    if ((action.kind === 'drain' || action.kind === 'destroy') && !this.#leaving.has(action.uuid)) {
       this.#tally(owner)[action.kind] += 1;
       this.#step(action.kind, owner, reason);
     }

@@ -237,7 +237,14 @@ export const codecs = {
     at: time,
     waiting: z.array(z.object({ what: text, why: text })),
     alarms: z.array(z.object({ code: text, message: text })),
-    provider: z.object({ name: text, facts: z.record(z.string(), text) }).optional(),
+    provider: z
+      .object({
+        name: text,
+        facts: z.record(z.string(), text),
+        machines: z.object({ limit: count, others: count }).optional(),
+        sharedHost: z.boolean().optional(),
+      })
+      .optional(),
   }),
   event: shaped<EventRecord>({
     at: time,

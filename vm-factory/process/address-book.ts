@@ -13,7 +13,8 @@ import { McpError } from '../../specs/errors.ts';
 import { refused } from '../provider-errors.ts';
 import { orRemove, ownName, unless } from './files.ts';
 
-const hosts = 254;
+/** Addresses of a block. */
+export const hosts = 254;
 
 export interface AddressBookOptions {
   /** Holds one folder an address. */

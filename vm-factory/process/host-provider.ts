@@ -16,7 +16,7 @@ import type {
   ProviderMachine,
 } from '../provider.ts';
 import { refused, unavailable, unknownOutcome } from '../provider-errors.ts';
-import { AddressBook } from './address-book.ts';
+import { AddressBook, hosts } from './address-book.ts';
 import { ExitWatch } from './exit-watch.ts';
 import { inTurn } from './files.ts';
 import { MachineConsoles } from './machine-consoles.ts';
@@ -170,10 +170,11 @@ export class HostProvider implements MachineProvider {
     return () => void this.#listeners.delete(own);
   }
 
-  async limits(signal?: AbortSignal): Promise<{ machines: { limit: number; used: number } } | null> {
-    const limit = this.#options.maxMachines;
-    if (limit === undefined) return null;
-    return { machines: { limit, used: (await this.list(signal)).length } };
+  /** Each machine needs an address of the block. */
+  async limits(signal?: AbortSignal): Promise<{ machines: { limit: number; used: number } }> {
+    signal?.throwIfAborted();
+    const used = await this.#guarded('list', () => this.#store.uuids());
+    return { machines: { limit: Math.min(hosts, this.#options.maxMachines ?? hosts), used: used.length } };
   }
 
   async console(uuid: string, after: string | null, signal?: AbortSignal): Promise<ConsolePart | null> {

@@ -11,12 +11,14 @@ import { readStatus, readWorld } from '../../control/read-status.ts';
 import { type Applied, applyEnvironment } from '../../declare/apply-environment.ts';
 import { loadEnvironment } from '../../declare/load-environment.ts';
 import { removeInstance } from '../../declare/remove-instance.ts';
+import { readPlan, requireSamePlan } from '../../declare/saved-plan.ts';
 import { largestCount, scaled } from '../../declare/scale.ts';
 import { defaultImageOf, readState, statePaths } from '../../local/state.ts';
 import { isConverged, type StatusView } from '../../view/status-view.ts';
 import type { Context } from '../context.ts';
 import { wholeNumber } from '../numbers.ts';
 import { exitCodes } from '../output.ts';
+import { planNow } from '../plan-now.ts';
 import { makeProgress } from '../progress.ts';
 import { renderDiff } from '../render-plan.ts';
 import { areDone, areOver, renderOrder, renderOutcome, stagedChanges } from '../staged-apply.ts';
@@ -40,13 +42,19 @@ interface ApplyOptions extends DeclareOptions {
   checkIndex?: number;
   supersede?: boolean;
   generation?: number;
+  plan?: string;
 }
 
 export const registerApply: Register = (program, interrupted) => {
   program
     .command('apply')
-    .description('declare the environment of a file, or what was declared before')
+    .description('declare the environment of a file, what a saved plan says, or what was declared before')
+    .argument(
+      '[plan]',
+      'instead of a file: a plan that mcp plan --out saved; refused where it is not the plan any more',
+    )
     .option('-f, --file <yaml>', 'environment file')
+    .option('--plan <plan>', 'the same as the argument')
     .option('--generation <n>', 'instead of a file: declare that generation again', wholeNumber(1, 999_999_999))
     .option('--allow-empty', 'accept an environment without services')
     .option(
@@ -59,29 +67,56 @@ export const registerApply: Register = (program, interrupted) => {
     .option('--reason <text>', 'why, for the history')
     .option('--no-wait', 'do not wait until desired = live')
     .option('--timeout <seconds>', 'longest wait', wholeNumber(1, 86_400), 300)
-    .action(
-      action<ApplyOptions>(interrupted, async (context, options) => {
-        const { file, generation, allowEmpty } = options;
-        if ((file === undefined) === (generation === undefined)) {
-          throw new McpError('USAGE_BAD_OPTION', 'apply wants a file or a generation', {
-            hint: 'mcp apply -f FILE, or mcp apply --generation N (mcp history lists them).',
-          });
-        }
-        const fromFile = file === undefined ? null : await loadFile(context, { file, allowEmpty });
-        return context.withRegistry(async (client) => {
-          const environment = fromFile ?? (await generationOf(client, generation ?? 0));
-          const what = fromFile ? `apply -f ${file}` : `apply --generation ${generation}`;
-          const applied = await applyEnvironment(client, environment, {
-            ...(await declaration(context, options, what)),
-            expectGeneration: options.checkIndex,
-            staged: true,
-            supersede: options.supersede,
-          });
-          return finish(context, client, applied, options);
-        });
-      }),
-    );
+    .action(action<ApplyOptions>(interrupted, (context, options, argument) => apply(context, options, argument)));
 };
+
+async function apply(
+  context: Context,
+  options: ApplyOptions,
+  argument: string | undefined,
+): Promise<number | undefined> {
+  const { file, generation, allowEmpty } = options;
+  const plan = options.plan ?? argument;
+  const sources = [file, generation, options.plan, argument].filter((one) => one !== undefined);
+  if (sources.length !== 1) {
+    throw new McpError('USAGE_BAD_OPTION', 'apply wants one of a file, a saved plan and a generation', {
+      hint: 'mcp apply -f FILE, mcp apply PLAN, or mcp apply --generation N (mcp history lists them).',
+    });
+  }
+  if (plan !== undefined && options.checkIndex !== undefined) {
+    throw new McpError('USAGE_BAD_OPTION', '--check-index does not go with a saved plan, which has its own', {
+      hint: `mcp apply ${plan}`,
+    });
+  }
+  if (plan !== undefined) return applyPlan(context, options, plan);
+  const fromFile = file === undefined ? null : await loadFile(context, { file, allowEmpty });
+  return context.withRegistry(async (client) => {
+    const environment = fromFile ?? (await generationOf(client, generation ?? 0));
+    const what = fromFile ? `apply -f ${file}` : `apply --generation ${generation}`;
+    const given = { ...(await declaration(context, options, what)), expectGeneration: options.checkIndex };
+    const applied = await applyEnvironment(client, environment, {
+      ...given,
+      staged: true,
+      supersede: options.supersede,
+    });
+    return finish(context, client, applied, options);
+  });
+}
+
+/** Just what was planned, if planning anew gives the same. */
+async function applyPlan(context: Context, options: ApplyOptions, path: string): Promise<number | undefined> {
+  const saved = await readPlan(path);
+  return context.withRegistry(async (client) => {
+    requireSamePlan(saved, await planNow(context, client, saved.environment));
+    const given = { ...(await declaration(context, options, `apply ${path}`)), expectGeneration: saved.index };
+    const applied = await applyEnvironment(client, saved.environment, {
+      ...given,
+      staged: true,
+      supersede: options.supersede,
+    });
+    return finish(context, client, applied, options);
+  });
+}
 
 async function generationOf(client: RegistryClient, generation: number): Promise<Environment> {
   const record = await readHistory(client, generation);

@@ -154,6 +154,13 @@ test('whatever is declared and there is, it ends, and counts what is missing and
   t.pass();
 });
 
+test('what leaves already is none of what declaring does', (t) => {
+  const gone = serving('b', v1, { state: 'deleting', tombstone: { reason: 'x', operation: 'x', at: 1 } });
+  const registrations = [registration('a', 'dns', v1)];
+  const one = environment(service('dns', [version('1.0.0', 1)]));
+  t.deepEqual(play(one, { machines: [serving('a', v1), gone], registrations }).tallies, {});
+});
+
 test('durations are medians of what was told, by image, by version and by service', (t) => {
   const one = (uuid: string, built: number, started: number) =>
     claimed(uuid, 'dns', v1).record && {
