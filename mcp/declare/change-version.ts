@@ -5,12 +5,13 @@ import { listHistory, publishDesired, readHistory } from '../../registrar/recipe
 import { eventOp } from '../../registrar/recipes/event-log.ts';
 import type { DesiredRecord } from '../../registrar/records.ts';
 import type { MultiOp, RegistryClient } from '../../registrar/registry-client.ts';
-import type { RolloutRecord } from '../../registrar/rollout-records.ts';
+import type { RolloutOrder, RolloutRecord } from '../../registrar/rollout-records.ts';
 import { codecs, encode } from '../../registrar/store/codecs.ts';
 import { McpError } from '../../specs/errors.ts';
 import { didYouMean } from '../../specs/near-miss.ts';
 import type { RolloutSettings, Service, Version } from '../../specs/nouns.ts';
 import { rolloutSettings } from '../../specs/rollout-settings.ts';
+import { comesAfter } from '../../specs/service-order.ts';
 import { isActive } from '../rollout/rollout-input.ts';
 import { seenInstances } from '../rollout/seen-instances.ts';
 import { namesOf } from '../rollout/sides.ts';
@@ -38,7 +39,7 @@ export interface VersionChange {
 }
 
 /**
- * Begins a rolling upgrade to `to`. Errors: those of startRollout; USAGE_UNKNOWN_NAME; GENERATION_STALE where somebody declared
+ * Begins a rolling upgrade to `to`; it waits where a service that it comes after is being rolled out. Errors: those of startRollout; USAGE_UNKNOWN_NAME; GENERATION_STALE where somebody declared
  * something meanwhile; WRITE_CONFLICT where somebody began another rollout.
  */
 export async function upgrade(
@@ -114,13 +115,25 @@ async function start(
     to,
     settings,
     instances,
+    // What runs is restored at once; what is new waits for its turn.
+    ...(kind === 'upgrade' ? turnAfter(registry, service) : {}),
     operation,
     by: author,
     reason,
     at,
   });
   if (!begun) return { rollout: null, generation: registry.declared?.record.generation ?? 0 };
-  return write(client, registry, begun.record, begun.service, { author, reason, at }, 'started');
+  const event = begun.record.phase === 'waiting' ? 'waiting' : 'started';
+  return write(client, registry, begun.record, begun.service, { author, reason, at }, event);
+}
+
+/** The rollouts under way of the services that it comes after (`after:`); nothing where there are none. */
+function turnAfter({ declared, rollouts }: RegistryPart, service: string): { order?: RolloutOrder } {
+  const first = comesAfter(declared?.record.environment.services ?? [], service);
+  const after = Object.values(rollouts)
+    .filter(({ record }) => first.has(record.service) && isActive(record))
+    .map(({ record }) => ({ service: record.service, operation: record.operation }));
+  return after.length > 0 ? { order: { after, others: [] } } : {};
 }
 
 async function write(

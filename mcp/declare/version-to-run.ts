@@ -41,7 +41,10 @@ export async function versionToRun(
     });
   }
   const { declared, rollout } = found(registry, service);
-  if (words.file !== undefined) return fromFile(words.file, service, name, places);
+  if (words.file !== undefined) {
+    refuseWordsBeside(words, words.file);
+    return fromFile(words.file, service, name, places);
+  }
   const known = [...declared.versions, ...(rollout ? [...rollout.from, ...rollout.to] : [])];
   const described = words.artifact !== undefined || words.command !== undefined || words.env !== undefined;
   if (described || words.port !== undefined) return fromWords(declared, name, words, places);
@@ -52,6 +55,20 @@ export async function versionToRun(
     hint: `Declared: ${names.join(', ') || 'none'}. Describe a new one with --artifact DIR, --command or --file.`,
     details: { known: names },
   });
+}
+
+/** A file says all of what a version runs: what is said beside it would be ignored, or would make it another version. */
+function refuseWordsBeside({ file: _, ...words }: VersionWords, file: string): void {
+  const beside = (['artifact', 'command', 'port', 'env'] as const).filter((name) => words[name] !== undefined);
+  if (beside.length === 0) return;
+  const options = beside.map((name) => `--${name}`).join(' and ');
+  throw new McpError(
+    'USAGE_BAD_OPTION',
+    `${options} ${beside.length > 1 ? "don't" : "doesn't"} go with --file, which says all of what runs`,
+    {
+      hint: `Say it in ${file}, or leave --file out.`,
+    },
+  );
 }
 
 async function fromFile(file: string, service: string, name: string, places: Places): Promise<Version> {

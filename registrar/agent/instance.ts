@@ -52,6 +52,8 @@ export class Instance {
   #view: InstanceView = { phase: 'fetching', reason: '', starts: 0 };
   /** Called failed, and not healthy since: said so until it is, whatever is being tried. */
   #failed = false;
+  /** What went wrong last, and was not made up for since: said while it is tried again, unless there is something newer to say. */
+  #trouble = '';
   #life: Promise<void> | null = null;
   /** Not yet adopted, nor ended. */
   #warm: WarmService | null;
@@ -148,6 +150,7 @@ export class Instance {
 
   async #pauseAfter(next: NextTry, phase: InstanceView['phase'], reason: string, signal: AbortSignal): Promise<void> {
     this.#failed ||= next.failed;
+    this.#trouble = reason;
     this.#options.log.warn({ reason, nextTryMs: next.delayMs }, 'the instance failed');
     this.#show(phase, reason);
     await this.#options.clock.sleep(next.delayMs, signal).catch(() => {});
@@ -167,13 +170,13 @@ export class Instance {
     try {
       const { version } = this.#assignment;
       const adopted = await this.#adopt(config);
-      if (!adopted) this.#show('starting', this.#failed ? this.#view.reason : '');
+      if (!adopted) this.#show('starting', this.#trouble);
       const env = adopted?.env ?? (await this.#environment(config));
       await this.#openPort(signal);
       const run = adopted?.run ?? (await startService({ command: version.command, cwd, env, log: output, clock }));
       log.info({ pid: run.pid, command: version.command }, adopted ? 'service adopted' : 'service started');
       this.#view = { ...this.#view, starts: this.#view.starts + (adopted ? 0 : 1), warm: adopted !== null };
-      this.#show('checking', this.#failed ? this.#view.reason : '');
+      this.#show('checking', this.#trouble);
       const target = { address: host?.bindAddress ?? machine.address, port: version.port, cwd, env };
       const onVerdict = (verdict: { healthy: boolean; reason: string }) => this.#judge(verdict);
       const health = watchHealth({
@@ -295,6 +298,7 @@ export class Instance {
   #judge(verdict: { healthy: boolean; reason: string }): void {
     if (verdict.healthy) {
       this.#failed = false;
+      this.#trouble = '';
       this.#show('serving', '');
     } else {
       const served = this.#view.phase === 'serving' || this.#view.phase === 'unhealthy';

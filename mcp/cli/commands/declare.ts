@@ -13,6 +13,7 @@ import { loadEnvironment } from '../../declare/load-environment.ts';
 import { removeInstance } from '../../declare/remove-instance.ts';
 import { readPlan, requireSamePlan } from '../../declare/saved-plan.ts';
 import { largestCount, scaled } from '../../declare/scale.ts';
+import { whatWaits } from '../../declare/what-waits.ts';
 import { defaultImageOf, readState, statePaths } from '../../local/state.ts';
 import { isConverged, type StatusView } from '../../view/status-view.ts';
 import type { Context } from '../context.ts';
@@ -182,7 +183,9 @@ async function removeOne(
   const words = { author, reason: options.reason ?? '', confirmed, at };
   const { machine, ...applied } = await removeInstance(client, registry, what, words);
   if (what.replace) context.note(`Machine ${machine} goes as soon as another one serves in its place.`);
-  return finish(context, client, applied, options, { service: what.service, gone: machine });
+  const waits = whatWaits((await readWorld(client, context.reading())).registry, what.service, systemClock.now());
+  for (const why of waits) context.note(`It waits: ${why}`);
+  return finish(context, client, { ...applied, waits }, options, { service: what.service, gone: machine });
 }
 
 /** The environment of a file, its artifacts packed. */
@@ -217,7 +220,7 @@ interface Awaited {
 export async function finish(
   context: Context,
   client: RegistryClient,
-  applied: Applied,
+  applied: Applied & { waits?: string[] },
   options: DeclareOptions,
   awaited: Awaited = {},
 ): Promise<number | undefined> {

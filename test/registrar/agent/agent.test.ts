@@ -148,6 +148,13 @@ test('a service that crashes again and again is called failed with its last word
   world.startAgent();
   const command = ['node', '-e', 'console.error("no database"); process.exit(7)'];
   await world.assign({ version: await world.version({ command }) });
+  const blank: string[] = [];
+  await eventually('failed', async () => {
+    const record = await world.agentRecord();
+    if (record && record.starts > 1 && record.reason === '') blank.push(`${record.phase} at start ${record.starts}`);
+    return record?.phase === 'failed';
+  });
+  t.deepEqual(blank, [], 'while it is tried again, what went wrong last is still said');
   const { reason } = await world.phase('failed');
   t.regex(reason, /exited with code 7; its last output:\nno database/);
   const starts = (await world.phase('failed')).starts;
