@@ -1,6 +1,6 @@
 /** The status as people read it: a table a service, the pool, the gateways, and what is being waited for. */
 import type { ForeignView, StatusView, VersionView } from '../view/status-view.ts';
-import { templateWords } from '../view/why.ts';
+import { templateWords } from '../view/why-machines.ts';
 import { paint, table } from './output.ts';
 
 /** The text of `mcp status`. */

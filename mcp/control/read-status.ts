@@ -5,6 +5,8 @@ import type { StatusRecord } from '../../registrar/records.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
 import { codecs } from '../../registrar/store/codecs.ts';
 import { readRegistry } from '../../registrar/store/read-registry.ts';
+import { isActive } from '../rollout/rollout-input.ts';
+import { type RolloutView, rolloutViews } from '../view/rollout-view.ts';
 import { type RegistryPart, type StatusView, statusView } from '../view/status-view.ts';
 
 export interface ReadOptions {
@@ -26,7 +28,21 @@ export async function readWorld(
 
 /** The stable status value; see design of the command line. */
 export async function readStatus(client: RegistryClient, options: ReadOptions): Promise<StatusView> {
-  const { registry, controller, leading } = await readWorld(client, options);
+  return statusOf(await readWorld(client, options));
+}
+
+/** As `readStatus`, with the rollouts under way as they are at `now`, ms since the Unix epoch. */
+export async function readPicture(
+  client: RegistryClient,
+  now: number,
+  options: ReadOptions,
+): Promise<StatusView & { rollouts: RolloutView[] }> {
+  const world = await readWorld(client, options);
+  const rollouts = rolloutViews(world.registry, world.controller?.waiting ?? [], now).filter(isActive);
+  return { ...statusOf(world), rollouts };
+}
+
+function statusOf({ registry, controller, leading }: Awaited<ReturnType<typeof readWorld>>): StatusView {
   return statusView(registry, {
     leader: leading && controller?.epoch === registry.epoch ? controller.leader : null,
     waiting: controller?.waiting ?? [],

@@ -2,12 +2,10 @@
  * `mcp why SERVICE`: walks from the declaration to the merged document and names the first broken link, with its evidence and
  * the next thing to try. Pure.
  */
-import type { DesiredRecord, ForeignWord, TemplateRecord } from '../../registrar/records.ts';
+import type { DesiredRecord, ForeignWord } from '../../registrar/records.ts';
 import { didYouMean } from '../../specs/near-miss.ts';
-import type { Service, Version } from '../../specs/nouns.ts';
+import type { Service } from '../../specs/nouns.ts';
 import type { Alarm, Waiting } from '../plan/plan.ts';
-import type { ObservedMachine } from '../plan/snapshot.ts';
-import { operatorWords } from './machine-view.ts';
 import { type ControllerWords, foreignWords, type RegistryPart } from './status-view.ts';
 import {
   foreignDeclaration,
@@ -16,15 +14,8 @@ import {
   foreignServices,
   leftOutOf,
 } from './why-foreign.ts';
-
-export interface Link {
-  link: 'declaration' | 'controller' | 'machines' | 'agents' | 'registrations' | 'routes' | 'document';
-  ok: boolean;
-  /** What was found, one fact a line. */
-  evidence: string[];
-  /** The next command to try; only where the link is broken. */
-  try?: string;
-}
+import type { Link } from './why-link.ts';
+import { agentsLink, claimsLink, healthLink, machinesLink, waitsForMachines } from './why-machines.ts';
 
 export interface WhyView {
   service: string;
@@ -65,8 +56,10 @@ export function whyService(name: string, { registry, controller, documents }: Wh
   return walked(name, [
     declaration,
     controllerLink(name, registry, controller),
+    claimsLink(service, registry, controller),
     machinesLink(service, registry),
     agentsLink(service, registry),
+    healthLink(service, registry),
     registrationsLink(service, registry),
     routesLink(service, registry),
     ...(service.document ? [documentLink(service, documents)] : []),
@@ -121,7 +114,7 @@ function controllerLink(name: string, registry: RegistryPart, controller: Contro
     ...controller.alarms.map((alarm: Alarm) => `alarm ${alarm.code}: ${alarm.message}`),
   ];
   const suspended = registry.suspended.record.suspended;
-  const ok = controller.leader !== null && !suspended && mine.length === 0;
+  const ok = controller.leader !== null && !suspended && mine.every(goesOn);
   if (ok) return { link: 'controller', ok, evidence };
   return {
     link: 'controller',
@@ -138,66 +131,17 @@ function nextStep(name: string, suspended: boolean, { leader, alarms }: Controll
   return failing ? 'correct what fails and mcp apply -f FILE; what serves goes on meanwhile' : 'mcp watch';
 }
 
+/** The plan is at work on it: what keeps it, if anything does, is a later link. */
+function goesOn({ why }: Waiting): boolean {
+  return (
+    /^\d+ of \d+ serve; \d+ on their way/.test(why) ||
+    /no instance of it has served yet/.test(why) ||
+    waitsForMachines(why)
+  );
+}
+
 function concerns({ what }: Waiting, name: string): boolean {
   return what === name || what.startsWith(`${name}@`) || what === 'everything';
-}
-
-function machinesLink(service: Service, registry: RegistryPart): Link {
-  const short = service.versions.flatMap((version) => {
-    const claimed = claimsOf(service, version, registry).length + strangersOf(service, version, registry);
-    return claimed < version.count ? [`${version.version}: ${claimed} of ${version.count} machines claimed`] : [];
-  });
-  const ready = registry.machines.filter(({ record }) => record.state === 'ready').length;
-  const templates = (registry.pool?.record?.templates ?? []).filter((one) => one.service === service.name);
-  const words = templates.map(({ version, state, reason }) => `${version} ${templateWords(state, reason)}`);
-  if (short.length === 0) {
-    const claimed = registry.machines.filter(({ record }) => record.claim?.service === service.name).map(story);
-    return { link: 'machines', ok: true, evidence: [...claimed, ...words] };
-  }
-  const evidence = [...short, `${ready} ready in the pool`, ...words];
-  return { link: 'machines', ok: false, evidence, try: 'mcp pool' };
-}
-
-/** How a version's service template is, as part of a sentence. */
-export function templateWords(state: TemplateRecord['state'], reason: string): string {
-  if (state === 'ready') return 'has a service template';
-  if (state === 'impossible') return `has no service template: ${reason}`;
-  return `has no service template yet (${state}): ${reason}`;
-}
-
-function claimsOf(service: Service, version: Version, registry: RegistryPart): ObservedMachine[] {
-  return registry.machines.filter(
-    ({ record }) =>
-      record.claim?.service === service.name && record.claim.version === version.version && record.state === 'claimed',
-  );
-}
-
-/** Instances that registered by themselves, on machines that are not ours. */
-function strangersOf(service: Service, version: Version, registry: RegistryPart): number {
-  const ours = new Set(registry.machines.map(({ record }) => record.uuid));
-  return registry.registrations.filter(
-    ({ record }) => record.service === service.name && record.version === version.version && !ours.has(record.machine),
-  ).length;
-}
-
-function story({ record }: ObservedMachine): string {
-  const { uuid, state, claim, address = 'no address yet' } = record;
-  const how = claim?.warm ? ', from its service template' : '';
-  const said = operatorWords(record);
-  return `${uuid} ${state} for ${claim?.version ?? '-'} at ${address}${how}${said && `, ${said}`}`;
-}
-
-function agentsLink(service: Service, registry: RegistryPart): Link {
-  const claimed = registry.machines.filter(
-    ({ record }) => record.claim?.service === service.name && record.state === 'claimed',
-  );
-  const bad = claimed.filter(({ agent }) => agent?.phase !== 'serving');
-  const evidence = (bad.length > 0 ? bad : claimed).map(
-    ({ record, agent }) =>
-      `${record.uuid} ${agent ? agent.phase : 'has no agent'}${agent?.reason ? `: ${agent.reason}` : ''}`,
-  );
-  if (bad.length === 0) return { link: 'agents', ok: true, evidence };
-  return { link: 'agents', ok: false, evidence, try: 'mcp machines' };
 }
 
 function registrationsLink(service: Service, registry: RegistryPart): Link {

@@ -2,10 +2,11 @@
 
 import type { RegistryClient } from '../../../registrar/registry-client.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
-import { readStatus } from '../../control/read-status.ts';
+import { readPicture, readStatus } from '../../control/read-status.ts';
 import { isConverged } from '../../view/status-view.ts';
 import type { Context } from '../context.ts';
 import { wholeNumber } from '../numbers.ts';
+import { renderTree } from '../render-rollout.ts';
 import { renderStatus } from '../render-status.ts';
 import { action, type Register } from './run.ts';
 
@@ -31,8 +32,8 @@ interface WatchOptions {
 export const registerWatch: Register = (program, interrupted) => {
   program
     .command('watch')
-    .description('show the status again at every change until Ctrl-C')
-    .option('--until-converged', 'end when desired = live')
+    .description('show the status and the rollouts under way again at every change until Ctrl-C')
+    .option('--until-converged', 'end when desired = live and no rollout is under way')
     .option('--timeout <seconds>', 'fail when that takes longer', wholeNumber(1, 86_400))
     .action(
       action<WatchOptions>(interrupted, (context, options) =>
@@ -53,11 +54,13 @@ async function watch(context: Context, client: RegistryClient, options: WatchOpt
   try {
     for (;;) {
       changed = Promise.withResolvers();
-      const status = await readStatus(client, { ...context.reading(), signal });
-      const text = context.json ? JSON.stringify(status) : renderStatus(status, context.color);
-      if (text !== shown) show(context, text);
-      shown = text;
-      if (options.untilConverged && isConverged(status)) return undefined;
+      const now = systemClock.now();
+      const picture = await readPicture(client, now, { ...context.reading(), signal });
+      const { rollouts } = picture;
+      const still = JSON.stringify({ ...picture, rollouts: rollouts.map((view) => ({ ...view, etaMs: null })) });
+      if (still !== shown) show(context, context.json ? JSON.stringify(picture) : renderPicture(picture, now, context));
+      shown = still;
+      if (options.untilConverged && isConverged(picture) && rollouts.length === 0) return undefined;
       await Promise.race([changed.promise, systemClock.sleep(5000, signal)]);
       await systemClock.sleep(settleMs, signal);
     }
@@ -71,6 +74,15 @@ async function watch(context: Context, client: RegistryClient, options: WatchOpt
   } finally {
     await handle.close();
   }
+}
+
+/** The status, and each rollout under way as `mcp rollouts` shows it: what it waits for is said there. */
+function renderPicture(picture: Awaited<ReturnType<typeof readPicture>>, now: number, { color }: Context): string {
+  const { rollouts, ...status } = picture;
+  const told = new Set(rollouts.map(({ service }) => `rollout of ${service}`));
+  const rest = { ...status, waiting: status.waiting.filter(({ what }) => !told.has(what)) };
+  const trees = rollouts.map((view) => renderTree(view, now, color).join('\n'));
+  return [renderStatus(rest, color), ...trees].join('\n\n');
 }
 
 /** A terminal is redrawn; elsewhere each change is a block (or, with --json, a line) of its own. */

@@ -29,7 +29,7 @@ test('a service that is as declared has no broken link', (t) => {
   t.is(view.broken, null);
   t.deepEqual(
     view.links.map(({ link }) => link),
-    ['declaration', 'controller', 'machines', 'agents', 'registrations', 'routes', 'document'],
+    ['declaration', 'controller', 'claims', 'machines', 'agents', 'health', 'registrations', 'routes', 'document'],
   );
 });
 
@@ -67,8 +67,8 @@ test('of a version that fails to start the alarm is told, and only there what to
   t.is(tryOf({ waiting, alarms: [{ code: 'START_FAILING', message: 'web@1: crashed' }] }), 'mcp watch');
 });
 
-test('missing machines are the broken link where the controller waits for nothing', (t) => {
-  t.is(broken({ machines: [machine('p')], registrations: [] }).broken, 'machines');
+test('missing claims are the broken link where the controller waits for nothing', (t) => {
+  t.is(broken({ machines: [machine('p')], registrations: [] }).broken, 'claims');
 });
 
 test('an agent that fails is the broken link, with its reason', (t) => {
@@ -97,6 +97,80 @@ test('a stale document is the last link that can break', (t) => {
   t.is(broken({}, { documents: [{ version: '1.0.0', stale: true, problem: 'timeout' }] }).broken, 'document');
   t.is(broken({}, { documents: null }).broken, 'document');
 });
+
+/** One thing amiss at each link, beside the words of a controller at work; what is told, and what to try. */
+const amiss: [string, Parameters<typeof broken>[0], Parameters<typeof broken>[1], RegExp, RegExp][] = [
+  ['controller', {}, { controller: { ...controller, leader: null as never } }, /no controller leads/, /^mcp up$/],
+  [
+    'controller',
+    {},
+    waits('dns@1.0.0', '1 more wait: mass failure: at most 1 starting at a time'),
+    /mass failure/,
+    /^mcp watch$/,
+  ],
+  [
+    'claims',
+    { machines: [machine('p', { state: 'building' })], registrations: [] },
+    waits('dns@1.0.0', '1 more wait for a ready machine: pool empty, 1 building'),
+    /pool empty, 1 building/,
+    /^mcp pool$/,
+  ],
+  [
+    'machines',
+    { machines: [claimed('a', 'dns', v1, null)], registrations: [] },
+    onTheWay(),
+    /no agent/,
+    /^mcp machines a$/,
+  ],
+  ['agents', at('fetching', 'can’t fetch it: ENOENT'), onTheWay(), /fetching: can’t fetch it/, /^mcp machines a$/],
+  ['agents', at('starting', 'exited with code 3'), onTheWay(), /exited with code 3/, /^mcp machines a$/],
+  [
+    'health',
+    at('checking', 'health check failed: 503'),
+    onTheWay(),
+    /checking: health check failed/,
+    /^mcp machines console a$/,
+  ],
+  [
+    'health',
+    at('unhealthy', 'health check failed: timeout'),
+    {},
+    /unhealthy: health check/,
+    /^mcp machines console a$/,
+  ],
+  ['registrations', { registrations: [] }, {}, /0 of 1 registered/, /^mcp machines$/],
+  [
+    'routes',
+    { gateways: [gateway({ holding: 'the registry is empty' })] },
+    {},
+    /holding: the registry is empty/,
+    /^mcp status$/,
+  ],
+  ['document', {}, { documents: [{ version: '1.0.0', stale: true, problem: 'timeout' }] }, /timeout/, /^curl /],
+];
+
+function at(phase: 'fetching' | 'starting' | 'checking' | 'unhealthy', reason: string) {
+  return { machines: [claimed('a', 'dns', v1, phase, reason)], registrations: [] };
+}
+
+function waits(what: string, why: string) {
+  return { controller: { ...controller, waiting: [{ what, why }] } as unknown as typeof controller };
+}
+
+/** What a controller says while it waits for what it did: no link of its own is broken. */
+function onTheWay() {
+  return waits('dns@1.0.0', '0 of 1 serve; 1 on their way (starting)');
+}
+
+for (const [link, over, words, evidence, next] of amiss) {
+  test(`where its ${link} is amiss (${evidence.source}) just that is named, with the evidence and what to try`, (t) => {
+    const view = broken(over, words);
+    const named = view.links.find((one) => one.link === view.broken);
+    t.is(view.broken as string | null, link);
+    t.regex(named?.evidence.join('\n') ?? '', evidence);
+    t.regex(named?.try ?? '', next);
+  });
+}
 
 const pay = { service: 'pay', path: '/s/pay', route: '/money', version: 'curator', document: '/doc' };
 const beside = { service: 'dns', path: '/s/dns', version: 'old' };
@@ -164,7 +238,7 @@ test('foreign instances beside a declared service are told with its registration
   const evidence = view.links.find(({ link }) => link === 'registrations')?.evidence ?? [];
   t.true(evidence.includes('old: 1 of 2 registered by curator get requests (curator:/s/dns)'));
   t.true(evidence.includes('left out curator:/s/dns/x: gateway gateway-1: port'));
-  t.is(view.broken, 'machines', 'a machine that is missing is missing all the same');
+  t.is(view.broken, 'claims', 'a machine that is missing is missing all the same');
 });
 
 test('a name that no one knows is compared with the names of others too', (t) => {
