@@ -1,4 +1,6 @@
 /** P16: the line in the event log that goes with each act, in the same multi. */
+
+import { declaring } from '../../registrar/recipes/desired-document.ts';
 import type { EventRecord } from '../../registrar/records.ts';
 import type { Action } from '../plan/plan.ts';
 import type { ObservedMachine } from '../plan/snapshot.ts';
@@ -9,16 +11,18 @@ interface EventFacts {
   /** ms since the Unix epoch. */
   now: number;
   machine: ObservedMachine | undefined;
+  /** The generation that is made true. */
+  generation: number;
 }
 
 /** Null for what only writes down what others told. */
-export function eventOf(action: Action, { actor, epoch, now, machine }: EventFacts): EventRecord | null {
+export function eventOf(action: Action, { actor, epoch, now, machine, generation }: EventFacts): EventRecord | null {
   const words = wordsOf(action, machine);
   if (!words) return null;
   const hasMachine = action.kind !== 'configure' && action.kind !== 'roll';
   const claim = machine?.record.claim;
   const { service, version } = instanceOf(action) ?? claim ?? {};
-  const operation = 'operation' in action ? action.operation : machine?.record.tombstone?.operation;
+  const operation = operationOf(action, machine, generation);
   return {
     at: now,
     actor,
@@ -29,8 +33,16 @@ export function eventOf(action: Action, { actor, epoch, now, machine }: EventFac
     message: words.message,
     reason: action.reason,
     epoch,
-    ...(operation === undefined ? {} : { operation }),
+    operation,
   };
+}
+
+/** What it belongs to: its own operation, else the one that it completes. */
+function operationOf(action: Action, machine: ObservedMachine | undefined, generation: number): string {
+  if ('operation' in action) return action.operation;
+  const { tombstone, claim, operation } = machine?.record ?? {};
+  const completed = action.kind === 'confirm' ? claim?.operation : tombstone?.operation;
+  return completed ?? operation ?? declaring(generation);
 }
 
 /** What an action itself says that it is about. */

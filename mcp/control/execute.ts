@@ -135,7 +135,8 @@ class Execution {
         serviceKey: access && ((service) => access.serviceKey(service)),
       }),
     ];
-    const event = eventOf(action, { actor, epoch, now, machine });
+    const generation = this.#snapshot.desired?.record.generation ?? 0;
+    const event = eventOf(action, { actor, epoch, now, machine, generation });
     if (event) ops.push(eventOp(event));
     const results = await commit(client, epoch, ops, { signal });
     listener.wrote(highestZxid(results));

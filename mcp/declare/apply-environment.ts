@@ -1,12 +1,12 @@
 /** Declaring: a new generation of /desired, guarded against slips. */
 
 import { randomUUID } from 'node:crypto';
-import { publishDesired, readDeclared } from '../../registrar/recipes/desired-document.ts';
+import { declaring, publishDesired, readDeclared } from '../../registrar/recipes/desired-document.ts';
 import { effectiveDesired } from '../../registrar/recipes/effective-environment.ts';
-import { appendEvent } from '../../registrar/recipes/event-log.ts';
+import { eventOp } from '../../registrar/recipes/event-log.ts';
 import { readRollouts, withRollouts } from '../../registrar/recipes/rollout-documents.ts';
 import type { Versioned } from '../../registrar/recipes/versioned-document.ts';
-import type { DesiredRecord } from '../../registrar/records.ts';
+import type { DesiredRecord, EventRecord } from '../../registrar/records.ts';
 import type { MultiOp, RegistryClient } from '../../registrar/registry-client.ts';
 import type { RolloutRecord } from '../../registrar/rollout-records.ts';
 import { readRegistry } from '../../registrar/store/read-registry.ts';
@@ -28,6 +28,7 @@ import { underWay } from '../rollout/start-rollout.ts';
 import { supersede } from '../rollout/transitions.ts';
 import { beginRollouts } from './begin-rollouts.ts';
 import { rolloutEvent, rolloutOp } from './change-version.ts';
+import { readEpoch } from './epoch-now.ts';
 
 export interface ApplyOptions {
   author: string;
@@ -88,20 +89,24 @@ export async function applyEnvironment(
   // What a rollout has brought up meanwhile is given up too; what is rolled out now gives up as it comes to it.
   const allowance = allowanceFor(current ? effectiveDesired(current, rollouts).environment : undefined, environment);
   for (const { service } of begun) delete allowance[service];
+  const epoch = await readEpoch(client);
+  const expectGeneration = options.expectGeneration ?? current?.generation ?? 0;
   const published = await publishDesired(client, {
     environment,
     author: options.author,
     reason: options.reason,
     allowance,
-    expectGeneration: options.expectGeneration ?? current?.generation ?? 0,
+    expectGeneration,
     at: options.at,
     alongside: [
       ...[...over, ...begun].map((record) => rolloutOp({ rollouts }, record)),
-      ...begun.map((record) => rolloutEvent(record, record.phase === 'waiting' ? 'waiting' : 'started', options)),
+      ...begun.map((record) =>
+        rolloutEvent(record, record.phase === 'waiting' ? 'waiting' : 'started', options, epoch),
+      ),
+      ...declaredEvents(environment, diff, expectGeneration + 1, options, epoch).map(eventOp),
       ...(options.alongside ?? []),
     ],
   });
-  await logDeclared(client, published, diff);
   return { generation: published.generation, changed: true, diff, rollouts: begun };
 }
 
@@ -158,12 +163,34 @@ function changesMoreThanCounts(before: Service | undefined, after: Service | und
   return plain(before) !== plain(after) || !sameSide(runningVersions(before), runningVersions(after));
 }
 
-async function logDeclared(client: RegistryClient, desired: DesiredRecord, diff: EnvironmentDiff): Promise<void> {
-  await appendEvent(client, {
-    at: desired.at,
-    actor: desired.author,
-    kind: 'environment.declared',
-    message: `generation ${desired.generation}: ${diff.countBefore} -> ${diff.countAfter} instances`,
-    reason: desired.reason,
-  });
+/** P16: of the whole, and of each service that it changes, in the write itself. */
+function declaredEvents(
+  environment: Environment,
+  diff: EnvironmentDiff,
+  generation: number,
+  { author, reason, at }: ApplyOptions,
+  epoch: number,
+): EventRecord[] {
+  const known = { at, actor: author, reason, epoch, operation: declaring(generation) };
+  const counts = `${diff.countBefore} -> ${diff.countAfter} instances`;
+  const changed = diff.services.filter(({ change }) => change !== 'same');
+  return [
+    { ...known, kind: 'environment.declared', message: `generation ${generation}: ${counts}` },
+    ...changed.map(({ service }) => ({
+      ...known,
+      kind: 'service.declared',
+      service,
+      message: `generation ${generation}: ${service} ${sharesOf(environment, service)}`,
+    })),
+  ];
+}
+
+/** `1.2.0 x2 at weight 90, 1.3.0 x1 at weight 10`. */
+function sharesOf({ services }: Environment, name: string): string {
+  const service = services.find((one) => one.name === name);
+  if (!service) return 'is declared no more';
+  const words = runningVersions(service).map(
+    ({ version, count, weight }) => `${version} x${count}${weight === undefined ? '' : ` at weight ${weight}`}`,
+  );
+  return words.join(', ') || 'has no instances';
 }

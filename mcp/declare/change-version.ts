@@ -155,7 +155,7 @@ async function write(
     allowance: {},
     expectGeneration: current.generation,
     at,
-    alongside: [rolloutOp(registry, record), rolloutEvent(record, event, { author, reason, at })],
+    alongside: [rolloutOp(registry, record), rolloutEvent(record, event, { author, reason, at }, registry.epoch)],
   });
   return { rollout: record, generation: published.generation };
 }
@@ -168,8 +168,13 @@ export function rolloutOp(registry: Pick<RegistryPart, 'rollouts'>, record: Roll
   return version === undefined ? { op: 'create', path, data } : { op: 'set', path, data, version };
 }
 
-/** P16: in the multi of the act itself. */
-export function rolloutEvent(record: RolloutRecord, what: string, { author, reason, at }: Author): MultiOp {
+/** P16: in the multi of the act itself, with the epoch in which it was said. */
+export function rolloutEvent(
+  record: RolloutRecord,
+  what: string,
+  { author, reason, at }: Author,
+  epoch: number,
+): MultiOp {
   const { service, operation, from, to } = record;
   return eventOp({
     at,
@@ -179,6 +184,7 @@ export function rolloutEvent(record: RolloutRecord, what: string, { author, reas
     version: namesOf(record.phase === 'reverting' ? from : to),
     message: `the rollout of ${service} from ${namesOf(from)} to ${namesOf(to)} is ${what}`,
     reason,
+    epoch,
     operation,
   });
 }

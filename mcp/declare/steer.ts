@@ -7,6 +7,7 @@ import type { RegistryClient } from '../../registrar/registry-client.ts';
 import type { RolloutRecord } from '../../registrar/rollout-records.ts';
 import type { Cause } from '../rollout/transitions.ts';
 import { type Author, noRollout, rolloutEvent, rolloutOp } from './change-version.ts';
+import { readEpoch } from './epoch-now.ts';
 
 /**
  * Changes the record of a rollout by a pure transition, again where the controller was faster. Errors: those of the
@@ -27,7 +28,7 @@ export function steer(
     if (next === read.record) return next;
     await client.multi([
       rolloutOp({ rollouts: { [service]: read } }, next),
-      rolloutEvent(next, what, { ...author, reason: why }),
+      rolloutEvent(next, what, { ...author, reason: why }, await readEpoch(client)),
     ]);
     return next;
   });

@@ -102,6 +102,11 @@ export function nextDeclaration(
   return { generation: (current?.generation ?? 0) + 1, author, reason, at, digest, allowance, environment };
 }
 
+/** The operation id of a declaration and of what follows from nothing else. */
+export function declaring(generation: number): string {
+  return `generation-${generation}`;
+}
+
 /** One generation of /history, or null where there is no such. */
 export async function readHistory(
   client: RegistryClient,

@@ -1,9 +1,15 @@
 /** `mcp upgrade`: when its rollout begins, and what does not go together. */
 import test from 'ava';
+import { readPicture } from '../../../mcp/control/read-status.ts';
+import { applyEnvironment } from '../../../mcp/declare/apply-environment.ts';
 import { rollback, upgrade } from '../../../mcp/declare/change-version.ts';
+import { sideBySide } from '../../../mcp/declare/side-by-side.ts';
+import { steer } from '../../../mcp/declare/steer.ts';
 import { versionToRun } from '../../../mcp/declare/version-to-run.ts';
+import { pauseRollout, resumeRollout } from '../../../mcp/rollout/steer-rollout.ts';
 import { readEvents } from '../../../registrar/recipes/event-log.ts';
 import { readRegistry } from '../../../registrar/store/read-registry.ts';
+import type { Service } from '../../../specs/nouns.ts';
 import { setUp } from '../control/registry-setup.ts';
 import { service, version } from '../plan/world-builder.ts';
 
@@ -46,4 +52,60 @@ test('what is said beside a file that says all of a version is refused, not igno
     });
   await refused({ artifact: 'dir' }, /--artifact doesn't go with --file/);
   await refused({ port: 1, env: ['A=b'] }, /--port and --env don't go with --file/);
+});
+
+test('whatever people say of a service, its event has who, why, the epoch and the operation (P16)', async (t) => {
+  const { client, declare, clock } = await setUp(t);
+  await declare([service('dns', [v1]), service('web', [v1])]);
+  const look = () => readRegistry(client, { allowLoopback: true });
+  const say = { ...by, reason: 'because' };
+  await upgrade(client, await look(), 'dns', v2, {}, say);
+  await steer(client, 'dns', 'paused', say, pauseRollout);
+  await steer(client, 'dns', 'resumed', say, resumeRollout);
+  await rollback(client, await look(), 'dns', say);
+  const { declared } = await look();
+  const environment = declared?.record.environment;
+  if (!environment) throw new Error('nothing is declared');
+  const sides = sideBySide(
+    environment.services[1] as Service,
+    [
+      { version: '1.0.0', weight: 90 },
+      { version: '3.0.0', weight: 10 },
+    ],
+    new Map([['3.0.0', version('3.0.0', 1)]]),
+  );
+  const services = environment.services.map((one) => (one.name === 'web' ? sides : one));
+  const given = { author: say.author, reason: 'ab web', confirmed: true, at: clock.now() };
+  await applyEnvironment(client, { ...environment, services }, given);
+  const events = await readEvents(client);
+  t.deepEqual(
+    events.map(({ kind, service: name = '' }) => `${kind} ${name}`.trim()),
+    [
+      'rollout.started dns',
+      'rollout.paused dns',
+      'rollout.resumed dns',
+      'rollout.reverting dns',
+      'environment.declared',
+      'service.declared web',
+    ],
+  );
+  for (const event of events) {
+    t.is(event.actor, 'operator:ann', event.kind);
+    t.regex(event.reason, /because|ab web/, event.kind);
+    t.is(typeof event.epoch, 'number', event.kind);
+    t.truthy(event.operation, event.kind);
+  }
+  t.regex(events.at(-1)?.message ?? '', /web 1\.0\.0 x2 at weight 90, 3\.0\.0 x1 at weight 10/);
+});
+
+test('the picture that is watched has the rollouts under way, and only these', async (t) => {
+  const { client, declare } = await setUp(t);
+  await declare([service('dns', [v1])]);
+  const picture = () => readPicture(client, 10_000, { allowLoopback: true });
+  t.deepEqual((await picture()).rollouts, []);
+  const registry = await readRegistry(client, { allowLoopback: true });
+  await upgrade(client, registry, 'dns', v2, {}, by);
+  await steer(client, 'dns', 'paused', { ...by, reason: 'lunch' }, pauseRollout);
+  const [view] = (await picture()).rollouts;
+  t.like(view, { service: 'dns', phase: 'checking', hold: { kind: 'operator', why: 'lunch' }, total: 2, done: 0 });
 });
