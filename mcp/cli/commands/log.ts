@@ -57,7 +57,10 @@ async function events(context: Context, client: RegistryClient, options: EventOp
 function renderEvent(event: LoggedEvent, context: Context): string {
   const at = new Date(event.at).toISOString().replace('T', ' ').replace('Z', '');
   const epoch = event.epoch === undefined ? '' : ` epoch ${event.epoch}`;
-  const operation = event.operation ? ` op ${event.operation.slice(0, 8)}` : '';
+  // An id is told by its beginning; a generation is its number.
+  const operation = event.operation
+    ? ` op ${/^[0-9a-f-]{36}$/.test(event.operation) ? event.operation.slice(0, 8) : event.operation}`
+    : '';
   const tail = paint(context.color, 'dim', `(${event.actor}${epoch}${operation})`);
   const reason = event.reason ? `: ${event.reason}` : '';
   return `${paint(context.color, 'dim', at)}  ${paint(context.color, 'cyan', event.kind.padEnd(20))} ${event.message}${reason} ${tail}`;
