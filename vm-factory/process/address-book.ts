@@ -13,7 +13,7 @@ import { McpError } from '../../specs/errors.ts';
 import { refused } from '../provider-errors.ts';
 import { orRemove, ownName, unless } from './files.ts';
 
-/** Addresses of a block. */
+/** Addresses of a block: no more machines than that can there be on a host. */
 export const hosts = 254;
 
 export interface AddressBookOptions {

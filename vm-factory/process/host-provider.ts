@@ -171,11 +171,10 @@ export class HostProvider implements MachineProvider {
     return () => void this.#listeners.delete(own);
   }
 
-  /** Each machine needs an address of the block. */
   async limits(signal?: AbortSignal): Promise<{ machines: { limit: number; used: number } }> {
     signal?.throwIfAborted();
-    const used = await this.#guarded('list', () => this.#store.uuids());
-    return { machines: { limit: Math.min(hosts, this.#options.maxMachines ?? hosts), used: used.length } };
+    const { length: used } = await this.#guarded('list', () => this.#store.uuids());
+    return { machines: { limit: Math.min(hosts, this.#options.maxMachines ?? hosts), used } };
   }
 
   async console(uuid: string, after: string | null, signal?: AbortSignal): Promise<ConsolePart | null> {
