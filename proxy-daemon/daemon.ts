@@ -87,7 +87,7 @@ class GatewayDaemon {
   readonly #startedAt: number;
 
   constructor(options: GatewayOptions) {
-    const { clock, dir, id, connectForeign, allowLoopback, signal } = options;
+    const { clock, dir, documents, id, connectForeign, allowLoopback, signal } = options;
     this.#options = options;
     this.#paths = gatewayPaths(dir);
     this.#acknowledger = new Acknowledger(clock);
@@ -98,7 +98,7 @@ class GatewayDaemon {
     this.#door = new DoorKeeper(this.#paths, options.listen.address, clock);
     this.#choice = options.backends.choose(undefined);
     this.#backend = options.backends.make(this.#choice.mode);
-    this.#tellers = new Tellers({ paths: this.#paths, gateway: id, clock, backend: () => this.#backend });
+    this.#tellers = new Tellers({ paths: this.#paths, gateway: id, clock, documents, backend: () => this.#backend });
     this.#startedAt = clock.now();
     this.#registry = { connected: false, since: this.#startedAt, reason: 'not connected yet' };
     this.#table = loadLastGood(this.#paths);

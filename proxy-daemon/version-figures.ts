@@ -23,6 +23,28 @@ export interface MirrorFigures {
   differing: number;
   failed: number;
   leftOut: number;
+  /** Of those of the same status: bodies of the shape that callers are to get, and of another one. The rest was not compared. */
+  conforming: number;
+  deviating: number;
+  /** The last one that deviates. */
+  example?: DeviatingAnswer;
+}
+
+/** Where a copy's answer is not as callers are used to. Holds no value, and no name that the service's document does not list. */
+export interface DeviatingAnswer {
+  /** ms since the Unix epoch. */
+  at: number;
+  /** The version that answered the caller. */
+  against: string;
+  /** `GET /zones/{id}` as in the document, else the method alone. */
+  operation: string;
+  status: number;
+  /** What it was measured by: the document of that version, or its answer. */
+  basis: 'document' | 'answer';
+  /** JSON Pointer into the body, `*` for names that are not told. */
+  where: string;
+  expected: string;
+  found: string;
 }
 
 /** Times from choosing an instance to the end of the answer. Without WebSockets and event streams. */
@@ -83,12 +105,20 @@ function emptyFigures(service: string, version: string): VersionFigures {
   return { service, version, requests: 0, errors5xx: 0, others, retries: 0, latencyMs };
 }
 
-const mirrorKinds: Record<string, keyof MirrorFigures> = { ms: 'same', md: 'differing', mf: 'failed', mx: 'leftOut' };
+const mirrorKinds: Record<string, Exclude<keyof MirrorFigures, 'example'>> = {
+  ms: 'same',
+  md: 'differing',
+  mf: 'failed',
+  mx: 'leftOut',
+  mk: 'conforming',
+  mv: 'deviating',
+};
+const noCopies: MirrorFigures = { same: 0, differing: 0, failed: 0, leftOut: 0, conforming: 0, deviating: 0 };
 
 function addCount(figures: VersionFigures, kind: string, value: number): void {
   const mirrored = mirrorKinds[kind];
   if (mirrored) {
-    figures.mirrored = { same: 0, differing: 0, failed: 0, leftOut: 0, ...figures.mirrored, [mirrored]: value };
+    figures.mirrored = { ...noCopies, ...figures.mirrored, [mirrored]: value };
     return;
   }
   const { others } = figures;

@@ -1,3 +1,5 @@
+import type { AnswerVerdict } from '../document-source.ts';
+import { type AnswersJob, compareAnswers } from './answers/compare-answers.ts';
 import { compareDocuments } from './compat/compare-documents.ts';
 import type { Finding } from './compat/finding.ts';
 import type { JsonObject } from './json.ts';
@@ -22,6 +24,8 @@ export type Job =
     }
   /** Compare two normalised documents of a service for what can break its callers. */
   | { kind: 'compare'; route: string; live: Uint8Array; next: Uint8Array }
+  /** Compare an answer with that to a copy of its request. */
+  | AnswersJob
   /** Join fragments and write them to files. */
   | PublishJob;
 
@@ -29,6 +33,7 @@ export interface JobResults {
   normalise: { document: Uint8Array; notes: string[] };
   fragment: MadeFragment;
   compare: { findings: Finding[] };
+  answers: AnswerVerdict;
   publish: undefined;
 }
 
@@ -52,6 +57,7 @@ export async function runJob(job: Job): Promise<JobResults[Job['kind']]> {
   if (job.kind === 'compare') {
     return { findings: compareDocuments(parsed(job.live), parsed(job.next), { route: job.route }) };
   }
+  if (job.kind === 'answers') return compareAnswers(job);
   const versions = job.versions.map(({ version, document }) => ({
     version,
     document: parsed(document),

@@ -144,12 +144,21 @@ function dynamicLocations({ paths, door }: DynamicSettings): ModeLocations {
       block('location', ['/'], [directive('rewrite_by_lua_file', phase(paths.lua, 'rewrite')), ...answers, toInstance]),
       // Services that declare all of their operations idempotent: also a POST that was sent is tried again elsewhere.
       block('location', ['@any-method'], [anyMethod, ...answers, toInstance]),
+      // GET of services with a mirror: some answers are also kept, to be compared with those to their copies.
+      block('location', ['@mirrored'], [...keepAnswers(paths), ...answers, toInstance]),
       // WebSockets and event streams: what an instance sends is passed on at once.
       block('location', ['@stream'], [directive('proxy_buffering', 'off'), ...answers, toInstance]),
       block('location', ['@grpc'], [...answers, ...toGrpcInstance(), ...strippedHeaders(door, 'grpc')]),
       ...doorLocations(door, doorWays(paths), answers),
     ],
   };
+}
+
+function keepAnswers(paths: GatewayPaths): Directive[] {
+  return [
+    directive('set', nginxText`$mcp_daemon`, `unix:${daemonSocketPath(paths.dir)}`),
+    directive('body_filter_by_lua_file', phase(paths.lua, 'pass-answer')),
+  ];
 }
 
 function doorWays(paths: GatewayPaths): DoorWays {

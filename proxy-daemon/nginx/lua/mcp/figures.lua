@@ -3,6 +3,7 @@
 --   c1, c3, c4  answers of 1xx, 3xx, 4xx (2xx are the rest: the usual answer costs no count of its own)
 --   s  sum of ms         b<limit>  requests of up to so many ms (the last has no limit: b)
 --   copies sent to it (mirror.lua):  ms  answered by the same status    md  by another    mf  not at all    mx  not sent
+--                        of those of the same status, bodies of the same shape:  mk    of another:  mv    (the rest was not compared)
 -- Requests that last as long as the client likes (WebSockets, event streams) count as requests, but not as ms.
 local dict = ngx.shared.mcp_figures
 local limits = { 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000 }
