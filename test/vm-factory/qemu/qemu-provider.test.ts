@@ -98,7 +98,11 @@ else {
         await once(child, 'close');
         const machine = await provider.create(asked);
         // It may have to boot, beside all other tests.
-        await until('it runs', async () => (await provider.find(asked.operation))?.state === 'running', 120_000);
+        const isRunning = async () => (await provider.find(asked.operation))?.state === 'running';
+        await until(`it runs (maker killed after ${afterMs} ms)`, isRunning, 120_000).catch(async (error) => {
+          t.log(await provider.find(asked.operation), (await provider.console(asked.uuid, null))?.text);
+          throw error;
+        });
         t.is(machine.uuid, asked.uuid);
         await provider.destroy(machine);
         await provider.emptyStock();
