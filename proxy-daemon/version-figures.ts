@@ -56,12 +56,22 @@ interface LatencyFigures {
   sum: number;
 }
 
+/** Refusals that the gateway answered itself, no instance being chosen. */
+export interface OwnAnswers {
+  /** Empty where no route leads. */
+  service: string;
+  status: number;
+  answers: number;
+}
+
 export interface TrafficReport {
   gateway: string;
   /** When this was read, and since when it is counted: ms since the Unix epoch. */
   at: number;
   since: number;
   versions: VersionFigures[];
+  /** Absent: none. */
+  own?: OwnAnswers[];
   /** Instances with requests in flight, WebSockets among them. */
   inFlight: { service: string; endpoint: string; requests: number }[];
   /** Endpoints passed over for some seconds because requests failed there. */
@@ -90,13 +100,25 @@ const latencyBounds = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_
 export function readFigures(lines: readonly string[][]): VersionFigures[] {
   const found = new Map<string, VersionFigures>();
   for (const [word, service, version, kind, text] of lines) {
-    if (word !== 'count' || !service || !version || !kind) continue;
+    if (word !== 'count' || !service || !version || !kind || kind === ownKind) continue;
     const key = `${service} ${version}`;
     const figures = found.get(key) ?? emptyFigures(service, version);
     found.set(key, figures);
     addCount(figures, kind, Number(text));
   }
   return [...found.values()].sort((a, b) => (`${a.service} ${a.version}` < `${b.service} ${b.version}` ? -1 : 1));
+}
+
+const ownKind = 'o';
+
+/** From the same lines. */
+export function readOwnAnswers(lines: readonly string[][]): OwnAnswers[] {
+  return lines
+    .filter(([word, , , kind]) => word === 'count' && kind === ownKind)
+    .map(([, service = '', status, , count]) => {
+      return { service: service === '-' ? '' : service, status: Number(status), answers: Number(count) };
+    })
+    .sort((a, b) => (a.service === b.service ? a.status - b.status : a.service < b.service ? -1 : 1));
 }
 
 function emptyFigures(service: string, version: string): VersionFigures {

@@ -89,6 +89,7 @@ const trafficPage = z.object({
       latencyMs: z.object({ bounds: z.array(z.number()), counts: z.array(z.number()), sum: z.number() }),
     }),
   ),
+  own: z.array(z.object({ service: z.string(), status: z.number(), answers: z.number() })).optional(),
   inFlight: z.array(z.object({ service: z.string(), endpoint: z.string(), requests: z.number() })),
   down: z.array(z.string()),
   uncounted: z.number(),

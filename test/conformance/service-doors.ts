@@ -101,6 +101,15 @@ export function serviceDoorConformance(test: TestFn, mode: 'plain' | 'dynamic'):
     t.like(answers[4]?.headers, { 'retry-after': '10', 'access-control-allow-origin': 'https://app.example' });
     t.is(code(answers[4]?.body ?? ''), 'TOO_MANY_REQUESTS');
     t.is((await askDoor('/open/x')).status, 200);
+    const own = async () => JSON.parse((await gateway.ask('/status/traffic.json')).body).own ?? [];
+    if (mode === 'dynamic')
+      t.deepEqual(
+        await eventually('refusals are counted', async () => {
+          const found = (await own()).filter((one: { service: string }) => one.service === 'mutual');
+          return found.length > 0 ? found : null;
+        }),
+        [{ service: 'mutual', status: 403, answers: 2 }],
+      );
 
     for (const path of ['/_mcp/door/basic', '/_mcp/door/basic/stream', '//basic/x', '/BASIC/x', '/open/..%2fbasic/x']) {
       t.true([400, 404].includes((await askDoor(path)).status), path);

@@ -45,10 +45,19 @@ function render(report: TrafficReport, color: boolean): string {
   return [
     `${report.gateway}  since ${since}Z`,
     table([heads, ...rows], color),
+    ...ownAnswers(report),
     ...report.versions.flatMap(({ service, version, mirrored }) =>
       mirrored ? mirrorLines(service, version, mirrored, color) : [],
     ),
   ].join('\n');
+}
+
+function ownAnswers({ own = [] }: TrafficReport): string[] {
+  if (own.length === 0) return [];
+  const words = own.map(
+    ({ service, status, answers }) => `${service === '' ? 'no route' : service} ${status}: ${answers}`,
+  );
+  return [`refused by the gateway itself: ${words.join(', ')}`];
 }
 
 /** The upper bound of the bucket that a share of the requests is within. */
