@@ -24,6 +24,21 @@ export interface DocumentInfo {
   description: string;
   /** A service's document of more bytes than this is not read. Absent: the source's own bound. */
   maxBytes?: number;
+  /** Of services that declare something of the front door, by name. */
+  doors?: Record<string, DocumentDoor>;
+}
+
+/** What the gateway asks of a service's callers before it asks the service. */
+export interface DocumentDoor {
+  /** The header that carries an API key; null: none is asked for. */
+  keyHeader: string | null;
+  /** A user and password are asked for. */
+  users: boolean;
+  /** A client certificate is required. */
+  certificate: boolean;
+  /** The service has bounds of its own for bodies, and for the rate of requests. */
+  bodies: boolean;
+  rate: boolean;
 }
 
 /** Where one service version's part of the document comes from, for /status and `mcp why`. */

@@ -86,7 +86,7 @@ class DocumentStore implements DocumentSource {
     if (told === this.#told || this.#closing.signal.aborted) return;
     this.#told = told;
     this.#info = info;
-    this.#plan = withKnown(planServices(targets), this.#plan);
+    this.#plan = withKnown(planServices(targets, info.doors), this.#plan);
     this.#clashing = this.#plan.clashing.map(({ service, version, reason }) => ({
       service,
       version,

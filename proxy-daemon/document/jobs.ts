@@ -1,7 +1,8 @@
-import type { AnswerVerdict } from '../document-source.ts';
+import type { AnswerVerdict, DocumentDoor } from '../document-source.ts';
 import { type AnswersJob, compareAnswers } from './answers/compare-answers.ts';
 import { compareDocuments } from './compat/compare-documents.ts';
 import type { Finding } from './compat/finding.ts';
+import { withGatewaySecurity } from './gateway-security.ts';
 import type { JsonObject } from './json.ts';
 import type { LeftOut } from './namespace.ts';
 import { type PackedFragment, packFragment } from './pack-fragment.ts';
@@ -20,6 +21,7 @@ export type Job =
       service: string;
       route: string;
       nested: string[];
+      door?: DocumentDoor | undefined;
       versions: { version: string; document: Uint8Array }[];
     }
   /** Compare two normalised documents of a service for what can break its callers. */
@@ -62,7 +64,11 @@ export async function runJob(job: Job): Promise<JobResults[Job['kind']]> {
     version,
     document: parsed(document),
   }));
-  const fragment = serviceFragment(job.service, job.route, versions, job.nested);
+  const fragment = withGatewaySecurity(
+    serviceFragment(job.service, job.route, versions, job.nested),
+    job.service,
+    job.door,
+  );
   return {
     written: packFragment(writeFragmentJson(job.service, fragment), writeFragmentYaml(job.service, fragment)),
     leftOut: fragment.leftOut,
