@@ -10,7 +10,15 @@ import { accessLog } from './access-log.ts';
 import { doorTable } from './door-table.ts';
 import { block, type Directive, directive, type NginxText, nginxText } from './emit.ts';
 import { daemonUpstream } from './explain-locations.ts';
-import { basics, mainParts, type NginxSettings, proxyDefaults, requestMaps, workerConnections } from './http-parts.ts';
+import {
+  basics,
+  clientParts,
+  mainParts,
+  type NginxSettings,
+  proxyDefaults,
+  requestMaps,
+  workerConnections,
+} from './http-parts.ts';
 import { servers } from './listeners.ts';
 import { sendingOn } from './location-parts.ts';
 import type { GatewayPaths } from './paths.ts';
@@ -50,6 +58,7 @@ export function makeDynamicConfig(settings: DynamicSettings): Directive[] {
         ...proxyDefaults(),
         ...strippedHeaders(settings.door, 'proxy'),
         ...requestMaps(),
+        ...clientParts(settings.door),
         ...securityMaps(settings.door),
         ...doorParts(settings.door),
         ...luaParts(settings),
@@ -180,7 +189,7 @@ const anyMethod = directive('proxy_next_upstream', 'error', 'timeout', 'non_idem
 function toGrpcInstance(): Directive[] {
   return [
     directive('grpc_set_header', 'X-Request-Id', nginxText`$mcp_request_id`),
-    directive('grpc_set_header', 'X-Forwarded-For', nginxText`$proxy_add_x_forwarded_for`),
+    directive('grpc_set_header', 'X-Forwarded-For', nginxText`$mcp_forwarded_for`),
     directive('grpc_connect_timeout', '2s'),
     directive('grpc_next_upstream', 'error', 'timeout'),
     directive('grpc_pass', `grpc://${grpcUpstream}`),

@@ -45,13 +45,13 @@ end
 -- The current request as text.
 local function copy_of(prefix)
   local var = ngx.var
-  local forwarded = var.http_x_forwarded_for
-  local for_whom = forwarded and not forwarded:find('%c') and forwarded .. ', ' or ''
+  local forwarded = var.mcp_forwarded_for
+  local for_whom = not forwarded:find('%c') and forwarded or var.remote_addr
   local lines = {
     ngx.req.get_method() .. ' ' .. var.mcp_rest .. ' HTTP/1.1',
     'Host: ' .. (var.http_host or 'localhost'),
     'Connection: close',
-    'X-Forwarded-For: ' .. for_whom .. var.remote_addr,
+    'X-Forwarded-For: ' .. for_whom,
     'X-Forwarded-Proto: ' .. var.scheme,
     'X-Forwarded-Prefix: ' .. prefix,
     'X-Request-Id: ' .. var.mcp_request_id,
