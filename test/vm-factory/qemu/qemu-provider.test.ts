@@ -113,6 +113,22 @@ else {
     },
   );
 
+  test.serial('a machine that was started and told nothing is told who it is by the next create', async (t) => {
+    const { open } = await qemuBench(t);
+    const asked = request();
+    // As where its maker is killed between the two steps.
+    const broken = open({
+      access: () => {
+        throw new Error('broken off');
+      },
+    });
+    t.is((await broken.create(asked)).state, 'building');
+    const provider = open();
+    const machine = await provider.create(asked);
+    await until('it runs', async () => (await provider.find(asked.operation))?.state === 'running', 120_000);
+    t.is((await provider.create(asked)).uuid, machine.uuid);
+  });
+
   test.serial('a machine that does not join in time is in error', async (t) => {
     const { open } = await qemuBench(t);
     const asked = request();
