@@ -38,21 +38,6 @@ function M.begin()
   return { kind = kind, encoding = encoding, size = 0, parts = {}, daemon = ngx.var.mcp_daemon }
 end
 
-function M.add(seen, part, is_last)
-  if not seen.parts then
-    return
-  end
-  seen.size = seen.size + #part
-  if seen.size > most_bytes then
-    seen.parts = nil
-    return
-  end
-  if part ~= '' then
-    seen.parts[#seen.parts + 1] = part
-  end
-  seen.is_whole = is_last
-end
-
 -- `seen` may be nil.
 function M.done(seen)
   if seen and not seen.is_done then
@@ -60,6 +45,20 @@ function M.done(seen)
     seen.parts = nil
     kept = kept - 1
   end
+end
+
+function M.add(seen, part, is_last)
+  if not seen.parts then
+    return
+  end
+  seen.size = seen.size + #part
+  if seen.size > most_bytes then
+    return M.done(seen)
+  end
+  if part ~= '' then
+    seen.parts[#seen.parts + 1] = part
+  end
+  seen.is_whole = is_last
 end
 
 -- What is to be counted of the pair; nil where it can't be told. `socket`: where the body of the copy's answer is still to come.
