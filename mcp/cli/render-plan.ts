@@ -8,7 +8,7 @@ import { renderOrder, stagedChanges } from './staged-apply.ts';
 
 /** All of `mcp plan`; `next`: what `mcp apply` is to be given. */
 export function renderPlan(plan: EnvironmentPlan, color: boolean, next: string): string {
-  const { diff, forecast, guards, begun, changes } = plan;
+  const { diff, forecast, guards, begun, changes, warning } = plan;
   const parts = [
     renderDiff(diff, color) || 'The declaration is the same.',
     renderRows(forecast, color),
@@ -16,6 +16,7 @@ export function renderPlan(plan: EnvironmentPlan, color: boolean, next: string):
     renderOrder(stagedChanges(begun), color),
     changes ? renderSteps(forecast, color) : '',
     renderGuards(guards, color),
+    warning === '' ? '' : paint(color, 'yellow', warning),
     changes ? `To do it: mcp apply ${next}` : 'Nothing to do.',
   ];
   return parts.filter((part) => part !== '').join('\n\n');

@@ -21,6 +21,7 @@ import { isNothing, type Preview, previewEnvironment } from '../view/preview.ts'
 import type { RegistryPart } from '../view/status-view.ts';
 import { meddledRollouts } from './apply-environment.ts';
 import { beginRollouts } from './begin-rollouts.ts';
+import { unheeded } from './unheeded.ts';
 
 export interface PlanInput {
   environment: Environment;
@@ -44,6 +45,8 @@ export interface EnvironmentPlan {
   changes: boolean;
   /** Why apply would want a confirmation; null: it would not. */
   refusal: string | null;
+  /** What of it gateways here will not heed; empty: nothing. */
+  warning: string;
   diff: EnvironmentDiff;
   preview: Preview;
   forecast: Forecast;
@@ -90,6 +93,7 @@ export function planEnvironment({
     // What is kept for undo is no change; what can't be rehearsed to its end may be one all the same.
     changes: diff.change !== 'same' || moves(forecast) || (rehearsal.stuck.length > 0 && !isNothing(preview)),
     refusal,
+    warning: unheeded(environment, current?.environment, registry.gateways),
     diff,
     preview,
     forecast,

@@ -13,12 +13,13 @@ import { loadEnvironment } from '../../declare/load-environment.ts';
 import { removeInstance } from '../../declare/remove-instance.ts';
 import { readPlan, requireSamePlan } from '../../declare/saved-plan.ts';
 import { largestCount, scaled } from '../../declare/scale.ts';
+import { unheeded } from '../../declare/unheeded.ts';
 import { whatWaits } from '../../declare/what-waits.ts';
 import { defaultImageOf, readState, statePaths } from '../../local/state.ts';
 import { isConverged, type StatusView } from '../../view/status-view.ts';
 import type { Context } from '../context.ts';
 import { wholeNumber } from '../numbers.ts';
-import { exitCodes } from '../output.ts';
+import { exitCodes, paint } from '../output.ts';
 import { planNow } from '../plan-now.ts';
 import { makeProgress } from '../progress.ts';
 import { renderDiff } from '../render-plan.ts';
@@ -93,6 +94,8 @@ async function apply(
   const fromFile = file === undefined ? null : await loadFile(context, { file, allowEmpty });
   return context.withRegistry(async (client) => {
     const environment = fromFile ?? (await generationOf(client, generation ?? 0));
+    const { registry } = await readWorld(client, context.reading());
+    warn(context, unheeded(environment, registry.declared?.record.environment, registry.gateways));
     const what = fromFile ? `apply -f ${file}` : `apply --generation ${generation}`;
     const given = { ...(await declaration(context, options, what)), expectGeneration: options.checkIndex };
     const applied = await applyEnvironment(client, environment, {
@@ -104,11 +107,17 @@ async function apply(
   });
 }
 
+function warn(context: Context, warning: string): void {
+  if (warning !== '') context.note(paint(context.color, 'yellow', warning));
+}
+
 /** Just what was planned, if planning anew gives the same. */
 async function applyPlan(context: Context, options: ApplyOptions, path: string): Promise<number | undefined> {
   const saved = await readPlan(path);
   return context.withRegistry(async (client) => {
-    requireSamePlan(saved, await planNow(context, client, saved.environment));
+    const now = await planNow(context, client, saved.environment);
+    requireSamePlan(saved, now);
+    warn(context, now.warning);
     const given = { ...(await declaration(context, options, `apply ${path}`)), expectGeneration: saved.index };
     const applied = await applyEnvironment(client, saved.environment, {
       ...given,

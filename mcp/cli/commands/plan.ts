@@ -33,7 +33,7 @@ async function plan(context: Context, options: PlanOptions): Promise<number> {
     await writePlan(out, made, { environment, file: { name: file, text }, by: context.actor, at: systemClock.now() });
   }
   if (context.json) {
-    const { begun, index, changes, refusal, diff, preview, firstSteps, forecast, guards } = made;
+    const { begun, index, changes, refusal, warning, diff, preview, firstSteps, forecast, guards } = made;
     const generation = index === 0 ? null : index;
     const rollouts = stagedChanges(begun);
     const saved = out === undefined ? {} : { out };
@@ -42,6 +42,7 @@ async function plan(context: Context, options: PlanOptions): Promise<number> {
       index,
       changes,
       refusal,
+      warning,
       diff,
       preview,
       rollouts,
