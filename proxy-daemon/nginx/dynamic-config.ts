@@ -119,7 +119,7 @@ function gatewayServer(settings: DynamicSettings, sendOnTo: NginxText | null): D
   const { paths } = settings;
   const mode = dynamicLocations(settings);
   return [
-    ...['generation', 'ticket', 'service', 'prefix', 'rest', ...(settings.door.log ? ['version'] : [])].map((name) =>
+    ...['generation', 'service', 'prefix', 'rest', ...(settings.door.log ? ['version'] : [])].map((name) =>
       directive('set', nginxText`$mcp_${name}`, ''),
     ),
     // Of the server, so that it holds wherever a request ends.

@@ -74,7 +74,12 @@ export function serverLocations(
     ...doorVariables(door),
     ...plainHeaders,
     directive('error_page', 404, '/_mcp/not-found'),
-    ...errors.map(({ status }) => directive('error_page', status, `@mcp_${status}`)),
+    ...errors.map(({ status }) =>
+      status === 400
+        ? directive('error_page', refusedStatus, '=400', '@mcp_400')
+        : directive('error_page', status, `@mcp_${status}`),
+    ),
+    directive('error_page', 400, badRequest),
     exact('/healthz', [
       ...mode.prelude,
       directive('default_type', 'application/json'),
@@ -93,7 +98,21 @@ export function serverLocations(
       directive('default_type', 'application/json'),
       ...mode.notFound,
     ]),
-    ...errors.map((error) => errorLocation(error, mode.prelude, errorHeaders(error, plainHeaders, door))),
+    ...errors.map((error) =>
+      block(
+        'location',
+        [`@mcp_${error.status}`],
+        errorAnswer(error, mode.prelude, errorHeaders(error, plainHeaders, door)),
+      ),
+    ),
+    ...errors
+      .filter(({ status }) => status === 400)
+      .map((error) =>
+        exact(badRequest, [
+          directive('internal'),
+          ...errorAnswer(error, mode.prelude, errorHeaders(error, plainHeaders, door)),
+        ]),
+      ),
     ...mode.proxied,
   ];
 }
@@ -116,11 +135,11 @@ function proxied(door: FrontDoor): Directive[] {
   return [
     // Alone here, so that what a backend answers is not marked as the gateway's own.
     ...answerHeaders(door),
-    refuse(nginxText`$mcp_odd_path`, '!=', '', 400),
+    refuse(nginxText`$mcp_odd_path`, '!=', '', refusedStatus),
     refuse(nginxText`$mcp_service`, '=', '', 404),
     // Maps compare without case; routes don't.
     refuse(nginxText`$mcp_key`, '!=', nginxText`$mcp_prefix`, 404),
-    refuse(nginxText`$mcp_rest`, '=', '', 400),
+    refuse(nginxText`$mcp_rest`, '=', '', refusedStatus),
     refuse(nginxText`$mcp_upstream`, '=', '', 503),
     ...(door.services.length === 0
       ? []
@@ -134,6 +153,13 @@ function healthAnswer(generation: Argument): Argument {
     ? { expression: `{"status":"ok","generation":${generation.expression}}` }
     : `{"status":"ok","generation":${generation}}`;
 }
+
+/**
+ * What the gateway itself refuses, answered by 400 (lua/mcp/at-rewrite.lua says it too): so that it is told from what nginx
+ * refuses because it can't be read. Such a request may have no path, and without one nginx goes to no named location.
+ */
+const refusedStatus = 490;
+const badRequest = '/_mcp/bad-request';
 
 interface GatewayError {
   status: number;
@@ -194,21 +220,17 @@ const doorErrors: GatewayError[] = [
   },
 ];
 
-function errorLocation(
+function errorAnswer(
   { status, code, message, hint }: GatewayError,
   prelude: Directive[],
   headers: readonly Directive[],
-): Directive {
+): Directive[] {
   const body = JSON.stringify({ code, message, service: 'SERVICE', hint, requestId: 'REQUEST' });
   const [before = '', middle = '', after = ''] = body.split(/"SERVICE"|"REQUEST"/);
-  return block(
-    'location',
-    [`@mcp_${status}`],
-    [
-      ...prelude,
-      ...headers,
-      directive('default_type', 'application/json'),
-      directive('return', status, nginxText`{"error":${before}"$mcp_service"${middle}"$mcp_request_id"${after}}`),
-    ],
-  );
+  return [
+    ...prelude,
+    ...headers,
+    directive('default_type', 'application/json'),
+    directive('return', status, nginxText`{"error":${before}"$mcp_service"${middle}"$mcp_request_id"${after}}`),
+  ];
 }
