@@ -172,6 +172,7 @@ function toGrpcInstance(): Directive[] {
   return [
     directive('grpc_set_header', 'X-Request-Id', nginxText`$mcp_request_id`),
     directive('grpc_set_header', 'X-Forwarded-For', nginxText`$proxy_add_x_forwarded_for`),
+    directive('grpc_ignore_headers', 'X-Accel-Redirect'),
     directive('grpc_connect_timeout', '2s'),
     directive('grpc_next_upstream', 'error', 'timeout'),
     directive('grpc_pass', `grpc://${grpcUpstream}`),

@@ -68,6 +68,21 @@ export function gatewayBackendConformance(test: TestFn, mode: 'plain' | 'dynamic
     t.deepEqual(JSON.parse((await gateway.ask('/nowhere')).body).error.routes, ['/dns', '/mail']);
   });
 
+  test('an instance can not send a request on inside the gateway: it has ended with its answer', async (t) => {
+    const gateway = await testGateway(t);
+    const { port } = await startBackend(t, 'one', {
+      answer: (_, response) => response.setHeader('x-accel-redirect', '/dns/elsewhere').end('one'),
+    });
+    gateway.start({ mode });
+    const one = onLoopback('dns', '1', 1, port);
+    await gateway.register(one);
+    await gateway.settled();
+    const { status, body } = await gateway.ask('/dns/x');
+    t.deepEqual([status, body], [200, 'one']);
+    const mzxid = await gateway.register({ ...one, record: { ...one.record, state: 'draining' } });
+    await eventually('drained', async () => (await gateway.record()).drained.asOf >= mzxid);
+  });
+
   test('traffic is split exactly by the declared weights', async (t) => {
     const gateway = await testGateway(t);
     const versions = [sampleVersion('1', 2, 80), sampleVersion('2', 1, 20)];

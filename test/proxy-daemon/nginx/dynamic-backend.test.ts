@@ -175,6 +175,7 @@ test('the retry budget ends a storm: where every instance fails, most requests a
   gateway.start({ mode: 'dynamic', workers: 1 });
   await gateway.settled();
   const asked = 600;
+  const began = performance.now();
   const statuses = new Set<number>();
   for (let n = 0; n < asked; n += 20) {
     const answers = await Promise.all(Array.from({ length: 20 }, () => gateway.ask('/dns/x')));
@@ -182,7 +183,8 @@ test('the retry budget ends a storm: where every instance fails, most requests a
   }
   t.deepEqual([...statuses], [502]);
   // 250 tries at first and ten a second are always allowed.
-  t.true(seen < asked * 1.9, `${seen} tries of ${asked} requests`);
+  const allowed = 250 + (10 * (performance.now() - began)) / 1000;
+  t.true(seen <= asked + allowed + 20, `${seen} tries of ${asked} requests, ${allowed} allowed`);
 });
 
 test('a WebSocket counts as in flight; after the drain time it is closed, and only then its instance is drained', async (t) => {
