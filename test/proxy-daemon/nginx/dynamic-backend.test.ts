@@ -289,6 +289,33 @@ test('a worker that is killed takes its counts along: nothing waits for its requ
   t.deepEqual(new Set(await Promise.all(broken)), new Set(['broken']));
 });
 
+test('a worker that ends tells what it counted first, and what its last requests add', async (t) => {
+  const gateway = await declaredGateway(t, {});
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let arrived = false;
+  const backend = await startBackend(t, 'one', {
+    answer: (asked, response) => {
+      arrived ||= asked.url === '/slow';
+      void (asked.url === '/slow' ? held : Promise.resolve()).then(() => response.end());
+    },
+  });
+  await gateway.register(onLoopback('dns', '1', 1, backend.port));
+  gateway.start({ mode: 'dynamic' });
+  await gateway.settled();
+  const slow = gateway.ask('/dns/slow');
+  await eventually('the slow request arrived', () => arrived);
+  for (let n = 0; n < 20; n += 1) t.is((await gateway.ask('/dns/x')).status, 200);
+  const master = findMaster(gatewayPaths(gateway.dir)) ?? 0;
+  process.kill(master, 'SIGHUP');
+  await eventually('a worker is leaving', () => workersOf(master).some(({ leaving }) => leaving));
+  release();
+  t.is((await slow).status, 200);
+  await eventually('all are counted', async () => (await traffic(gateway)).versions[0]?.requests === 21, 30_000);
+});
+
 test('tables that are full: the last good routes stay, and what is wrong is told, until there is room', async (t) => {
   const gateway = await testGateway(t);
   const backend = await startBackend(t, 'one');

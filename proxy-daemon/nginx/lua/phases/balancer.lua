@@ -1,2 +1,2 @@
 -- Once for each try of a request.
-require('mcp.at-balancer')()
+package.loaded['mcp.at-balancer']()

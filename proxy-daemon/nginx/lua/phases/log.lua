@@ -1,2 +1,2 @@
 -- The end of every request, however it ended.
-require('mcp.at-log')()
+package.loaded['mcp.at-log']()

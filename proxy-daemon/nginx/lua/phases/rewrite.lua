@@ -1,2 +1,2 @@
 -- Which service a request is for. What is done for each request is a function that was loaded once: LuaJIT compiles those, not files.
-require('mcp.at-rewrite')()
+package.loaded['mcp.at-rewrite']()
