@@ -119,9 +119,6 @@ function gatewayServer(settings: DynamicSettings, sendOnTo: NginxText | null): D
   const { paths } = settings;
   const mode = dynamicLocations(settings);
   return [
-    ...['generation', 'service', 'prefix', 'rest', ...(settings.door.log ? ['version'] : [])].map((name) =>
-      directive('set', nginxText`$mcp_${name}`, ''),
-    ),
     // Of the server, so that it holds wherever a request ends.
     directive('log_by_lua_file', phase(paths.lua, 'log')),
     ...serverLocations(
@@ -137,6 +134,7 @@ function dynamicLocations({ paths, door }: DynamicSettings): ModeLocations {
   const answers = answerHeaders(door);
   const variable = (name: string) => directive('set_by_lua_file', nginxText`$mcp_${name}`, phase(paths.lua, name));
   return {
+    variables: ['generation', 'service', 'prefix', 'rest', ...(door.log ? ['version'] : [])],
     prelude: [variable('generation')],
     generation: nginxText`$mcp_generation`,
     notFound: [directive('content_by_lua_file', phase(paths.lua, 'not-found'))],

@@ -19,6 +19,8 @@ const statusPolicy =
 
 /** What a mode answers in its own way. */
 export interface ModeLocations {
+  /** Names of variables that it sets, without `mcp_`. */
+  variables: string[];
   /** To be said in each of the gateway's own locations before anything else. */
   prelude: Directive[];
   /** The generation that is served. */
@@ -32,6 +34,7 @@ export interface ModeLocations {
 export function plainLocations(paths: GatewayPaths, door: FrontDoor): ModeLocations {
   const { notFound } = paths.generation(generationMark);
   return {
+    variables: [],
     prelude: [],
     generation: generationMark,
     notFound: [directive('alias', notFound)],
@@ -71,7 +74,7 @@ export function serverLocations(
   const plainHeaders = ownHeaders.filter((one) => !mode.prelude.includes(one));
   const errors = door.services.length === 0 ? gatewayErrors : [...gatewayErrors, ...doorErrors];
   return [
-    ...doorVariables(door),
+    ...variables([...mode.variables, ...doorVariables(door)]),
     ...plainHeaders,
     directive('error_page', 404, '/_mcp/not-found'),
     ...errors.map(({ status }) =>
@@ -114,6 +117,22 @@ export function serverLocations(
         ]),
       ),
     ...mode.proxied,
+  ];
+}
+
+/**
+ * Variables that a request may set. nginx wants each to be set somewhere in its configuration: here, where nothing ever comes. At the
+ * head of the server all of them would be set to nothing for each request, and again when an error is worded elsewhere.
+ */
+function variables(names: readonly string[]): Directive[] {
+  if (names.length === 0) return [];
+  return [
+    directive('uninitialized_variable_warn', 'off'),
+    exact('/_mcp/variables', [
+      directive('internal'),
+      ...names.map((name) => directive('set', nginxText`$mcp_${name}`, '')),
+      directive('return', 404),
+    ]),
   ];
 }
 
