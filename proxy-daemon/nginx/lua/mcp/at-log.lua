@@ -20,7 +20,7 @@ return function()
   local request = requests.take()
   local peer = request and request.peer
   if not peer then
-    return
+    return figures.own(ngx.var.mcp_service, ngx.status)
   end
   if request.counted then
     in_flight.finish(peer)

@@ -26,7 +26,15 @@ local function elsewhere(entry, request, length)
     ngx.req.set_uri(sub(var.uri, length + 1))
     return ngx.exec('@grpc')
   end
-  return ngx.exec(request.lasting and '@stream' or '@any-method')
+  if request.lasting then
+    return ngx.exec('@stream')
+  end
+  if entry.choice and entry.choice.mirror and ngx.req.get_method() == 'GET' then
+    return ngx.exec('@mirrored')
+  end
+  if entry.any_method then
+    return ngx.exec('@any-method')
+  end
 end
 
 return function()
@@ -77,7 +85,7 @@ return function()
   end
   requests.add(request)
   retry_budget.deposit(entry)
-  if entry.is_unusual or request.lasting then
+  if entry.is_unusual or request.lasting or (entry.choice and entry.choice.mirror) then
     return elsewhere(entry, request, length)
   end
 end

@@ -3,6 +3,8 @@
 --   c1, c3, c4  answers of 1xx, 3xx, 4xx (2xx are the rest: the usual answer costs no count of its own)
 --   s  sum of ms         b<limit>  requests of up to so many ms (the last has no limit: b)
 --   copies sent to it (mirror.lua):  ms  answered by the same status    md  by another    mf  not at all    mx  not sent
+--                        of those of the same status, bodies of the same shape:  mk    of another:  mv    (the rest was not compared)
+--   o  refusals of the gateway's own, which no instance was chosen for: the status stands for the version, - for no service
 -- Requests that last as long as the client likes (WebSockets, event streams) count as requests, but not as ms.
 --
 -- A worker counts in its own memory and adds that to the shared dict some times a second (see init-worker.lua), when it is asked,
@@ -43,9 +45,7 @@ local function tally_for(service, version)
   return tally
 end
 
-local function add(tally, kind, value)
-  local key = tally.keys[kind] or tally.service .. ' ' .. kind .. ' ' .. tally.version
-  tally.keys[kind] = key
+local function add_to(key, value)
   local count, err = dict:incr(key, value)
   if count or err ~= 'not found' then
     return
@@ -57,6 +57,12 @@ local function add(tally, kind, value)
   elseif not added then
     dict:incr('uncounted', 1)
   end
+end
+
+local function add(tally, kind, value)
+  local key = tally.keys[kind] or tally.service .. ' ' .. kind .. ' ' .. tally.version
+  tally.keys[kind] = key
+  add_to(key, value)
 end
 
 local function touched_tally(service, version)
@@ -124,6 +130,13 @@ function M.mirrored(service, version, kind)
   bump(touched_tally(service, version), kind, 1)
   if is_ending then
     M.flush()
+  end
+end
+
+-- A refusal of the gateway's own: no instance was chosen. `service` may be empty or nil, where no route leads.
+function M.own(service, status)
+  if status >= 400 then
+    add_to((service and service ~= '' and service or '-') .. ' o ' .. status, 1)
   end
 end
 
