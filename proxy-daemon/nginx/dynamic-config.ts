@@ -128,9 +128,6 @@ function gatewayServer(settings: DynamicSettings, sendOnTo: NginxText | null): D
   const { paths } = settings;
   const mode = dynamicLocations(settings);
   return [
-    ...['generation', 'ticket', 'service', 'prefix', 'rest', ...(settings.door.log ? ['version'] : [])].map((name) =>
-      directive('set', nginxText`$mcp_${name}`, ''),
-    ),
     // Of the server, so that it holds wherever a request ends.
     directive('log_by_lua_file', phase(paths.lua, 'log')),
     ...serverLocations(
@@ -146,6 +143,7 @@ function dynamicLocations({ paths, door }: DynamicSettings): ModeLocations {
   const answers = answerHeaders(door);
   const variable = (name: string) => directive('set_by_lua_file', nginxText`$mcp_${name}`, phase(paths.lua, name));
   return {
+    variables: ['generation', 'service', 'prefix', 'rest', ...(door.log ? ['version'] : [])],
     prelude: [variable('generation')],
     generation: nginxText`$mcp_generation`,
     notFound: [directive('content_by_lua_file', phase(paths.lua, 'not-found'))],
@@ -190,6 +188,7 @@ function toGrpcInstance(): Directive[] {
   return [
     directive('grpc_set_header', 'X-Request-Id', nginxText`$mcp_request_id`),
     directive('grpc_set_header', 'X-Forwarded-For', nginxText`$mcp_forwarded_for`),
+    directive('grpc_ignore_headers', 'X-Accel-Redirect'),
     directive('grpc_connect_timeout', '2s'),
     directive('grpc_next_upstream', 'error', 'timeout'),
     directive('grpc_pass', `grpc://${grpcUpstream}`),

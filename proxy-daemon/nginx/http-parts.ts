@@ -77,6 +77,8 @@ export function proxyDefaults(): Directive[] {
     // Without `non_idempotent` a POST is tried elsewhere only if it was not sent at all.
     directive('proxy_next_upstream', 'error', 'timeout'),
     directive('proxy_next_upstream_timeout', '10s'),
+    // Or an instance could send its caller on to any place inside the gateway, around doors and past what is counted.
+    directive('proxy_ignore_headers', 'X-Accel-Redirect'),
     directive('proxy_hide_header', 'X-MCP-Generation'),
     directive('proxy_hide_header', 'X-Request-Id'),
     ...proxyHeaders(),

@@ -19,6 +19,8 @@ const statusPolicy =
 
 /** What a mode answers in its own way. */
 export interface ModeLocations {
+  /** Names of variables that it sets, without `mcp_`. */
+  variables: string[];
   /** To be said in each of the gateway's own locations before anything else. */
   prelude: Directive[];
   /** The generation that is served. */
@@ -32,6 +34,7 @@ export interface ModeLocations {
 export function plainLocations(paths: GatewayPaths, door: FrontDoor): ModeLocations {
   const { notFound } = paths.generation(generationMark);
   return {
+    variables: [],
     prelude: [],
     generation: generationMark,
     notFound: [directive('alias', notFound)],
@@ -71,10 +74,15 @@ export function serverLocations(
   const plainHeaders = ownHeaders.filter((one) => !mode.prelude.includes(one));
   const errors = door.services.length === 0 ? gatewayErrors : [...gatewayErrors, ...doorErrors];
   return [
-    ...doorVariables(door),
+    ...variables([...mode.variables, ...doorVariables(door)]),
     ...plainHeaders,
     directive('error_page', 404, '/_mcp/not-found'),
-    ...errors.map(({ status }) => directive('error_page', status, `@mcp_${status}`)),
+    ...errors.map(({ status }) =>
+      status === 400
+        ? directive('error_page', refusedStatus, '=400', '@mcp_400')
+        : directive('error_page', status, `@mcp_${status}`),
+    ),
+    directive('error_page', 400, badRequest),
     exact('/healthz', [
       ...mode.prelude,
       directive('default_type', 'application/json'),
@@ -93,8 +101,38 @@ export function serverLocations(
       directive('default_type', 'application/json'),
       ...mode.notFound,
     ]),
-    ...errors.map((error) => errorLocation(error, mode.prelude, errorHeaders(error, plainHeaders, door))),
+    ...errors.map((error) =>
+      block(
+        'location',
+        [`@mcp_${error.status}`],
+        errorAnswer(error, mode.prelude, errorHeaders(error, plainHeaders, door)),
+      ),
+    ),
+    ...errors
+      .filter(({ status }) => status === 400)
+      .map((error) =>
+        exact(badRequest, [
+          directive('internal'),
+          ...errorAnswer(error, mode.prelude, errorHeaders(error, plainHeaders, door)),
+        ]),
+      ),
     ...mode.proxied,
+  ];
+}
+
+/**
+ * Variables that a request may set. nginx wants each to be set somewhere in its configuration: here, where nothing ever comes. At the
+ * head of the server all of them would be set to nothing for each request, and again when an error is worded elsewhere.
+ */
+function variables(names: readonly string[]): Directive[] {
+  if (names.length === 0) return [];
+  return [
+    directive('uninitialized_variable_warn', 'off'),
+    exact('/_mcp/variables', [
+      directive('internal'),
+      ...names.map((name) => directive('set', nginxText`$mcp_${name}`, '')),
+      directive('return', 404),
+    ]),
   ];
 }
 
@@ -116,11 +154,11 @@ function proxied(door: FrontDoor): Directive[] {
   return [
     // Alone here, so that what a backend answers is not marked as the gateway's own.
     ...answerHeaders(door),
-    refuse(nginxText`$mcp_odd_path`, '!=', '', 400),
+    refuse(nginxText`$mcp_odd_path`, '!=', '', refusedStatus),
     refuse(nginxText`$mcp_service`, '=', '', 404),
     // Maps compare without case; routes don't.
     refuse(nginxText`$mcp_key`, '!=', nginxText`$mcp_prefix`, 404),
-    refuse(nginxText`$mcp_rest`, '=', '', 400),
+    refuse(nginxText`$mcp_rest`, '=', '', refusedStatus),
     refuse(nginxText`$mcp_upstream`, '=', '', 503),
     ...(door.services.length === 0
       ? []
@@ -134,6 +172,13 @@ function healthAnswer(generation: Argument): Argument {
     ? { expression: `{"status":"ok","generation":${generation.expression}}` }
     : `{"status":"ok","generation":${generation}}`;
 }
+
+/**
+ * What the gateway itself refuses, answered by 400 (lua/mcp/at-rewrite.lua says it too): so that it is told from what nginx
+ * refuses because it can't be read. Such a request may have no path, and without one nginx goes to no named location.
+ */
+const refusedStatus = 490;
+const badRequest = '/_mcp/bad-request';
 
 interface GatewayError {
   status: number;
@@ -194,21 +239,17 @@ const doorErrors: GatewayError[] = [
   },
 ];
 
-function errorLocation(
+function errorAnswer(
   { status, code, message, hint }: GatewayError,
   prelude: Directive[],
   headers: readonly Directive[],
-): Directive {
+): Directive[] {
   const body = JSON.stringify({ code, message, service: 'SERVICE', hint, requestId: 'REQUEST' });
   const [before = '', middle = '', after = ''] = body.split(/"SERVICE"|"REQUEST"/);
-  return block(
-    'location',
-    [`@mcp_${status}`],
-    [
-      ...prelude,
-      ...headers,
-      directive('default_type', 'application/json'),
-      directive('return', status, nginxText`{"error":${before}"$mcp_service"${middle}"$mcp_request_id"${after}}`),
-    ],
-  );
+  return [
+    ...prelude,
+    ...headers,
+    directive('default_type', 'application/json'),
+    directive('return', status, nginxText`{"error":${before}"$mcp_service"${middle}"$mcp_request_id"${after}}`),
+  ];
 }

@@ -69,13 +69,12 @@ export function doorMap({ services }: FrontDoor): Directive[] {
   return [block('map', [nginxText`$mcp_service`, nginxText`$mcp_door`], [directive('default', ''), ...doors])];
 }
 
-/** What stands first in a server: the doors' variables, empty wherever no door sets them. */
-export function doorVariables(door: FrontDoor): Directive[] {
-  const names = [
+/** Names of the doors' variables, without `mcp_`: empty wherever no door sets them. */
+export function doorVariables(door: FrontDoor): string[] {
+  return [
     ...(door.services.length === 0 ? [] : ['cors', 'retry_after']),
     ...(door.services.length === 0 && !door.log ? [] : ['client', 'user']),
   ];
-  return names.map((name) => directive('set', nginxText`$mcp_${name}`, ''));
 }
 
 /** What a mode adds to a door. */

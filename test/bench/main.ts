@@ -34,6 +34,7 @@ export interface BenchResult {
 
 const benches: Record<string, () => Promise<{ run: () => Promise<BenchResult> }>> = {
   claim: () => import('./claim.ts'),
+  'data-path': () => import('./data-path.ts'),
   gateway: () => import('./gateway.ts'),
   plan: () => import('./plan.ts'),
   pool: () => import('./pool.ts'),

@@ -4,6 +4,7 @@
  */
 
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import type { TestFn } from 'ava';
 import { stopNginx } from '../../proxy-daemon/main.ts';
 import { findMaster, workersOf } from '../../proxy-daemon/nginx/nginx-workers.ts';
@@ -17,6 +18,14 @@ import { sampleEnvironment, sampleRegistration, sampleService, sampleVersion } f
 
 const onLoopback = (service: string, version: string, n: number, port: number) =>
   sampleRegistration(service, version, n, { address: '127.0.0.1', port });
+
+/** What is answered to these bytes, until the gateway closes the connection. */
+async function rawAnswer(port: number, bytes: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
+  let heard = '';
+  for await (const text of socket.setEncoding('latin1')) heard += text;
+  return heard;
+}
 
 export function gatewayBackendConformance(test: TestFn, mode: 'plain' | 'dynamic'): void {
   test('a registration becomes a route; the backend sees the path without the prefix, as it was sent', async (t) => {
@@ -58,6 +67,21 @@ export function gatewayBackendConformance(test: TestFn, mode: 'plain' | 'dynamic
       [502, 'BACKEND_UNREACHABLE'],
     ]);
     t.deepEqual(JSON.parse((await gateway.ask('/nowhere')).body).error.routes, ['/dns', '/mail']);
+  });
+
+  test('an instance can not send a request on inside the gateway: it has ended with its answer', async (t) => {
+    const gateway = await testGateway(t);
+    const { port } = await startBackend(t, 'one', {
+      answer: (_, response) => response.setHeader('x-accel-redirect', '/dns/elsewhere').end('one'),
+    });
+    gateway.start({ mode });
+    const one = onLoopback('dns', '1', 1, port);
+    await gateway.register(one);
+    await gateway.settled();
+    const { status, body } = await gateway.ask('/dns/x');
+    t.deepEqual([status, body], [200, 'one']);
+    const mzxid = await gateway.register({ ...one, record: { ...one.record, state: 'draining' } });
+    await eventually('drained', async () => (await gateway.record()).drained.asOf >= mzxid);
   });
 
   test('traffic is split exactly by the declared weights', async (t) => {
@@ -190,6 +214,16 @@ export function gatewayBackendConformance(test: TestFn, mode: 'plain' | 'dynamic
     await gateway.settled();
     for (const path of ['/%64ns/x', '/x/../dns/y', '/dns/%2e%2E/x', '/dns/.', '/dns/a/..?q', '/dns%2f..%2fx']) {
       t.is((await gateway.ask(path)).status, 400, path);
+    }
+    // What nginx itself can't read has no path at all.
+    for (const line of [
+      'GET /../x HTTP/1.1',
+      'GET /dns/%zz HTTP/1.1',
+      'GET /dns/../../x HTTP/1.1',
+      'G=T /dns/x HTTP/1.1',
+    ]) {
+      const answer = await rawAnswer(gateway.port, `${line}\r\nhost: x\r\nconnection: close\r\n\r\n`);
+      t.regex(answer, /^HTTP\/1\.1 400 .*\r\n\r\n\{"error":\{"code":"BAD_REQUEST"/s, line);
     }
     for (const path of ['/dns/a..b', '/dns/...', '/dns/x?a=/../b', '/dns//x']) {
       t.is((await gateway.ask(path)).status, 200, path);

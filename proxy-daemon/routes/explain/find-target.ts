@@ -1,5 +1,5 @@
 /**
- * Where a path leads at this gateway, told as nginx finds it (server-locations.ts, route-maps.ts, lua/phases/rewrite.lua): a test
+ * Where a path leads at this gateway, told as nginx finds it (server-locations.ts, route-maps.ts, lua/mcp/at-rewrite.lua): a test
  * compares the two over many odd paths. Pure.
  */
 import type { Route } from '../route-table.ts';

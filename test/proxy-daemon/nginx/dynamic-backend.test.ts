@@ -175,6 +175,7 @@ test('the retry budget ends a storm: where every instance fails, most requests a
   gateway.start({ mode: 'dynamic', workers: 1 });
   await gateway.settled();
   const asked = 600;
+  const began = performance.now();
   const statuses = new Set<number>();
   for (let n = 0; n < asked; n += 20) {
     const answers = await Promise.all(Array.from({ length: 20 }, () => gateway.ask('/dns/x')));
@@ -182,7 +183,8 @@ test('the retry budget ends a storm: where every instance fails, most requests a
   }
   t.deepEqual([...statuses], [502]);
   // 250 tries at first and ten a second are always allowed.
-  t.true(seen < asked * 1.9, `${seen} tries of ${asked} requests`);
+  const allowed = 250 + (10 * (performance.now() - began)) / 1000;
+  t.true(seen <= asked + allowed + 20, `${seen} tries of ${asked} requests, ${allowed} allowed`);
 });
 
 test('a WebSocket counts as in flight; after the drain time it is closed, and only then its instance is drained', async (t) => {
@@ -285,6 +287,33 @@ test('a worker that is killed takes its counts along: nothing waits for its requ
   for (const { pid } of workersOf(findMaster(gatewayPaths(gateway.dir)) ?? 0)) process.kill(pid, 'SIGKILL');
   await eventually('drained', async () => (await gateway.record()).drained.asOf >= mzxid);
   t.deepEqual(new Set(await Promise.all(broken)), new Set(['broken']));
+});
+
+test('a worker that ends tells what it counted first, and what its last requests add', async (t) => {
+  const gateway = await declaredGateway(t, {});
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let arrived = false;
+  const backend = await startBackend(t, 'one', {
+    answer: (asked, response) => {
+      arrived ||= asked.url === '/slow';
+      void (asked.url === '/slow' ? held : Promise.resolve()).then(() => response.end());
+    },
+  });
+  await gateway.register(onLoopback('dns', '1', 1, backend.port));
+  gateway.start({ mode: 'dynamic' });
+  await gateway.settled();
+  const slow = gateway.ask('/dns/slow');
+  await eventually('the slow request arrived', () => arrived);
+  for (let n = 0; n < 20; n += 1) t.is((await gateway.ask('/dns/x')).status, 200);
+  const master = findMaster(gatewayPaths(gateway.dir)) ?? 0;
+  process.kill(master, 'SIGHUP');
+  await eventually('a worker is leaving', () => workersOf(master).some(({ leaving }) => leaving));
+  release();
+  t.is((await slow).status, 200);
+  await eventually('all are counted', async () => (await traffic(gateway)).versions[0]?.requests === 21, 30_000);
 });
 
 test('tables that are full: the last good routes stay, and what is wrong is told, until there is room', async (t) => {

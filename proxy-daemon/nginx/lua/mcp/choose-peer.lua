@@ -20,16 +20,22 @@ local function ramp(peer, entry, now)
   return math.max(slow_start_floor, age / slow)
 end
 
--- A usable instance other than `first`: at random, and where luck fails by looking at all of them in turn.
-local function draw(peers, entry, tried, now, first)
+-- Whether a request may go there, as luck has it: new instances get less.
+local function is_usable(peer, entry, tried, now)
+  if (tried and tried[peer.key]) or health.is_down(peer) then
+    return false
+  end
+  local share = ramp(peer, entry, now)
+  return share >= 1 or random() < share
+end
+
+-- A usable instance other than `first`: where luck failed once it is tried again, and then all are looked at in turn.
+local function draw_again(peers, entry, tried, now, first)
   local count = #peers
-  for _ = 1, draws do
+  for _ = 2, draws do
     local peer = peers[random(count)]
-    if peer ~= first and not (tried and tried[peer.key]) and not health.is_down(peer) then
-      local share = ramp(peer, entry, now)
-      if share >= 1 or random() < share then
-        return peer
-      end
+    if peer ~= first and is_usable(peer, entry, tried, now) then
+      return peer
     end
   end
   local start = random(count)
@@ -45,17 +51,27 @@ local function draw(peers, entry, tried, now, first)
   return nil
 end
 
+-- The first draws nearly always find one: what follows them has loops, and is a function of its own for that (see routes.lua).
 local function least_of_two(peers, entry, tried, now)
   local count = #peers
   if count == 0 then
     return nil
   end
-  local one = draw(peers, entry, tried, now)
+  local at = random(count)
+  local one = peers[at]
+  if not is_usable(one, entry, tried, now) then
+    one = draw_again(peers, entry, tried, now)
+    at = 0
+  end
   if not one or count == 1 then
     return one
   end
-  local two = draw(peers, entry, tried, now, one)
-  if two and in_flight.total(two) < in_flight.total(one) then
+  local other = random(at > 0 and count - 1 or count)
+  local two = peers[at > 0 and other >= at and other + 1 or other]
+  if two == one or not is_usable(two, entry, tried, now) then
+    two = draw_again(peers, entry, tried, now, one)
+  end
+  if two and in_flight.total(two, now) < in_flight.total(one, now) then
     return two
   end
   return one

@@ -15,7 +15,14 @@ function M.choose(entry)
     return versions[1]
   end
   local point = routes.next_point(entry)
-  for index = 1, count do
+  -- Nearly always there are two: without a loop (see routes.lua).
+  if point < versions[1].upto then
+    return versions[1]
+  end
+  if count == 2 or point < versions[2].upto then
+    return versions[2]
+  end
+  for index = 3, count do
     if point < versions[index].upto then
       return versions[index]
     end

@@ -27,6 +27,10 @@ local function read_peers(text, service, version, live)
       -- What it is counted under, see in-flight.lua.
       key = service .. ' ' .. endpoint,
       version = version,
+      counted_as = false,
+      -- What other workers had in flight there when that was looked at last.
+      others = 0,
+      others_at = 0,
     }
     peers[#peers + 1] = peer
     live[peer.key] = true
@@ -74,6 +78,8 @@ function M.read(text, before)
     tokens = before and before.tokens,
     refilled = before and before.refilled,
   }
+  -- Not served by the place that all requests come to: see at-rewrite.lua.
+  entry.is_unusual = entry.door ~= nil or entry.protocol ~= 'http' or entry.any_method
   local reached = 0
   local at_zero = {}
   for at = 11, #fields - 3, 4 do

@@ -6,20 +6,44 @@
 --                        of those of the same status, bodies of the same shape:  mk    of another:  mv    (the rest was not compared)
 --   o  refusals of the gateway's own, which no instance was chosen for: the status stands for the version, - for no service
 -- Requests that last as long as the client likes (WebSockets, event streams) count as requests, but not as ms.
+--
+-- A worker counts in its own memory and adds that to the shared dict some times a second (see init-worker.lua), when it is asked,
+-- and before it ends: a worker that is killed loses what it counted since. A count of each request in the dict would cost
+-- three locks that all workers want.
 local dict = ngx.shared.mcp_figures
 local limits = { 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000 }
+local floor = math.floor
 
 local M = {}
 
-local kinds = setmetatable({}, {
-  -- Keys are made once per version, not per request.
-  __mode = 'k',
-  __index = function(all, version)
-    local made = {}
-    all[version] = made
-    return made
-  end,
-})
+local tallies = {} -- by "<service> <version>": what was counted since the last flush, by kind
+local tally_of = setmetatable({}, { __mode = 'k' }) -- by version as entry-text.lua made it
+local touched = {} -- those with counts
+local is_ending = false
+
+-- The kinds of requests that took up to so many ms: looked up for nearly all, since this is done for each request.
+local bucket_of = {}
+
+local function bucket(ms)
+  for index = 1, #limits do
+    if ms <= limits[index] then
+      return 'b' .. limits[index]
+    end
+  end
+  return 'b'
+end
+
+for ms = 0, 1000 do
+  bucket_of[ms] = bucket(ms)
+end
+
+local function tally_for(service, version)
+  local name = service .. ' ' .. version.name
+  local tally = tallies[name] or { service = service, version = version.name, is_touched = false, counts = {}, keys = {} }
+  tallies[name] = tally
+  tally_of[version] = tally
+  return tally
+end
 
 local function add_to(key, value)
   local count, err = dict:incr(key, value)
@@ -35,23 +59,24 @@ local function add_to(key, value)
   end
 end
 
-local function add(service, version, kind, value)
-  local keys = kinds[version]
-  local key = keys[kind]
-  if not key then
-    key = service .. ' ' .. kind .. ' ' .. version.name
-    keys[kind] = key
-  end
+local function add(tally, kind, value)
+  local key = tally.keys[kind] or tally.service .. ' ' .. kind .. ' ' .. tally.version
+  tally.keys[kind] = key
   add_to(key, value)
 end
 
-local function bucket(ms)
-  for index = 1, #limits do
-    if ms <= limits[index] then
-      return 'b' .. limits[index]
-    end
+local function touched_tally(service, version)
+  local tally = tally_of[version] or tally_for(service, version)
+  if not tally.is_touched then
+    tally.is_touched = true
+    touched[#touched + 1] = tally
   end
-  return 'b'
+  return tally
+end
+
+local function bump(tally, kind, value)
+  local counts = tally.counts
+  counts[kind] = (counts[kind] or 0) + value
 end
 
 -- Room for the count of what did not fit must be there before anything else.
@@ -60,22 +85,52 @@ function M.init()
   dict:safe_add('since', ngx.now() * 1000)
 end
 
+-- Adds what this worker has counted to what all have.
+function M.flush()
+  for index = 1, #touched do
+    local tally = touched[index]
+    for kind, value in pairs(tally.counts) do
+      if value ~= 0 then
+        add(tally, kind, value)
+        tally.counts[kind] = 0
+      end
+    end
+    tally.is_touched = false
+    touched[index] = nil
+  end
+end
+
+-- The worker ends once its last requests have: each is added at once from now on.
+function M.ending()
+  is_ending = true
+  M.flush()
+end
+
 function M.count(service, version, status, ms)
-  add(service, version, 'n', 1)
+  local tally = touched_tally(service, version)
+  local counts = tally.counts
+  counts.n = (counts.n or 0) + 1
   if status >= 500 then
-    add(service, version, 'e', 1)
+    bump(tally, 'e', 1)
   elseif status >= 300 or status < 200 then
-    add(service, version, 'c' .. math.floor(status / 100), 1)
+    bump(tally, 'c' .. floor(status / 100), 1)
   end
   if ms then
-    add(service, version, bucket(ms), 1)
-    add(service, version, 's', ms)
+    local kind = bucket_of[ms] or bucket(ms)
+    counts[kind] = (counts[kind] or 0) + 1
+    counts.s = (counts.s or 0) + ms
+  end
+  if is_ending then
+    M.flush()
   end
 end
 
 -- `kind`: one of those of copies of requests (see mirror.lua).
 function M.mirrored(service, version, kind)
-  add(service, version, kind, 1)
+  bump(touched_tally(service, version), kind, 1)
+  if is_ending then
+    M.flush()
+  end
 end
 
 -- A refusal of the gateway's own: no instance was chosen. `service` may be empty or nil, where no route leads.
@@ -86,11 +141,15 @@ function M.own(service, status)
 end
 
 function M.retried(service, version)
-  add(service, version, 'r', 1)
+  bump(touched_tally(service, version), 'r', 1)
+  if is_ending then
+    M.flush()
+  end
 end
 
--- Calls back with each counter: service, kind, version, value.
+-- Calls back with each counter: service, kind, version, value. What other workers counted since their last flush is not in it.
 function M.each(use)
+  M.flush()
   for _, key in ipairs(dict:get_keys(0)) do
     local service, kind, version = key:match('^(%S+) (%S+) (%S+)$')
     if service then

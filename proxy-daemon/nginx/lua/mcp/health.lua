@@ -2,13 +2,47 @@
 -- registry says who is up, this only bridges the time until it does.
 local dict = ngx.shared.mcp_down
 
+-- Keys: "failures:<endpoint>" (how many lately), "down:<endpoint>" (until when, in seconds), "marks" (how many marks were ever set).
+
 -- One failure may be an idle connection that the instance just closed; two within the time are not.
 local failures_until_down = 2
+-- What this worker knows of marks set by others is not older than this: every request asks, and a mark is only a hint.
+local fresh_seconds = 0.02
 
 local M = {}
 
+local down = {} -- endpoint -> until when
+local looked_at, marks = 0, 0
+
+local function read()
+  down = {}
+  for _, key in ipairs(dict:get_keys(0)) do
+    local endpoint = key:match('^down:(.+)$')
+    if endpoint then
+      down[endpoint] = dict:get(key)
+    end
+  end
+end
+
+local function look(now)
+  looked_at = now
+  local set = dict:get('marks') or 0
+  if set ~= marks then
+    marks = set
+    read()
+  end
+end
+
+-- Not a part of what LuaJIT compiles for each request (see in-flight.lua).
+jit.off(look)
+
 function M.is_down(peer)
-  return dict:get(peer.endpoint) == true
+  local now = ngx.now()
+  if now - looked_at > fresh_seconds then
+    look(now)
+  end
+  local till = down[peer.endpoint]
+  return till ~= nil and till > now
 end
 
 function M.failed(peer, seconds)
@@ -17,17 +51,22 @@ function M.failed(peer, seconds)
   end
   local count = dict:incr('failures:' .. peer.endpoint, 1, 0, seconds)
   if count and count >= failures_until_down then
+    local till = ngx.now() + seconds
     -- With a full dict an older mark goes: this is only a hint.
-    dict:set(peer.endpoint, true, seconds)
+    dict:set('down:' .. peer.endpoint, till, seconds)
+    dict:incr('marks', 1, 0)
+    down[peer.endpoint] = till
   end
 end
 
 -- Endpoints passed over now.
 function M.list()
+  local now = ngx.now()
+  read()
   local found = {}
-  for _, key in ipairs(dict:get_keys(0)) do
-    if dict:get(key) == true then
-      found[#found + 1] = key
+  for endpoint, till in pairs(down) do
+    if till > now then
+      found[#found + 1] = endpoint
     end
   end
   return found

@@ -8,6 +8,7 @@ local workers = ngx.shared.mcp_workers
 local own = {} -- key -> count in this worker
 local prefix = ''
 local others = { at = 0, prefixes = {} }
+local others_fresh_ms = 10
 
 local M = {}
 
@@ -23,7 +24,12 @@ end
 function M.begin(peer)
   local key = peer.key
   local count = (own[key] or 0) + 1
-  if not dict:safe_set(prefix .. key, count) then
+  local name = peer.counted_as
+  if not name then
+    name = prefix .. key
+    peer.counted_as = name
+  end
+  if not dict:safe_set(name, count) then
     return false
   end
   own[key] = count
@@ -36,10 +42,10 @@ function M.finish(peer)
   if count > 0 then
     own[key] = count
     -- An overwrite by a number of the same size takes no new memory, so it can't fail.
-    dict:safe_set(prefix .. key, count)
+    dict:safe_set(peer.counted_as, count)
   else
     own[key] = nil
-    dict:delete(prefix .. key)
+    dict:delete(peer.counted_as)
   end
 end
 
@@ -59,13 +65,23 @@ local function other_prefixes()
   return others.prefixes
 end
 
--- Requests in flight at the instance, from all workers. For choosing: not exact, and need not be.
-function M.total(peer)
-  local total = own[peer.key] or 0
+local function look_at_others(peer, now)
+  local total = 0
   for _, other in ipairs(other_prefixes()) do
     total = total + (dict:get(other .. peer.key) or 0)
   end
+  peer.others, peer.others_at = total, now
   return total
+end
+
+-- Seldom, so it must not become a part of what LuaJIT compiles for each request: it tries that in vain, again and again.
+jit.off(look_at_others)
+
+-- Requests in flight at the instance, from all workers; `now` in ms. For choosing: exact for what this worker sent, while the
+-- others' may be a little old, since to ask for them each time costs more the more workers there are.
+function M.total(peer, now)
+  local others = now - peer.others_at > others_fresh_ms and look_at_others(peer, now) or peer.others
+  return others + (own[peer.key] or 0)
 end
 
 -- Calls back with pid, key and count of all of them.

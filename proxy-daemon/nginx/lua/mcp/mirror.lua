@@ -137,7 +137,7 @@ end
 -- A part of the answer to the current request, on its way to the caller.
 function M.pass(request, part, is_last)
   if request.mirrored == nil then
-    request.mirrored = request.peer ~= nil and is_drawn(request, request.peer)
+    request.mirrored = request.peer and is_drawn(request, request.peer)
     request.seen = request.mirrored and seen_answer.begin()
   end
   if request.seen then

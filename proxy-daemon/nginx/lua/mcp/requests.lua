@@ -1,26 +1,51 @@
--- What is known of each request under way in this worker, by a number that the request carries in $mcp_ticket. Not ngx.ctx:
--- that is lost where an error is worded in another location, and then nobody would count the request as ended.
+-- What is known of each request under way in this worker, by where nginx keeps the request: no two have the same place at a
+-- time, and the end of each is told (at-log.lua). Not ngx.ctx: that is lost where an error is worded in another location,
+-- and then nobody would count the request as ended.
+local base = require 'resty.core.base'
+local ffi = require 'ffi'
+
+local cast = ffi.cast
+local get_request = base.get_request
+local number = ffi.typeof('uintptr_t')
 local requests = {}
-local last = 0
 
 local M = {}
 
+-- The number of the current request.
+local function place()
+  return tonumber(cast(number, get_request()))
+end
+
+-- A request for a service by the routes of a generation. Its usual fields are all named here: a table is made once for them.
+function M.new(prefix, entry, generation)
+  return {
+    prefix = prefix,
+    entry = entry,
+    generation = generation,
+    -- When it was first given to an instance, in seconds; which instance; whether it is counted as in flight there.
+    began = false,
+    peer = false,
+    counted = false,
+    -- The version that was chosen, and of which entry.
+    version = false,
+    chosen_of = false,
+  }
+end
+
 function M.add(request)
-  last = last + 1
-  requests[last] = request
-  ngx.var.mcp_ticket = last
+  requests[place()] = request
 end
 
 function M.current()
-  return requests[tonumber(ngx.var.mcp_ticket)]
+  return requests[place()]
 end
 
 -- The request, which has ended; nil where there is none or it was taken before.
 function M.take()
-  local ticket = tonumber(ngx.var.mcp_ticket)
-  local request = ticket and requests[ticket]
+  local at = place()
+  local request = requests[at]
   if request then
-    requests[ticket] = nil
+    requests[at] = nil
   end
   return request
 end

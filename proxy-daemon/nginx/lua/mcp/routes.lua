@@ -9,6 +9,7 @@
 -- There is no timer: each request compares one number, so a change holds for the first request after it, in every worker.
 local entry_text = require 'mcp.entry-text'
 
+local find, sub = string.find, string.sub
 local dict = ngx.shared.mcp_routes
 local entries = {} -- prefix -> { stamp, checked (generation), entry }
 local depths = { checked = -1 }
@@ -20,12 +21,7 @@ function M.generation()
   return dict:get('generation') or 0
 end
 
--- The entry of a prefix that is in force at `generation`, or nil.
-function M.entry(prefix, generation)
-  local known = entries[prefix]
-  if known and known.checked == generation then
-    return known.entry
-  end
+local function read(prefix, generation, known)
   local stamp = dict:get('stamp:' .. prefix)
   if not stamp then
     entries[prefix] = nil
@@ -45,39 +41,76 @@ function M.entry(prefix, generation)
   return entry
 end
 
-local function current_depths(generation)
-  if depths.checked ~= generation then
-    depths = { checked = generation }
-    for depth in (dict:get('depths') or ''):gmatch('%d+') do
-      depths[#depths + 1] = tonumber(depth)
-    end
+-- The entry of a prefix that is in force at `generation`, or nil.
+function M.entry(prefix, generation)
+  local known = entries[prefix]
+  if known and known.checked == generation then
+    return known.entry
+  end
+  return read(prefix, generation, known)
+end
+
+local function read_depths(generation)
+  depths = { checked = generation }
+  for depth in (dict:get('depths') or ''):gmatch('%d+') do
+    depths[#depths + 1] = tonumber(depth)
   end
   return depths
 end
 
--- The first `depth` segments of a path, without a trailing slash; nil where it has fewer.
-local function first_segments(path, depth)
-  local at = 1
-  for _ = 1, depth do
-    local slash = path:find('/', at + 1, true)
-    if not slash then
-      return (at < #path and _ == depth) and path or nil
-    end
-    if slash == at + 1 then
-      return nil
-    end
-    at = slash
+local function current_depths(generation)
+  return depths.checked == generation and depths or read_depths(generation)
+end
+
+-- Where the segment ends that begins behind the slash at `at`: at the next slash, or behind the path; nil where it is empty.
+local function end_of_segment(path, at)
+  local slash = find(path, '/', at + 1, true) or #path + 1
+  return slash > at + 1 and slash or nil
+end
+
+-- The same of the first `depth` segments. No loop for the usual depths: LuaJIT compiles what a request does as one piece only
+-- where there is none.
+local function end_of_segments(path, depth)
+  local at = end_of_segment(path, 1)
+  if depth == 1 or not at then
+    return at
   end
-  return path:sub(1, at - 1)
+  at = end_of_segment(path, at)
+  if depth == 2 or not at then
+    return at
+  end
+  at = end_of_segment(path, at)
+  for _ = 4, depth do
+    at = at and end_of_segment(path, at)
+  end
+  return at
+end
+
+local function entry_at(path, depth, generation)
+  if depth == 0 then
+    return M.entry('/', generation), '/'
+  end
+  local at = end_of_segments(path, depth)
+  if not at then
+    return nil
+  end
+  local prefix = sub(path, 1, at - 1)
+  return M.entry(prefix, generation), prefix
 end
 
 -- The entry with the longest prefix of a decoded path, and that prefix. At depth 0 that is '/'.
 function M.lookup(path, generation)
   local all = current_depths(generation)
-  for index = 1, #all do
-    local depth = all[index]
-    local prefix = depth == 0 and '/' or first_segments(path, depth)
-    local entry = prefix and M.entry(prefix, generation)
+  local count = #all
+  if count == 0 then
+    return nil
+  end
+  local entry, prefix = entry_at(path, all[1], generation)
+  if entry or count == 1 then
+    return entry, prefix
+  end
+  for index = 2, count do
+    entry, prefix = entry_at(path, all[index], generation)
     if entry then
       return entry, prefix
     end

@@ -2,9 +2,9 @@
 local figures = require 'mcp.figures'
 local snapshot = require 'mcp.snapshot'
 
-require 'mcp.pick'
-require 'mcp.requests'
-require 'mcp.streams'
+require 'mcp.at-rewrite'
+require 'mcp.at-balancer'
+require 'mcp.at-log'
 
 figures.init()
 -- This file is <gateway>/lua/phases/init.lua.

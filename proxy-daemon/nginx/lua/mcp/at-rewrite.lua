@@ -1,0 +1,91 @@
+-- Which service a request is for, and the path that its instances see.
+local choice = require 'mcp.choice'
+local requests = require 'mcp.requests'
+local retry_budget = require 'mcp.retry-budget'
+local routes = require 'mcp.routes'
+local streams = require 'mcp.streams'
+
+local var = ngx.var
+local find, sub, byte = string.find, string.sub, string.byte
+
+-- Answered by 400, see server-locations.ts.
+local refused = 490
+
+-- Dot segments, plain or encoded: what is matched here is then not what the backend would be sent.
+local function has_dot_segment(path)
+  return ngx.re.find(path, [[(?:/|%2f)(?:\.|%2e){1,2}(?:/|%2f|$)]], 'ijo') ~= nil
+end
+
+-- The way to what is not a usual service: a location of its own.
+local function elsewhere(entry, request, length)
+  if entry.door then
+    request.uri = entry.protocol == 'grpc' and sub(var.uri, length + 1) or nil
+    return ngx.req.set_uri(request.lasting and entry.door.stream_place or entry.door.place, true)
+  end
+  if entry.protocol == 'grpc' then
+    ngx.req.set_uri(sub(var.uri, length + 1))
+    return ngx.exec('@grpc')
+  end
+  if request.lasting then
+    return ngx.exec('@stream')
+  end
+  if entry.choice and entry.choice.mirror and ngx.req.get_method() == 'GET' then
+    return ngx.exec('@mirrored')
+  end
+  if entry.any_method then
+    return ngx.exec('@any-method')
+  end
+end
+
+return function()
+  local asked = var.request_uri
+  local mark = find(asked, '?', 1, true)
+  local path = mark and sub(asked, 1, mark - 1) or asked
+  -- Nearly every path is one that nginx decodes to itself, and then it need not be asked.
+  local is_decoded = path ~= '' and not find(path, '%', 1, true) and not find(path, '#', 1, true)
+  if (not is_decoded or find(path, '.', 1, true)) and has_dot_segment(path) then
+    return ngx.exit(refused)
+  end
+
+  local generation = routes.generation()
+  local entry, prefix = routes.lookup(is_decoded and path or var.uri, generation)
+  if not entry then
+    return ngx.exit(404)
+  end
+  var.mcp_service = entry.service
+
+  -- What the client sent behind the prefix, not decoded: so `%2F` in a parameter reaches the backend as it was sent.
+  local length = #entry.prefix
+  if not is_decoded and sub(path, 1, length) ~= entry.prefix then
+    return ngx.exit(refused)
+  end
+  local rest = sub(asked, length + 1)
+  local first = byte(rest)
+  if first == 63 or first == nil then -- ?
+    rest = '/' .. rest
+  elseif first ~= 47 then -- /
+    return ngx.exit(refused)
+  end
+  if #entry.versions == 0 then
+    return ngx.exit(503)
+  end
+  var.mcp_prefix = entry.prefix
+  var.mcp_rest = rest
+
+  local request = requests.new(prefix, entry, generation)
+  if entry.choice then
+    request.choice = choice.said(entry, sub(path, length + 1))
+    -- Nobody is to believe that the version asked for has answered. (What is there is public: see /status.)
+    if request.choice.asked and not entry.choice.names[request.choice.asked] then
+      return ngx.exit(503)
+    end
+  end
+  if streams.is_asked_for() then
+    streams.mark(request)
+  end
+  requests.add(request)
+  retry_budget.deposit(entry)
+  if entry.is_unusual or request.lasting or (entry.choice and entry.choice.mirror) then
+    return elsewhere(entry, request, length)
+  end
+end

@@ -1,0 +1,201 @@
+/**
+ * `npm run bench -- data-path`: what a request costs in dynamic mode beside plain mode, whose upstreams are static, a bare nginx and
+ * HAProxy, all in front of the same two backends. Part of `npm run bench -- gateway`.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findMaster, workersOf } from '../../proxy-daemon/nginx/nginx-workers.ts';
+import { gatewayPaths } from '../../proxy-daemon/nginx/paths.ts';
+import { runNginx } from '../../proxy-daemon/nginx/run-nginx.ts';
+import { eventually } from '../helpers/eventually.ts';
+import { freePort } from '../helpers/free-port.ts';
+import { startZooKeeper } from '../helpers/zookeeper.ts';
+import { end, type MeasuredGateway, quantile, startMeasuredGateway, statusOf } from './gateway-parts.ts';
+import type { BenchResult, BenchRow } from './main.ts';
+import { type RawResult, rawLoad } from './raw-load.ts';
+
+/** Many short rounds: whatever else the machine does then hits all of them alike. */
+const dataRounds = 15;
+const dataSeconds = 1;
+const haproxyProgram = '/usr/sbin/haproxy';
+
+export async function run(): Promise<BenchResult> {
+  const zooKeeper = await startZooKeeper();
+  try {
+    return { name: 'data-path', rows: await dataPath(zooKeeper.connectString) };
+  } finally {
+    await zooKeeper.stop();
+  }
+}
+
+/** In a session of its own, as a gateway's nginx is: on a busy machine Linux shares the processors out by session. */
+const asGateway = { detached: true, stdio: 'ignore' } as const;
+
+interface Proxy {
+  port: number;
+  stop(): Promise<void>;
+}
+
+/** Two fast backends: an nginx of their own that answers by itself. */
+async function startBackends(): Promise<Proxy & { ports: number[] }> {
+  const ports = [await freePort(), await freePort()];
+  const servers = ports.map((port) => `server { listen 127.0.0.1:${port}; location / { return 200 "{}"; } }`);
+  const nginx = await startOwnNginx(servers.join('\n'));
+  return { port: 0, ports, stop: nginx.stop };
+}
+
+async function startOwnNginx(http: string): Promise<{ stop(): Promise<void> }> {
+  const dir = await mkdtemp(join(tmpdir(), 'mcp-bench-nginx-'));
+  const file = join(dir, 'nginx.conf');
+  const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${dir}/${name};`);
+  const common = `access_log off; keepalive_requests 100000000; keepalive_timeout 75s; default_type text/plain;`;
+  await writeFile(
+    file,
+    `worker_processes 2; worker_rlimit_nofile 16384; pid ${dir}/pid; daemon off; error_log ${dir}/error.log warn;
+     events { worker_connections 4096; } http { ${common} ${temp.join(' ')} ${http} }`,
+  );
+  const test = await runNginx(['-t', '-q', '-c', file], dir);
+  if (!test.ok) throw new Error(test.output);
+  const child = spawn('/usr/sbin/nginx', ['-c', file], { cwd: dir, ...asGateway });
+  return {
+    async stop() {
+      await end(child);
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function startStaticNginx(ports: number[]): Promise<Proxy> {
+  const port = await freePort();
+  const servers = ports.map((one) => `server 127.0.0.1:${one};`).join(' ');
+  const nginx = await startOwnNginx(
+    `upstream u { ${servers} keepalive 512; keepalive_requests 100000; } proxy_http_version 1.1; proxy_set_header Connection "";
+     server { listen 127.0.0.1:${port}; location /dns/ { proxy_pass http://u/; } }`,
+  );
+  return { port, stop: nginx.stop };
+}
+
+async function startHaproxy(ports: number[]): Promise<Proxy | null> {
+  if (!existsSync(haproxyProgram)) return null;
+  const dir = await mkdtemp(join(tmpdir(), 'mcp-bench-haproxy-'));
+  const port = await freePort();
+  const servers = ports.map((one, n) => `  server s${n} 127.0.0.1:${one}`).join('\n');
+  const file = join(dir, 'haproxy.cfg');
+  await writeFile(
+    file,
+    `global
+  maxconn 4096
+  nbthread 2
+defaults
+  mode http
+  timeout connect 2s
+  timeout client 60s
+  timeout server 60s
+  http-reuse always
+frontend f
+  bind 127.0.0.1:${port}
+  http-request replace-path /dns(/.*) \\1
+  default_backend b
+backend b
+${servers}
+`,
+  );
+  const child = spawn(haproxyProgram, ['-f', file, '-db'], { cwd: dir, ...asGateway });
+  return {
+    port,
+    async stop() {
+      await end(child);
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function dataPath(zooKeeper: string): Promise<BenchRow[]> {
+  const backends = await startBackends();
+  const size = { mode: 'dynamic' as const, services: 1, instances: 1, port: backends.ports[0] ?? 0 };
+  const gateway = await startMeasuredGateway(zooKeeper, 'data', size);
+  const plain = await startMeasuredGateway(zooKeeper, 'data-plain', { ...size, mode: 'plain' });
+  const fixed = await startStaticNginx(backends.ports);
+  const haproxy = await startHaproxy(backends.ports);
+  try {
+    await gateway.register('dns', backends.ports);
+    await plain.register('dns', backends.ports);
+    const portOf = ({ url }: MeasuredGateway) => Number(new URL(url).port);
+    const ports = { ours: portOf(gateway), plain: portOf(plain), fixed: fixed.port, haproxy: haproxy?.port ?? 0 };
+    const found: Record<keyof typeof ports, RawResult[]> = { ours: [], plain: [], fixed: [], haproxy: [] };
+    const names = (['ours', 'plain', 'fixed', 'haproxy'] as const).filter((name) => ports[name] > 0);
+    for (const name of names) {
+      await eventually(name, async () => (await statusOf(`http://127.0.0.1:${ports[name]}`, '/dns/x')) === 200, 20_000);
+    }
+    const cpu: Record<string, number[]> = { ours: [], plain: [] };
+    const gateways = { ours: gateway, plain };
+    for (let round = 0; round <= dataRounds; round += 1) {
+      for (const name of round % 2 === 0 ? names : names.toReversed()) {
+        const measured = name === 'ours' || name === 'plain' ? gateways[name] : null;
+        const before = measured ? workersCpuUs(measured) : 0;
+        const result = await rawLoad(ports[name], '/dns/x', dataSeconds);
+        // The first round warms up.
+        if (round === 0) continue;
+        found[name].push(result);
+        if (measured) cpu[name]?.push((workersCpuUs(measured) - before) / (result.perSecond * dataSeconds));
+      }
+    }
+    const median = (name: keyof typeof ports, of: 'perSecond' | 'p99Ms') =>
+      quantile(
+        found[name].map((result) => result[of]),
+        0.5,
+      );
+    const row = (peer: 'plain' | 'fixed' | 'haproxy', peerName: string, of: 'perSecond' | 'p99Ms'): BenchRow => {
+      const [mine, theirs] = [median('ours', of), median(peer, of)];
+      const isJudged = peer === 'plain';
+      const ratio = mine / theirs;
+      return {
+        metric: of === 'perSecond' ? 'requests a second, 32 connections' : 'p99 of a request, 32 connections',
+        unit: of === 'perSecond' ? '1/s' : 'ms',
+        ours: mine,
+        peer: theirs,
+        peerName,
+        ratio,
+        target: isJudged ? 'within 5 %' : '',
+        holds: isJudged ? (of === 'perSecond' ? ratio >= 0.95 : ratio <= 1.05) : null,
+      };
+    };
+    const peers = [
+      ['plain', 'static nginx upstreams, same headers and errors'],
+      ['fixed', 'a bare nginx, no headers'],
+      ...(haproxy ? [['haproxy', 'HAProxy'] as const] : []),
+    ] as const;
+    const used = { ours: quantile(cpu.ours ?? [], 0.5), plain: quantile(cpu.plain ?? [], 0.5) };
+    return [
+      ...peers.flatMap(([peer, name]) => [row(peer, name, 'perSecond'), row(peer, name, 'p99Ms')]),
+      {
+        metric: "processor time of nginx's workers a request",
+        unit: 'us',
+        ours: used.ours,
+        peer: used.plain,
+        peerName: 'static nginx upstreams, same headers and errors',
+        ratio: used.ours / used.plain,
+        target: '',
+        holds: null,
+      },
+    ];
+  } finally {
+    await haproxy?.stop();
+    await fixed.stop();
+    await plain.stop();
+    await gateway.stop();
+    await backends.stop();
+  }
+}
+
+/** What the workers of a gateway's nginx have used of the processors so far, us. */
+function workersCpuUs({ dir }: MeasuredGateway): number {
+  const master = findMaster(gatewayPaths(dir));
+  return (master === null ? [] : workersOf(master)).reduce((sum, { pid }) => {
+    const [ns = '0'] = readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ');
+    return sum + Number(ns) / 1000;
+  }, 0);
+}
