@@ -57,7 +57,7 @@ export class Tellers {
   }
 
   say(status: StatusReport): void {
-    this.#status.write(status);
+    void this.#status.write(status);
     void this.#page.write(status);
     this.#said = status;
   }

@@ -43,6 +43,11 @@ export class RouteMaker {
     return this.#isSettled;
   }
 
+  /** True where the table holds routes of declared services. */
+  hasDeclared(): boolean {
+    return this.#desired !== null && this.#table.routes.some(({ declared }) => declared);
+  }
+
   make(input: MakerInput): RouteTable {
     this.#table = this.#makeChanged(input) ?? this.#makeAll(input);
     return this.#table;
