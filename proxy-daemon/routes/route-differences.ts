@@ -17,7 +17,15 @@ export function routeDifferences(before: readonly Route[], after: readonly Route
   const entered: Route[] = [];
   if (before === after) return { left, entered };
   let [at, to] = [0, 0];
-  while (at < before.length && to < after.length) {
+  let [end, toEnd] = [before.length, after.length];
+  // Mostly one route differs: all before and behind it are the same ones.
+  while (at < end && before[at] === after[at]) at += 1;
+  to = at;
+  while (end > at && toEnd > to && before[end - 1] === after[toEnd - 1]) {
+    end -= 1;
+    toEnd -= 1;
+  }
+  while (at < end && to < toEnd) {
     const [old, now] = [before[at] as Route, after[to] as Route];
     const order = old === now ? 0 : byPrefix(old, now);
     if (old !== now && order <= 0) left.push(old);
@@ -25,7 +33,5 @@ export function routeDifferences(before: readonly Route[], after: readonly Route
     if (order <= 0) at += 1;
     if (order >= 0) to += 1;
   }
-  left.push(...before.slice(at));
-  entered.push(...after.slice(to));
-  return { left, entered };
+  return { left: left.concat(before.slice(at, end)), entered: entered.concat(after.slice(to, toEnd)) };
 }

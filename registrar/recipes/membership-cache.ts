@@ -29,6 +29,8 @@ export interface MembershipCacheOptions {
 const resyncMs = 30_000;
 /** Looking for lost events rests so many times as long as it works: what changes must not wait for it. */
 const resyncRest = 3;
+/** A batch that more and more joined would never end. */
+const mostRounds = 8;
 const backoff = { initialMs: 100, maxMs: 5_000 };
 
 /**
@@ -42,6 +44,9 @@ export class MembershipCache {
   readonly #endListeners = new Set<(reason: unknown) => void>();
   #state: MembershipState | null = null;
   #dirty = new Set<string>();
+  /** Has the batch under way read paths along; false where it takes no more. Null where none is under way. */
+  #readAlong: ((paths: readonly string[]) => boolean) | null = null;
+  #isJoining = false;
   #fullReadDue = true;
   /** True from a broken connection until the client said that the watch stands again. */
   #interrupted = false;
@@ -125,8 +130,22 @@ export class MembershipCache {
       const depth = depthBelow(this.#options.root, notice.path);
       if (depth === null || depth > this.#options.depth) return;
       this.#dirty.add(notice.path);
+      this.#joinBatch();
     }
     this.#wake.resolve();
+  }
+
+  /**
+   * Has what became dirty read by the batch under way, once all that came with it is noted: what one transaction changed comes as
+   * several events, and each may come alone.
+   */
+  #joinBatch(): void {
+    if (this.#readAlong === null || this.#isJoining) return;
+    this.#isJoining = true;
+    queueMicrotask(() => {
+      this.#isJoining = false;
+      if (!this.#fullReadDue && this.#readAlong?.([...this.#dirty])) this.#dirty.clear();
+    });
   }
 
   #interrupt(): void {
@@ -227,13 +246,41 @@ export class MembershipCache {
     }
   }
 
-  async #readDirty(before: MembershipState, dirty: ReadonlySet<string>, signal: AbortSignal): Promise<MembershipState> {
+  /** `dirty` grows by what is read along. */
+  async #readDirty(before: MembershipState, dirty: Set<string>, signal: AbortSignal): Promise<MembershipState> {
     const { root } = this.#options;
-    const paths = [...dirty];
-    const [replied, findings] = await Promise.all([this.#reader.root(signal), this.#reader.nodes(paths, signal)]);
-    const found = new Map<string, Finding>(paths.map((path, at) => [path, findings[at] ?? 'absent']));
-    found.set(root, replied.node);
-    return afterBatch(before, found, replied.zxid, this.#dirty.size > 0 || this.#fullReadDue);
+    const found = new Map<string, Finding>();
+    const rounds = [this.#readRound([...dirty], signal)];
+    this.#readAlong = (paths) => {
+      if (rounds.length === mostRounds) return false;
+      for (const path of paths) dirty.add(path);
+      rounds.push(this.#readRound(paths, signal));
+      return true;
+    };
+    try {
+      let replied = before.replied;
+      for (const round of rounds) {
+        const { findings, at } = await round;
+        for (const [path, finding] of findings) found.set(path, finding);
+        found.set(root, at.node);
+        replied = at.zxid;
+      }
+      return afterBatch(before, found, replied, this.#dirty.size > 0 || this.#fullReadDue);
+    } finally {
+      this.#readAlong = null;
+    }
+  }
+
+  /** Reads paths, and the root once more. */
+  #readRound(paths: readonly string[], signal: AbortSignal) {
+    const read = async () => {
+      const [at, findings] = await Promise.all([this.#reader.root(signal), this.#reader.nodes(paths, signal)]);
+      return { findings: paths.map((path, n) => [path, findings[n] ?? 'absent'] as const), at };
+    };
+    const round = read();
+    // Where an earlier one fails nobody waits for this one.
+    round.catch(() => {});
+    return round;
   }
 
   async #readAll(before: MembershipState | null, signal: AbortSignal): Promise<MembershipState> {

@@ -15,6 +15,10 @@
  * Claim 3. A full read starts by reading the root, with the reply's zxid Z, and then reads everything: each read is made after
  * that reply, so it shows everything up to Z, whatever events were lost before.
  *
+ * A batch may be joined by what becomes dirty while it runs: those paths are read after their events, and the root once more with
+ * each of them. Z is then the zxid of the root's last reply; a path that became dirty before it was asked for has been read after its
+ * event, or is dirty at the end: both claims hold as before.
+ *
  * All this needs an unbroken watch: while the connection is gone, and until the client has said `resync`, nothing is concluded
  * (see membership-cache.ts), and then a full read follows.
  */
