@@ -158,7 +158,7 @@ class GatewayDaemon {
         if (this.#eventAt === null) await this.#revive();
         await this.#step();
         await this.#backend.observe();
-        await this.#tellers.look(this.#reading?.desired?.environment.gateway);
+        this.#tellers.look(this.#reading?.desired?.environment.gateway);
         if (this.#eventAt === null) this.#tidy();
       } catch (error) {
         this.#fail(error);
@@ -207,7 +207,8 @@ class GatewayDaemon {
     const begun = this.#eventAt ?? clock.monotonic();
     const environment = reading?.desired?.environment ?? null;
     const hasNewDoor = this.#door.look(environment);
-    const hasWork = this.#eventAt !== null || this.#behind || hasNewDoor || !this.#maker.isSettled();
+    const hasWork = this.#eventAt !== null || this.#behind || hasNewDoor || this.#maker.isDue(clock.now());
+    if (reading && !this.#maker.isSettled()) this.#probe.look(this.#table.known, () => this.#look());
     if (this.#eventAt !== null) this.#wake = Promise.withResolvers();
     this.#eventAt = null;
     if (reading === null || !hasWork || (this.#behind && this.#mustWait(begun))) return;

@@ -29,6 +29,7 @@ export class Tellers {
   readonly #page: PageWriter;
   readonly #metrics: MetricsListener;
   readonly #explain: ExplainListener;
+  #isCounting = false;
   /** The status told last. */
   #said: StatusReport | null = null;
 
@@ -46,11 +47,9 @@ export class Tellers {
     this.#explain.open();
   }
 
-  /** `gateway`: as declared; undefined where that is not known, and all stays. */
-  async look(gateway: GatewaySpec | undefined): Promise<void> {
-    const traffic = await this.#options.backend().traffic();
-    this.#traffic.write(traffic);
-    this.#page.count(traffic);
+  /** `gateway`: as declared; undefined where that is not known, and all stays. Nothing is waited for: reading counts takes its time. */
+  look(gateway: GatewaySpec | undefined): void {
+    void this.#count();
     if (gateway === undefined) return;
     this.#metrics.configure(gateway.metrics);
     rotateLog(this.#options.paths, gateway.accessLog);
@@ -69,6 +68,16 @@ export class Tellers {
   close(): void {
     this.#metrics.close();
     this.#explain.close();
+  }
+
+  /** One at a time; never rejects. */
+  async #count(): Promise<void> {
+    if (this.#isCounting) return;
+    this.#isCounting = true;
+    const traffic = await this.#options.backend().traffic();
+    this.#isCounting = false;
+    this.#traffic.write(traffic);
+    this.#page.count(traffic);
   }
 
   async #measure(): Promise<string> {
