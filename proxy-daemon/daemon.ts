@@ -6,8 +6,8 @@
  */
 import type { ForeignWord } from '../registrar/records.ts';
 import { isMcpError } from '../specs/errors.ts';
-import type { Environment } from '../specs/nouns.ts';
 import { Acknowledger } from './acknowledger.ts';
+import { AfterServing } from './after-serving.ts';
 import type { GatewayMode, ModeChoice } from './backend-choice.ts';
 import { DocumentGrace } from './document-grace.ts';
 import { ForeignRegistries } from './foreign/foreign-registries.ts';
@@ -18,17 +18,18 @@ import type { GatewayBackend, Publication } from './gateway-backend.ts';
 import { drainedMark, type Marks, pruned, servedMark, withMark } from './gateway-marks.ts';
 import type { GatewayOptions } from './gateway-options.ts';
 import { gatewayReports } from './gateway-reports.ts';
-import { loadLastGood, saveLastGood } from './last-good.ts';
+import { loadLastGood } from './last-good.ts';
 import { allLeftOut } from './left-out.ts';
 import { LossProbe } from './loss-probe.ts';
 import { type GatewayPaths, gatewayPaths } from './nginx/paths.ts';
-import { documentInfo, documentTargets, drainTimeout, undeclared } from './publication-parts.ts';
+import { drainTimeout, undeclared } from './publication-parts.ts';
 import { QuarantineWriter } from './quarantine-writer.ts';
 import { isRefusal, messageOf } from './refusals.ts';
 import { RegistryReader, type RegistryReading } from './registry-reader.ts';
 import { RegistrationIndex } from './routes/registration-index.ts';
 import { RouteMaker } from './routes/route-maker.ts';
 import type { Rejected, RouteTable } from './routes/route-table.ts';
+import { RoutedTotal } from './routes/routed-total.ts';
 import type { PublicationReport, StatusReport } from './status-report.ts';
 import { Tellers } from './tellers.ts';
 
@@ -37,8 +38,6 @@ const defaultReloadIntervalMs = 1000;
 const tickMs = 250;
 /** With more old workers than this alive (long requests, WebSockets) reloads become rarer in proportion. */
 const manyLeaving = 16;
-/** What is done beside serving may take at most one part in so many of the time. */
-const tidyRest = 20;
 const noRollouts: StatusReport['rollouts'] = [];
 /** After a publication that failed, ms. */
 const retryMs = 5000;
@@ -57,6 +56,8 @@ class GatewayDaemon {
   readonly #probe: LossProbe;
   readonly #door: DoorKeeper;
   readonly #tellers: Tellers;
+  readonly #after: AfterServing;
+  readonly #routedTotal = new RoutedTotal();
   #choice: ModeChoice;
   #backend: GatewayBackend;
   #wake = Promise.withResolvers<void>();
@@ -79,10 +80,6 @@ class GatewayDaemon {
   /** Monotonic time since when a change waits for the reload interval; null where none does. */
   #waitingSince: number | null = null;
   #problem = '';
-  /** What the documents were told of. */
-  #tidied: { table: RouteTable; environment: Environment | null } | null = null;
-  #saved: RouteTable | null = null;
-  #tidyDue = 0;
   #grace = new DocumentGrace(null);
   #publications: PublicationReport[] = [];
   #revivals = 0;
@@ -101,6 +98,7 @@ class GatewayDaemon {
     this.#choice = options.backends.choose(undefined);
     this.#backend = options.backends.make(this.#choice.mode);
     this.#tellers = new Tellers({ paths: this.#paths, gateway: id, clock, documents, backend: () => this.#backend });
+    this.#after = new AfterServing({ clock, paths: this.#paths, documents, onFailure: (error) => this.#fail(error) });
     this.#startedAt = clock.now();
     this.#registry = { connected: false, since: this.#startedAt, reason: 'not connected yet' };
     this.#table = loadLastGood(this.#paths);
@@ -132,7 +130,7 @@ class GatewayDaemon {
       stopListening();
       this.#tellers.close();
       signal.removeEventListener('abort', wakeToEnd);
-      if (signal.aborted) await this.#foreign.ended();
+      if (signal.aborted) await Promise.all([this.#foreign.ended(), this.#after.ended()]);
     }
   }
 
@@ -159,7 +157,7 @@ class GatewayDaemon {
         if (this.#eventAt === null) await this.#revive();
         await this.#step();
         await this.#backend.observe();
-        await this.#tellers.look(this.#reading?.desired?.environment.gateway);
+        this.#tellers.look(this.#reading?.desired?.environment.gateway);
         if (this.#eventAt === null) this.#tidy();
       } catch (error) {
         this.#fail(error);
@@ -208,17 +206,17 @@ class GatewayDaemon {
     const begun = this.#eventAt ?? clock.monotonic();
     const environment = reading?.desired?.environment ?? null;
     const hasNewDoor = this.#door.look(environment);
-    const hasWork = this.#eventAt !== null || this.#behind || hasNewDoor || !this.#maker.isSettled();
+    const hasWork = this.#eventAt !== null || this.#behind || hasNewDoor || this.#maker.isDue(clock.now());
+    if (reading && !this.#maker.isSettled()) this.#probe.look(this.#table.known, () => this.#look());
     if (this.#eventAt !== null) this.#wake = Promise.withResolvers();
     this.#eventAt = null;
     if (reading === null || !hasWork || (this.#behind && this.#mustWait(begun))) return;
 
-    if (environment === null && this.#table.routes.some(({ declared }) => declared)) throw undeclared();
+    if (environment === null && this.#maker.hasDeclared()) throw undeclared();
     this.#choose(environment?.gateway.mode);
     this.#table = this.#makeTable(reading);
     this.#rejected = allLeftOut(reading.rejected, this.#table.rejected, this.#foreign.rejected());
     this.#quarantine.say(this.#rejected);
-    this.#words = this.#foreign.words(this.#table);
     const publication: Publication = {
       table: this.#table,
       document: this.#grace.of(documents.current(), clock, signal, () => this.#look()),
@@ -236,7 +234,11 @@ class GatewayDaemon {
       this.#problem = '';
       this.#marks = withMark(this.#marks, this.#generation, reading.asOf);
     }
-    await published;
+    try {
+      await published;
+    } finally {
+      this.#words = this.#foreign.words(this.#table);
+    }
   }
 
   /** True while the reload interval has not passed; when it has, what is to be served is worked out anew. */
@@ -278,19 +280,10 @@ class GatewayDaemon {
     log.info(report, 'a new generation is served');
   }
 
-  /** What follows from the table, but is not needed to serve it. With very many instances it waits for a quieter moment. */
   #tidy(): void {
-    const { clock, documents } = this.#options;
-    const started = clock.monotonic();
-    if (this.#reading === null || started < this.#tidyDue) return;
-    const environment = this.#reading.desired?.environment ?? null;
-    if (this.#tidied?.table !== this.#table || this.#tidied.environment !== environment)
-      documents.update(documentTargets(this.#table), documentInfo(environment));
-    this.#tidied = { table: this.#table, environment };
+    if (this.#reading === null) return;
     const isServed = !this.#behind && this.#marks.length > 0;
-    if (isServed && this.#saved !== this.#table) saveLastGood(this.#paths, this.#table);
-    if (isServed) this.#saved = this.#table;
-    this.#tidyDue = clock.monotonic() + (clock.monotonic() - started) * tidyRest;
+    this.#after.look({ table: this.#table, environment: this.#reading.desired?.environment ?? null, isServed });
   }
 
   /** Takes up the declared mode, if it is another one: the next publication then goes out that way. */
@@ -346,6 +339,7 @@ class GatewayDaemon {
     const told = {
       ...{ id, url, pid: process.pid, mode: this.#choice.mode, modeReason: this.#choice.reason },
       ...{ holding, problem: this.#problem, rejected: this.#rejected, routes: this.#table.routes, words: this.#words },
+      instances: this.#routedTotal.of(this.#table.routes),
       alarm: [this.#backend.alarm(), this.#door.alarm(this.#choice.mode), this.#tellers.alarm()]
         .filter(Boolean)
         .join('; '),

@@ -1,11 +1,16 @@
 /** The table last served, kept on disk: a restarted daemon can tell a loss from a leaving, and shows what is served. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import type { Clock } from '../registrar/clock.ts';
 import { proxySchema } from '../registrar/store/environment-schema.ts';
 import { foreignDialects } from '../specs/registries-schema.ts';
-import { replaceFile } from './files.ts';
+import { replaceFileInSlices } from './files.ts';
 import type { GatewayPaths } from './nginx/paths.ts';
+import { routesJson } from './routes/route-json.ts';
 import { emptyRouteTable, type RouteTable } from './routes/route-table.ts';
+
+/** Instances in one part of what is written. */
+const knownPerPart = 200;
 
 const instance = {
   path: z.string(),
@@ -65,7 +70,18 @@ export function loadLastGood(paths: GatewayPaths): RouteTable {
   }
 }
 
-/** Throws where the disk is full; the file before it stays. */
-export function saveLastGood(paths: GatewayPaths, table: RouteTable): void {
-  replaceFile(paths.memory, JSON.stringify(table));
+/** Rejects where the disk is full; the file before it stays. Works between other things. */
+export function saveLastGood(paths: GatewayPaths, table: RouteTable, clock: Clock): Promise<void> {
+  return replaceFileInSlices(paths.memory, partsOf(table), clock);
+}
+
+function* partsOf({ routes, known, ...rest }: RouteTable): Generator<string> {
+  yield `${JSON.stringify(rest).slice(0, -1)},"routes":`;
+  yield* routesJson(routes);
+  yield ',"known":[';
+  for (let at = 0; at < known.length; at += knownPerPart) {
+    const part = JSON.stringify(known.slice(at, at + knownPerPart)).slice(1, -1);
+    yield at === 0 ? part : `,${part}`;
+  }
+  yield ']}';
 }

@@ -1,40 +1,9 @@
 /** What a generation needs beside its routes, from the routes and the environment. Pure. */
 import { McpError } from '../specs/errors.ts';
 import type { Environment, Service } from '../specs/nouns.ts';
-import type { DocumentDoor, DocumentInfo, DocumentTarget } from './document-source.ts';
-import type { Route, RouteTable } from './routes/route-table.ts';
+import type { DocumentDoor, DocumentInfo } from './document-source.ts';
 
 const defaultDrainMs = 30_000;
-
-/** The live instances that get traffic and have a document. */
-export function documentTargets(table: RouteTable): DocumentTarget[] {
-  return table.routes.flatMap(({ document, prefix, service, instances }) =>
-    document === null
-      ? []
-      : instances
-          .filter(({ weight }) => weight > 0)
-          .map(({ version, address, port, weight }) => ({
-            service,
-            version,
-            address,
-            port,
-            path: document,
-            route: prefix,
-            weight,
-          })),
-  );
-}
-
-const counted = new WeakMap<Route, number>();
-
-/** Instances of a route that get traffic. A route never changes, so they are counted once. */
-export function routedInstances(route: Route): number {
-  const known = counted.get(route);
-  if (known !== undefined) return known;
-  const count = route.instances.filter(({ weight }) => weight > 0).length;
-  counted.set(route, count);
-  return count;
-}
 
 /** What the document says of itself. */
 export function documentInfo(environment: Environment | null): DocumentInfo {
@@ -59,10 +28,16 @@ function documentDoor({ name, access, limits }: Service): [string, DocumentDoor]
   return [[name, door]];
 }
 
+const longest = new WeakMap<Environment, number>();
+
 /** How long old workers may finish requests: the longest that any service asks for, ms. */
 export function drainTimeout(environment: Environment | null): number {
-  const services = environment?.services ?? [];
-  return services.length === 0 ? defaultDrainMs : Math.max(...services.map(({ drainTimeoutMs }) => drainTimeoutMs));
+  if (environment === null || environment.services.length === 0) return defaultDrainMs;
+  const known = longest.get(environment);
+  if (known !== undefined) return known;
+  const most = environment.services.reduce((max, { drainTimeoutMs }) => Math.max(max, drainTimeoutMs), 0);
+  longest.set(environment, most);
+  return most;
 }
 
 /** Nobody takes a whole environment back: where it is gone the registry was wiped, and nothing of it is believed (P9). */

@@ -1,13 +1,16 @@
 /** Keeps /status.json current: written when something changed, and now and then as a sign of life. */
 import type { Clock } from '../registrar/clock.ts';
-import { replaceFile } from './files.ts';
+import { replaceFileInSlices } from './files.ts';
 import type { GatewayPaths } from './nginx/paths.ts';
-import type { Route } from './routes/route-table.ts';
+import { routesJson } from './routes/route-json.ts';
 import type { StatusReport } from './status-report.ts';
 
 /** The page calls a status older than three of these stale. */
 const heartbeatMs = 5000;
 const restFactor = 20;
+/** What takes longer than this, ms, begins only so long after a change, ms: the first requests come before it. */
+const longMs = 4;
+const waitMs = 100;
 /** Two writes further apart than this are never of one second. */
 const sameSecondMs = 2000;
 
@@ -20,55 +23,55 @@ export class StatusWriter {
   #sizes: { at: number; size: number }[] = [];
   /** With very many routes a status takes long to write: not before this. */
   #restUntil = 0;
+  #tookMs = 0;
+  #changedAt: number | null = null;
+  #isWriting = false;
 
   constructor(paths: GatewayPaths, clock: Clock) {
     this.#path = paths.statusJson;
     this.#clock = clock;
   }
 
-  /** Never throws: with a full disk the status is old, the traffic goes on. */
-  write(report: StatusReport): void {
+  /** Never throws: with a full disk the status is old, the traffic goes on. One at a time, between other work. */
+  async write(report: StatusReport): Promise<void> {
     const parts = Object.entries(report).flatMap(([key, value]) => (key === 'at' ? [] : partsOf(value)));
     const isSame = parts.length === this.#parts.length && parts.every((part, index) => part === this.#parts[index]);
     const started = this.#clock.monotonic();
-    if ((isSame && started < this.#due) || started < this.#restUntil) return;
+    if (!isSame) this.#changedAt ??= started;
+    const isEarly = this.#tookMs > longMs && started < (this.#changedAt ?? 0) + waitMs;
+    if (this.#isWriting || isEarly || (isSame && started < this.#due) || started < this.#restUntil) return;
+    this.#isWriting = true;
+    this.#changedAt = null;
     try {
-      replaceFile(this.#path, this.#distinct(jsonOf(report)));
+      await replaceFileInSlices(this.#path, jsonOf(report), this.#clock, (bytes) => this.#padding(bytes));
       this.#parts = parts;
       const ended = this.#clock.monotonic();
+      this.#tookMs = ended - started;
       this.#due = ended + heartbeatMs;
-      this.#restUntil = ended + (ended - started) * restFactor;
+      this.#restUntil = ended + this.#tookMs * restFactor;
     } catch {
       this.#due = 0;
+    } finally {
+      this.#isWriting = false;
     }
   }
 
-  /** With as many line ends as its size needs to be another one, so that who has one version is sent the next. */
-  #distinct(text: string): string {
+  /** As many line ends as the size needs to be another one, so that who has one version is sent the next. */
+  #padding(bytes: number): string {
     const now = this.#clock.monotonic();
     this.#sizes = this.#sizes.filter(({ at }) => now - at < sameSecondMs);
-    const own = Buffer.byteLength(text);
-    let size = own;
+    let size = bytes;
     while (this.#sizes.some((other) => other.size === size)) size += 1;
     this.#sizes.push({ at: now, size });
-    return text + '\n'.repeat(size - own);
+    return '\n'.repeat(size - bytes);
   }
 }
 
-function jsonOf({ routes, ...rest }: StatusReport): string {
-  return `${JSON.stringify(rest).slice(0, -1)},"routes":[${routes.map(jsonOfRoute).join(',')}]}`;
+function* jsonOf({ routes, ...rest }: StatusReport): Generator<string> {
+  yield `${JSON.stringify(rest).slice(0, -1)},"routes":`;
+  yield* routesJson(routes);
+  yield '}';
 }
-
-/** JSON of a route, which never changes: with many routes it is most of a status. */
-function jsonOfRoute(route: Route): string {
-  const known = routeJson.get(route);
-  if (known !== undefined) return known;
-  const text = JSON.stringify(route);
-  routeJson.set(route, text);
-  return text;
-}
-
-const routeJson = new WeakMap<Route, string>();
 
 /** What a value is told by: arrays are made anew when they change, so they count by identity. */
 function partsOf(value: unknown): unknown[] {

@@ -33,6 +33,7 @@ export class Tellers {
   readonly #metrics: MetricsListener;
   readonly #explain: ExplainListener;
   readonly #mirrored: MirroredAnswers;
+  #isCounting = false;
   /** The status told last. */
   #said: StatusReport | null = null;
 
@@ -55,19 +56,16 @@ export class Tellers {
     this.#explain.open();
   }
 
-  /** `gateway`: as declared; undefined where that is not known, and all stays. */
-  async look(gateway: GatewaySpec | undefined): Promise<void> {
-    const counted = await this.#options.backend().traffic();
-    const traffic = counted && this.#mirrored.told(counted);
-    this.#traffic.write(traffic);
-    this.#page.count(traffic);
+  /** `gateway`: as declared; undefined where that is not known, and all stays. Nothing is waited for: reading counts takes its time. */
+  look(gateway: GatewaySpec | undefined): void {
+    void this.#count();
     if (gateway === undefined) return;
     this.#metrics.configure(gateway.metrics);
     rotateLog(this.#options.paths, gateway.accessLog);
   }
 
   say(status: StatusReport): void {
-    this.#status.write(status);
+    void this.#status.write(status);
     void this.#page.write(status);
     this.#said = status;
   }
@@ -79,6 +77,17 @@ export class Tellers {
   close(): void {
     this.#metrics.close();
     this.#explain.close();
+  }
+
+  /** One at a time; never rejects. */
+  async #count(): Promise<void> {
+    if (this.#isCounting) return;
+    this.#isCounting = true;
+    const counted = await this.#options.backend().traffic();
+    this.#isCounting = false;
+    const traffic = counted && this.#mirrored.told(counted);
+    this.#traffic.write(traffic);
+    this.#page.count(traffic);
   }
 
   async #measure(): Promise<string> {

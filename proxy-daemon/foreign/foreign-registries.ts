@@ -31,6 +31,8 @@ interface Group {
   done: Promise<void>;
 }
 
+const noWords: ForeignWord[] = [];
+
 export class ForeignRegistries {
   readonly #options: ForeignRegistriesOptions;
   #declared: readonly ForeignRegistry[] | undefined;
@@ -74,6 +76,7 @@ export class ForeignRegistries {
 
   /** For people: each service, how many of its instances the table routes to, and what is wrong. */
   words(table: RouteTable): ForeignWord[] {
+    if (this.isEmpty()) return noWords;
     const routes = new Map(table.routes.map((route) => [route.service, route]));
     return this.#watches().map(({ registry: { dialect }, service, prefix, problem }) => {
       const all = routes.get(service.service)?.instances.filter(({ path }) => path.startsWith(prefix)) ?? [];

@@ -1,4 +1,5 @@
 /** What nginx has been sent, and what has to be sent for another route table: only entries that changed. */
+import { routeDifferences } from '../routes/route-differences.ts';
 import { byText, type Route, type RouteInstance, type RouteTable } from '../routes/route-table.ts';
 import { entryInstances, instanceKey, serviceEntry } from '../routes/service-entry.ts';
 
@@ -15,26 +16,20 @@ export interface TableSummary {
   listed: readonly string[];
 }
 
-interface Sent {
-  /** Null: of a daemon before this one. */
-  route: Route | null;
-  entry: string;
-}
-
 /** Prefixes told in a 404 answer. */
 const mostListed = 100;
 
 export class SentTables {
-  /** By prefix. */
-  readonly #sent = new Map<string, Sent>();
+  /** Entry by prefix. */
+  readonly #sent = new Map<string, string>();
+  /** The routes that these are the entries of; null: a daemon before this one sent them. */
+  #routes: readonly Route[] | null = [];
   /** Since when each instance is known, by its key; an empty path: from a daemon before this one. */
   readonly #since = new Map<string, { path: string; at: number }>();
   #summary: TableSummary = { depths: new Map(), listed: [] };
   readonly #zone: string | null;
-  /** Routes whose entry is as it was sent, though made anew. */
-  #equal: Route[] = [];
-  /** Those whose entry differs, by prefix. */
-  readonly #differing = new Map<string, Route>();
+  /** What was found last, and of which routes. */
+  #found: { changes: TableChanges; routes: readonly Route[] } | null = null;
 
   constructor(zone: string | null) {
     this.#zone = zone;
@@ -43,51 +38,45 @@ export class SentTables {
   /** Takes up what a daemon before this one has sent. */
   restore(entries: ReadonlyMap<string, string>): void {
     this.#summary = this.summary({ set: [...entries], remove: [] });
+    if (entries.size > 0) this.#routes = null;
     for (const [prefix, entry] of entries) {
-      this.#sent.set(prefix, { route: null, entry });
+      this.#sent.set(prefix, entry);
       for (const [key, at] of entryInstances(entry)) this.#since.set(key, { path: '', at });
     }
   }
 
   /** What differs in `table`. `now`: ms since the Unix epoch. */
-  changes(table: RouteTable, now: number): TableChanges {
+  changes({ routes }: RouteTable, now: number): TableChanges {
+    const { left, entered } = routeDifferences(this.#routes ?? [], routes);
     const set: [string, string][] = [];
-    let kept = 0;
-    this.#equal = [];
-    this.#differing.clear();
     // Where nothing is known yet nothing is new: all have been there for who knows how long.
     const firstSeen = this.#sent.size === 0 ? 0 : now;
-    for (const route of table.routes) {
-      const sent = this.#sent.get(route.prefix);
-      if (sent) kept += 1;
-      if (sent?.route === route) continue;
+    for (const route of entered) {
       const since = (instance: RouteInstance) => this.#sinceOf(route.service, instance, firstSeen);
       const entry = serviceEntry(route, { zone: this.#zone, since });
-      if (entry === null) kept -= sent ? 1 : 0;
-      else if (entry === sent?.entry) this.#equal.push(route);
-      else {
-        this.#differing.set(route.prefix, route);
-        set.push([route.prefix, entry]);
-      }
+      if (entry !== null && entry !== this.#sent.get(route.prefix)) set.push([route.prefix, entry]);
     }
-    return { set, remove: kept === this.#sent.size ? [] : this.#gone(table) };
+    const present = new Set(entered.map(({ prefix }) => prefix));
+    const old = this.#routes === null ? [...this.#sent.keys()] : left.map(({ prefix }) => prefix);
+    const changes = { set, remove: old.filter((prefix) => !present.has(prefix) && this.#sent.has(prefix)) };
+    this.#found = { changes, routes };
+    // What was made anew, and says the same as before, need not be looked at again.
+    if (set.length === 0 && changes.remove.length === 0) this.#routes = routes;
+    return changes;
   }
 
   /** These changes are in force: calls back with the key of each instance that gets requests now, or gets none any more. */
   commit(changes: TableChanges, tell: (key: string, isRouted: boolean) => void): void {
     this.#summary = this.summary(changes);
-    for (const route of this.#equal) {
-      const sent = this.#sent.get(route.prefix);
-      if (sent) sent.route = route;
-    }
     for (const prefix of changes.remove) {
       this.#compare(prefix, '', tell);
       this.#sent.delete(prefix);
     }
     for (const [prefix, entry] of changes.set) {
       this.#compare(prefix, entry, tell);
-      this.#sent.set(prefix, { route: this.#differing.get(prefix) ?? null, entry });
+      this.#sent.set(prefix, entry);
     }
+    this.#routes = this.#found?.changes === changes ? this.#found.routes : null;
   }
 
   /** What nginx is told beside the entries, as it is to be with `changes`. */
@@ -109,7 +98,7 @@ export class SentTables {
 
   /** All entries as they are to be with `changes`. */
   everything(changes: TableChanges): [prefix: string, entry: string][] {
-    const all = new Map([...this.#sent].map(([prefix, { entry }]) => [prefix, entry]));
+    const all = new Map(this.#sent);
     for (const prefix of changes.remove) all.delete(prefix);
     for (const [prefix, entry] of changes.set) all.set(prefix, entry);
     return [...all];
@@ -117,7 +106,7 @@ export class SentTables {
 
   /** Keys of all instances that get requests. */
   liveKeys(): Set<string> {
-    return new Set([...this.#sent.values()].flatMap(({ entry }) => [...entryInstances(entry).keys()]));
+    return new Set([...this.#sent.values()].flatMap((entry) => [...entryInstances(entry).keys()]));
   }
 
   /** Since when nginx knows an instance, ms since the Unix epoch. */
@@ -136,13 +125,8 @@ export class SentTables {
     return now;
   }
 
-  #gone(table: RouteTable): string[] {
-    const present = new Set(table.routes.map(({ prefix }) => prefix));
-    return [...this.#sent.keys()].filter((prefix) => !present.has(prefix));
-  }
-
   #compare(prefix: string, entry: string, tell: (key: string, isRouted: boolean) => void): void {
-    const before = entryInstances(this.#sent.get(prefix)?.entry ?? '');
+    const before = entryInstances(this.#sent.get(prefix) ?? '');
     const after = entryInstances(entry);
     for (const key of before.keys()) {
       if (after.has(key)) continue;

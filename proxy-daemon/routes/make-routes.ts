@@ -44,8 +44,8 @@ export function makeRoutes(input: RoutesInput): RouteTable {
   return makeTable(input).table;
 }
 
-/** The table, and where each service is in it. */
-export function makeTable(input: RoutesInput): { table: RouteTable; places: Map<string, Place> } {
+/** The table, where each service is in it, and whether the loss guard keeps missing instances in it. */
+export function makeTable(input: RoutesInput): { table: RouteTable; places: Map<string, Place>; isGuarded: boolean } {
   const rejected: Rejected[] = [];
   const services = routedServices(input.desired);
   const prefixes = assignPrefixes(services, input.registrations, input.previous.known, rejected);
@@ -85,7 +85,7 @@ export function makeTable(input: RoutesInput): { table: RouteTable; places: Map<
     holding: [...guarded.reasons].map(([service, reason]) => `${service}: ${reason}`).join('; '),
     known: guarded.known,
   };
-  return { table, places: prefixes };
+  return { table, places: prefixes, isGuarded: guarded.held.length + guarded.lost.length > 0 };
 }
 
 /** What is registered, by what it means for routing. */

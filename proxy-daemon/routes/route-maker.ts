@@ -1,14 +1,26 @@
 /**
  * Makes one route table after another. As long as all is well, a change of some services costs only these: their routes are
- * made anew and put among the others. Where anything is lost, held, declared anew or in doubt, everything is looked at.
+ * made anew and put among the others. That holds too while single instances of other services are missing; where so many are that the
+ * loss guard acts, or anything is declared anew or in doubt, everything is looked at.
  * What comes out is the same either way, which a property test shows. Pure but for what it remembers.
  */
 import type { ReleasesRecord } from '../../registrar/records.ts';
 import type { Environment } from '../../specs/nouns.ts';
 import { acceptRegistrations } from './accept-registrations.ts';
+import { defaultLossLimits } from './loss-guard.ts';
 import { makeTable, membersOf, type Place, routeOf, undeclaredPlace } from './make-routes.ts';
 import type { RegistrationIndex } from './registration-index.ts';
-import { byPrefix, byText, type KnownInstance, type Rejected, type Route, type RouteTable } from './route-table.ts';
+import {
+  byPrefix,
+  byText,
+  endpointOf,
+  type KnownInstance,
+  type LiveRegistration,
+  type Rejected,
+  type Route,
+  type RouteTable,
+} from './route-table.ts';
+import { routedServices } from './routed-services.ts';
 
 export interface MakerInput {
   desired: Environment | null;
@@ -31,16 +43,31 @@ export class RouteMaker {
   #prefixes = new Map<string, string>();
   #desired: Environment | null | undefined;
   #releases: ReleasesRecord['releases'] | null = null;
-  #isSettled = false;
+  /** The loss guard holds nothing back, and no route is about to go. */
+  #isQuiet = false;
+  /** Missing instances that are remembered. */
+  #missing: readonly KnownInstance[] = [];
+  /** From when on time alone changes the table, ms since the Unix epoch. */
+  #due = Number.NEGATIVE_INFINITY;
 
   /** `table`: the one to go on from, such as the last of an earlier daemon. */
   constructor(table: RouteTable) {
     this.#table = table;
   }
 
-  /** False while time alone may change the table: instances are missing, or a route is about to go. */
+  /** False while instances are missing, or a route is about to go. */
   isSettled(): boolean {
-    return this.#isSettled;
+    return this.#isQuiet && this.#missing.length === 0;
+  }
+
+  /** True where the table is to be made anew though nothing changed but the time. `now`: ms since the Unix epoch. */
+  isDue(now: number): boolean {
+    return !this.isSettled() && now >= this.#due;
+  }
+
+  /** True where the table holds routes of declared services. */
+  hasDeclared(): boolean {
+    return this.#desired !== null && this.#table.routes.some(({ declared }) => declared);
   }
 
   make(input: MakerInput): RouteTable {
@@ -50,35 +77,56 @@ export class RouteMaker {
 
   #makeAll(input: MakerInput): RouteTable {
     const { registrations, ...rest } = input;
-    const { table, places } = makeTable({ ...rest, registrations: registrations.all(), previous: this.#table });
+    const made = makeTable({ ...rest, registrations: registrations.all(), previous: this.#table });
+    const { table, places } = made;
     this.#places = places;
     this.#prefixes = new Map([...places].map(([service, { prefix }]) => [prefix, service]));
     this.#desired = input.desired;
     this.#releases = input.releases;
-    const isMissing = table.known.some(({ missingSince }) => missingSince !== null);
+    this.#missing = table.known.filter(({ missingSince }) => missingSince !== null);
     // The route of an undeclared service whose last instance just went: it goes with the next table.
-    const isLeaving = table.routes.some(({ declared, instances }) => !declared && instances.length === 0);
-    this.#isSettled = table.holding === '' && !isMissing && !isLeaving;
+    const isLeaving =
+      table.routes.some(({ declared, instances }) => !declared && instances.length === 0) ||
+      table.rejected.some(({ path }) => this.#isNoMore(path, table, registrations));
+    this.#isQuiet = !made.isGuarded && !isLeaving;
+    this.#due = isLeaving ? input.now : nextForgetting(this.#missing, input.now);
     return table;
   }
 
+  #isDeclared(service: string): boolean {
+    return routedServices(this.#desired ?? null).some(({ name }) => name === service);
+  }
+
+  /** What is left out is a service that nobody declares, of which nothing is registered or remembered any more. */
+  #isNoMore(path: string, table: RouteTable, registrations: RegistrationIndex): boolean {
+    const service = /^\/services\/([^/]+)$/.exec(path)?.[1];
+    if (service === undefined || this.#isDeclared(service)) return false;
+    return registrations.ofService(service).length === 0 && !table.known.some((one) => one.service === service);
+  }
+
   /** Null where everything has to be looked at. */
-  #makeChanged({ desired, registrations, changed, releases }: MakerInput): RouteTable | null {
-    const isKnown = this.#isSettled && desired === this.#desired && releases === this.#releases;
-    if (!isKnown || changed === null || changed.size > mostAtOnce) return null;
+  #makeChanged({ desired, registrations, changed, releases, now }: MakerInput): RouteTable | null {
+    const isKnown = this.#isQuiet && desired === this.#desired && releases === this.#releases;
+    if (!isKnown || now >= this.#due || changed === null || changed.size > mostAtOnce) return null;
+    const ofMissing = new Set(this.#missing.map(endpointOf));
     let table = this.#table;
     for (const service of changed) {
+      // Whoever registers the endpoint of a missing one has taken its place.
+      const isTaken = ({ record }: LiveRegistration) => ofMissing.has(endpointOf(record));
+      if (ofMissing.size > 0 && registrations.ofService(service).some(isTaken)) return null;
       const next = this.#withService(table, service, registrations);
       if (next === null) return null;
       table = next;
     }
+    // Of each service with missing ones at least as many live, and none of these changed: so it is with all together.
     return table;
   }
 
   #withService(table: RouteTable, service: string, registrations: RegistrationIndex): RouteTable | null {
     const own = registrations.ofService(service);
-    const isDeclared = this.#desired?.services.some(({ name }) => name === service) ?? false;
-    const place = this.#places.get(service) ?? (isDeclared ? null : undeclaredPlace(service));
+    const known = this.#places.get(service);
+    const isDeclared = known ? known.declaration !== null : this.#isDeclared(service);
+    const place = known ?? (isDeclared ? null : undeclaredPlace(service));
     // A node for the service, and none below it yet.
     const isAbout = ({ path }: Rejected) => path === `/services/${service}` || path.startsWith(`/services/${service}/`);
     const isKnown = isDeclared || this.#places.has(service) || table.rejected.some(isAbout);
@@ -112,6 +160,15 @@ export class RouteMaker {
       known: table.known.toSpliced(from, to - from, ...live),
     };
   }
+}
+
+/** When the next of the missing is forgotten. */
+function nextForgetting(missing: readonly KnownInstance[], now: number): number {
+  const { memoryMs, holdMs } = defaultLossLimits;
+  return missing.reduce((next, { missingSince }) => {
+    const ends = [memoryMs, holdMs].map((ms) => (missingSince ?? now) + ms).filter((end) => end > now);
+    return Math.min(next, ...ends);
+  }, Number.POSITIVE_INFINITY);
 }
 
 /** Where the instances of a service are among those sorted by path: they are neighbours. */

@@ -1,10 +1,7 @@
 import { isMcpError } from '../../specs/errors.ts';
 import type { Clock } from '../clock.ts';
-import type { RegistryClient, WatchHandle, WatchNotice, Zxid } from '../registry-client.ts';
-import { childOf } from '../zookeeper/paths.ts';
+import type { RegistryClient, WatchHandle, WatchNotice } from '../registry-client.ts';
 import { backoffDelay } from './backoff.ts';
-import { required } from './format-registry.ts';
-import { mapBounded } from './map-bounded.ts';
 import {
   afterBatch,
   afterFullRead,
@@ -14,6 +11,7 @@ import {
   type MembershipState,
 } from './membership-state.ts';
 import { isOver, orAborted, type StateSignal, stateError, stateSignal } from './state-signal.ts';
+import { SubtreeReader } from './subtree-reader.ts';
 
 export interface MembershipCacheOptions {
   /** A session; the cache ends with it. */
@@ -27,10 +25,12 @@ export interface MembershipCacheOptions {
   depth: number;
 }
 
-/** Requests under way at a time. */
-const parallel = 128;
-/** A watch event that got lost (fault 21) is made up for after this long, in ms. */
+/** A watch event that got lost (fault 21) is looked for after this long, in ms. */
 const resyncMs = 30_000;
+/** Looking for lost events rests so many times as long as it works: what changes must not wait for it. */
+const resyncRest = 3;
+/** A batch that more and more joined would never end. */
+const mostRounds = 8;
 const backoff = { initialMs: 100, maxMs: 5_000 };
 
 /**
@@ -39,10 +39,14 @@ const backoff = { initialMs: 100, maxMs: 5_000 };
  */
 export class MembershipCache {
   readonly #options: MembershipCacheOptions;
+  readonly #reader: SubtreeReader;
   readonly #listeners = new Set<(value: Membership, changed: ReadonlySet<string> | null) => void>();
   readonly #endListeners = new Set<(reason: unknown) => void>();
   #state: MembershipState | null = null;
   #dirty = new Set<string>();
+  /** Has the batch under way read paths along; false where it takes no more. Null where none is under way. */
+  #readAlong: ((paths: readonly string[]) => boolean) | null = null;
+  #isJoining = false;
   #fullReadDue = true;
   /** True from a broken connection until the client said that the watch stands again. */
   #interrupted = false;
@@ -56,6 +60,7 @@ export class MembershipCache {
 
   constructor(options: MembershipCacheOptions) {
     this.#options = options;
+    this.#reader = new SubtreeReader(options);
   }
 
   /** The latest complete membership; null before the first and after the end. */
@@ -125,8 +130,22 @@ export class MembershipCache {
       const depth = depthBelow(this.#options.root, notice.path);
       if (depth === null || depth > this.#options.depth) return;
       this.#dirty.add(notice.path);
+      this.#joinBatch();
     }
     this.#wake.resolve();
+  }
+
+  /**
+   * Has what became dirty read by the batch under way, once all that came with it is noted: what one transaction changed comes as
+   * several events, and each may come alone.
+   */
+  #joinBatch(): void {
+    if (this.#readAlong === null || this.#isJoining) return;
+    this.#isJoining = true;
+    queueMicrotask(() => {
+      this.#isJoining = false;
+      if (!this.#fullReadDue && this.#readAlong?.([...this.#dirty])) this.#dirty.clear();
+    });
   }
 
   #interrupt(): void {
@@ -169,18 +188,36 @@ export class MembershipCache {
     return !this.#fullReadDue && this.#dirty.size === 0 && this.#refreshes.length === 0;
   }
 
+  /** Reads everything again now and then, beside the batches: what is found to differ is read by the next one. */
   async #resync(signal: AbortSignal): Promise<void> {
     const { client, clock, root } = this.#options;
     while (!signal.aborted) {
       try {
         await clock.sleep(resyncMs, signal);
         await client.sync(root, { signal });
-        this.#fullReadDue = true;
-        this.#wake.resolve();
+        let begun = clock.monotonic();
+        for await (const paths of this.#reader.differences(() => this.#known(), signal)) {
+          if (paths.length > 0) this.#readSoon(paths);
+          const took = clock.monotonic() - begun;
+          if (took > 0) await clock.sleep(took * resyncRest, signal);
+          begun = clock.monotonic();
+        }
+        // So that `asOf` moves on, also where nothing changed.
+        this.#readSoon([root]);
       } catch {
         // The end, or a lost connection, which has its own resync.
       }
     }
+  }
+
+  #known(): Membership {
+    if (this.#state === null) throw stateError('closed');
+    return this.#state.value;
+  }
+
+  #readSoon(paths: readonly string[]): void {
+    for (const path of paths) this.#dirty.add(path);
+    this.#wake.resolve();
   }
 
   /** One batch. What it was to read stays to be read if it fails or the connection broke meanwhile. */
@@ -209,63 +246,46 @@ export class MembershipCache {
     }
   }
 
-  async #readDirty(before: MembershipState, dirty: ReadonlySet<string>, signal: AbortSignal): Promise<MembershipState> {
+  /** `dirty` grows by what is read along. */
+  async #readDirty(before: MembershipState, dirty: Set<string>, signal: AbortSignal): Promise<MembershipState> {
     const { root } = this.#options;
-    const [replied, findings] = await Promise.all([
-      this.#readRoot(signal),
-      mapBounded([...dirty], parallel, async (path) => [path, await this.#find(path, signal)] as const),
-    ]);
-    const found = new Map<string, Finding>(findings).set(root, replied.node);
-    return afterBatch(before, found, replied.zxid, this.#dirty.size > 0 || this.#fullReadDue);
+    const found = new Map<string, Finding>();
+    const rounds = [this.#readRound([...dirty], signal)];
+    this.#readAlong = (paths) => {
+      if (rounds.length === mostRounds) return false;
+      for (const path of paths) dirty.add(path);
+      rounds.push(this.#readRound(paths, signal));
+      return true;
+    };
+    try {
+      let replied = before.replied;
+      for (const round of rounds) {
+        const { findings, at } = await round;
+        for (const [path, finding] of findings) found.set(path, finding);
+        found.set(root, at.node);
+        replied = at.zxid;
+      }
+      return afterBatch(before, found, replied, this.#dirty.size > 0 || this.#fullReadDue);
+    } finally {
+      this.#readAlong = null;
+    }
+  }
+
+  /** Reads paths, and the root once more. */
+  #readRound(paths: readonly string[], signal: AbortSignal) {
+    const read = async () => {
+      const [at, findings] = await Promise.all([this.#reader.root(signal), this.#reader.nodes(paths, signal)]);
+      return { findings: paths.map((path, n) => [path, findings[n] ?? 'absent'] as const), at };
+    };
+    const round = read();
+    // Where an earlier one fails nobody waits for this one.
+    round.catch(() => {});
+    return round;
   }
 
   async #readAll(before: MembershipState | null, signal: AbortSignal): Promise<MembershipState> {
-    const { root, depth } = this.#options;
-    const opened = await this.#readRoot(signal);
-    const found = new Map<string, Finding>([[root, opened.node]]);
-    let level = [root];
-    for (let down = 0; down < depth; down += 1) {
-      const lists = await mapBounded(level, parallel, (path) => this.#childrenOf(path, signal));
-      // In order, so that whoever sorts the paths finds that done.
-      level = lists.flat().sort();
-      const findings = await mapBounded(level, parallel, (path) => this.#find(path, signal));
-      for (const [index, path] of level.entries()) found.set(path, findings[index] ?? 'absent');
-    }
-    return afterFullRead(before, found, opened.zxid);
-  }
-
-  async #readRoot(signal: AbortSignal): Promise<{ node: Finding; zxid: Zxid }> {
-    const { client, root, mayLack } = this.#options;
-    const read = client.get(root, { signal });
-    try {
-      const { data, stat, zxid } = await (mayLack ? read : required(root, read));
-      return { node: { data, stat }, zxid };
-    } catch (error) {
-      if (!mayLack || !isMcpError(error, 'REGISTRY_NO_NODE')) throw error;
-      return { node: 'absent', zxid: client.lastZxid };
-    }
-  }
-
-  /** Absent is an answer, refused is an answer about this node only; any other failure fails the batch. */
-  async #find(path: string, signal: AbortSignal): Promise<Finding> {
-    try {
-      const { data, stat } = await this.#options.client.get(path, { signal });
-      return { data, stat };
-    } catch (error) {
-      if (isMcpError(error, 'REGISTRY_NO_NODE')) return 'absent';
-      if (isMcpError(error, 'REGISTRY_NO_AUTH')) return 'unreadable';
-      throw error;
-    }
-  }
-
-  async #childrenOf(path: string, signal: AbortSignal): Promise<string[]> {
-    try {
-      const { children } = await this.#options.client.children(path, { signal });
-      return children.map((name) => childOf(path, name));
-    } catch (error) {
-      if (isMcpError(error, 'REGISTRY_NO_NODE', 'REGISTRY_NO_AUTH')) return [];
-      throw error;
-    }
+    const { found, zxid } = await this.#reader.all(signal);
+    return afterFullRead(before, found, zxid);
   }
 
   #publish(after: MembershipState): void {

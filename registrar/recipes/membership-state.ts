@@ -15,10 +15,15 @@
  * Claim 3. A full read starts by reading the root, with the reply's zxid Z, and then reads everything: each read is made after
  * that reply, so it shows everything up to Z, whatever events were lost before.
  *
+ * A batch may be joined by what becomes dirty while it runs: those paths are read after their events, and the root once more with
+ * each of them. Z is then the zxid of the root's last reply; a path that became dirty before it was asked for has been read after its
+ * event, or is dirty at the end: both claims hold as before.
+ *
  * All this needs an unbroken watch: while the connection is gone, and until the client has said `resync`, nothing is concluded
  * (see membership-cache.ts), and then a full read follows.
  */
 import type { Stat, Zxid } from '../registry-client.ts';
+import { SortedMap } from './sorted-map.ts';
 
 export interface MembershipNode {
   data: Buffer;
@@ -29,8 +34,8 @@ export interface MembershipNode {
 export interface Membership {
   /** Everything committed up to this zxid is reflected. */
   asOf: Zxid;
-  /** By absolute path, root included. The same Map as long as no node changed. */
-  nodes: ReadonlyMap<string, MembershipNode>;
+  /** By absolute path, in their order, root included. The same map as long as no node changed. */
+  nodes: SortedMap<MembershipNode>;
   /** Paths that exist but that the registry refused to show us: one bad node must not hide the others. */
   unreadable: ReadonlySet<string>;
 }
@@ -55,11 +60,14 @@ export function afterFullRead(
 ): MembershipState {
   const nodes = new Map<string, MembershipNode>();
   const unreadable = new Set<string>();
-  for (const [path, finding] of found) place(nodes, unreadable, path, finding);
+  for (const [path, finding] of found) {
+    if (finding === 'unreadable') unreadable.add(path);
+    else if (finding !== 'absent') nodes.set(path, finding);
+  }
   const old = before?.value;
   const value = {
     asOf: Math.max(old?.asOf ?? 0, openedAt),
-    nodes: old && sameNodes(old.nodes, nodes) ? old.nodes : nodes,
+    nodes: old && sameNodes(old.nodes, nodes) ? old.nodes : SortedMap.of(nodes),
     unreadable: old && sameSet(old.unreadable, unreadable) ? old.unreadable : unreadable,
   };
   return { value, replied: openedAt, changed: null };
@@ -78,14 +86,11 @@ export function afterBatch(
   let nodes = oldNodes;
   let unreadable = oldUnreadable;
   if (changed.size > 0) {
-    const newNodes = new Map(oldNodes);
-    const newUnreadable = new Set(oldUnreadable);
     for (const [path, finding] of found) {
-      if (finding === 'absent') dropBelow(newNodes, newUnreadable, path);
-      place(newNodes, newUnreadable, path, finding);
+      if (finding === 'absent') nodes = nodes.withoutAll(`${path}/`);
+      nodes = typeof finding === 'string' ? nodes.without(path) : nodes.with(path, finding);
     }
-    nodes = newNodes;
-    unreadable = newUnreadable;
+    unreadable = unreadableAfter(oldUnreadable, found);
   }
   const concluded = dirtyLeft ? before.replied : replied;
   return { value: { asOf: Math.max(asOf, concluded), nodes, unreadable }, replied, changed };
@@ -98,25 +103,23 @@ export function depthBelow(root: string, path: string): number | null {
   return path.startsWith(prefix) ? path.slice(prefix.length).split('/').length : null;
 }
 
-function findingAt(value: Membership, path: string): Finding {
+export function findingAt(value: Membership, path: string): Finding {
   return value.nodes.get(path) ?? (value.unreadable.has(path) ? 'unreadable' : 'absent');
 }
 
-function place(nodes: Map<string, MembershipNode>, unreadable: Set<string>, path: string, finding: Finding): void {
-  nodes.delete(path);
-  unreadable.delete(path);
-  if (finding === 'unreadable') unreadable.add(path);
-  else if (finding !== 'absent') nodes.set(path, finding);
-}
-
-function dropBelow(nodes: Map<string, MembershipNode>, unreadable: Set<string>, path: string): void {
-  const prefix = `${path}/`;
-  for (const known of nodes.keys()) if (known.startsWith(prefix)) nodes.delete(known);
-  for (const known of unreadable) if (known.startsWith(prefix)) unreadable.delete(known);
+/** The same set where it has the same members. */
+function unreadableAfter(before: ReadonlySet<string>, found: ReadonlyMap<string, Finding>): ReadonlySet<string> {
+  const after = new Set(before);
+  for (const [path, finding] of found) {
+    after.delete(path);
+    if (finding === 'unreadable') after.add(path);
+    if (finding === 'absent') for (const known of after) if (known.startsWith(`${path}/`)) after.delete(known);
+  }
+  return sameSet(before, after) ? before : after;
 }
 
 /** A node's incarnation and data are told by two zxids. */
-function sameFinding(a: Finding, b: Finding): boolean {
+export function sameFinding(a: Finding, b: Finding): boolean {
   if (typeof a === 'string' || typeof b === 'string') return a === b;
   return a.stat.czxid === b.stat.czxid && a.stat.mzxid === b.stat.mzxid;
 }

@@ -10,110 +10,28 @@ import { eventually } from '../helpers/eventually.ts';
 import { startLoad } from '../helpers/load.ts';
 import { sampleRegistration } from '../helpers/sample-world.ts';
 import { startZooKeeper } from '../helpers/zookeeper.ts';
+import { changes } from './changes.ts';
 import { dataPath } from './data-path.ts';
-import { listen, type MeasuredGateway, quantile, startMeasuredGateway, statusOf } from './gateway-parts.ts';
-import type { BenchResult, BenchRow } from './main.ts';
+import { type MeasuredGateway, startMeasuredGateway, statusOf } from './gateway-parts.ts';
+import type { BenchResult, BenchRow, PartsTable } from './main.ts';
 
-const changeRounds = 25;
 const stormSeconds = 60;
 
 export async function run(): Promise<BenchResult> {
   const zooKeeper = await startZooKeeper();
-  const { server, port } = await listen((incoming, response) => {
-    incoming.resume();
-    incoming.on('end', () => response.end('{}'));
-  });
   const rows: BenchRow[] = [];
+  const parts: PartsTable[] = [];
   const at = zooKeeper.connectString;
   try {
-    rows.push(...(await beside(at, port)));
-    rows.push(...(await bySize(at, port)));
+    const changed = await changes(at);
+    rows.push(...changed.rows);
+    parts.push(...changed.parts);
     rows.push(...(await dataPath(at)));
     rows.push(...(await losses(at)));
   } finally {
-    server.closeAllConnections();
-    server.close();
     await zooKeeper.stop();
   }
-  return { name: 'gateway', rows };
-}
-
-/** ms from a registration to its first routed request. */
-async function routedAfter(gateway: MeasuredGateway, service: string, port: number): Promise<number> {
-  const began = performance.now();
-  await gateway.register(service, [port]);
-  while ((await statusOf(gateway.url, `/${service}/`)) !== 200) await pause(0);
-  return performance.now() - began;
-}
-
-/** Two gateways, one change in each in turn. */
-async function interleaved(one: MeasuredGateway, other: MeasuredGateway, port: number) {
-  const [times, otherTimes]: [number[], number[]] = [[], []];
-  for (let round = 0; round < changeRounds; round += 1) {
-    await pause(300);
-    times.push(await routedAfter(one, `new-${round}`, port));
-    await pause(300);
-    otherTimes.push(await routedAfter(other, `new-${round}`, port));
-  }
-  return [times, otherTimes] as const;
-}
-
-async function beside(zooKeeper: string, port: number): Promise<BenchRow[]> {
-  const size = { services: 1000, instances: 10, port };
-  const dynamic = await startMeasuredGateway(zooKeeper, 'dynamic', { ...size, mode: 'dynamic' });
-  const plain = await startMeasuredGateway(zooKeeper, 'plain', { ...size, mode: 'plain' });
-  try {
-    const [ours, theirs] = await interleaved(dynamic, plain, port);
-    const row = (share: number, target: string, holds: (ours: number, theirs: number) => boolean): BenchRow => {
-      const [mine, peer] = [quantile(ours, share), quantile(theirs, share)];
-      return {
-        metric: `registration made to first routed request p${share * 100}, 1,000 services x 10`,
-        unit: 'ms',
-        ours: mine,
-        peer,
-        peerName: 'plain mode: nginx -t and reload',
-        ratio: peer / mine,
-        target,
-        holds: holds(mine, peer),
-      };
-    };
-    return [
-      row(0.5, '50 times faster', (mine, peer) => peer / mine >= 50),
-      row(0.99, 'p99 < 20 ms', (mine) => mine < 20),
-    ];
-  } finally {
-    await dynamic.stop();
-    await plain.stop();
-  }
-}
-
-async function bySize(zooKeeper: string, port: number): Promise<BenchRow[]> {
-  const small = await startMeasuredGateway(zooKeeper, 'small', { mode: 'dynamic', services: 10, instances: 1, port });
-  const large = await startMeasuredGateway(zooKeeper, 'large', {
-    mode: 'dynamic',
-    services: 10_000,
-    instances: 1,
-    port,
-  });
-  try {
-    const [ours, theirs] = await interleaved(large, small, port);
-    const [mine, peer] = [quantile(ours, 0.5), quantile(theirs, 0.5)];
-    return [
-      {
-        metric: 'registration made to first routed request p50, 10,000 services',
-        unit: 'ms',
-        ours: mine,
-        peer,
-        peerName: 'the same with 10 services',
-        ratio: mine / peer,
-        target: '<= 1.5 times',
-        holds: mine / peer <= 1.5,
-      },
-    ];
-  } finally {
-    await small.stop();
-    await large.stop();
-  }
+  return { name: 'gateway', rows, parts };
 }
 
 /** Counts what fails: under steady changes, and when one of two instances is killed. */

@@ -33,6 +33,7 @@ export interface BenchResult {
 }
 
 const benches: Record<string, () => Promise<{ run: () => Promise<BenchResult> }>> = {
+  changes: () => import('./changes.ts'),
   claim: () => import('./claim.ts'),
   'data-path': () => import('./data-path.ts'),
   gateway: () => import('./gateway.ts'),
@@ -85,7 +86,7 @@ function printParts({ title, unit, columns, rows }: PartsTable): void {
   console.log();
   const lines = rows.map(({ part, values }) => [
     part,
-    ...values.map((value) => (value === null ? '' : `${Math.round(value)} ${unit}`)),
+    ...values.map((value) => (value === null ? '' : `${round(value)} ${unit}`)),
   ]);
   printTable([[title, ...columns], ...lines]);
 }

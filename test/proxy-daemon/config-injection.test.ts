@@ -18,6 +18,7 @@ import { makeRoutes } from '../../proxy-daemon/routes/make-routes.ts';
 import { emptyRouteTable, type LiveRegistration, type RouteTable } from '../../proxy-daemon/routes/route-table.ts';
 import { parseRegistration } from '../../registrar/dialects/native.ts';
 import type { MembershipNode } from '../../registrar/recipes/membership-state.ts';
+import { SortedMap } from '../../registrar/recipes/sorted-map.ts';
 import type { Environment, ForeignDialect, ForeignRegistry } from '../../specs/nouns.ts';
 import { hostileWords } from '../helpers/nasty.ts';
 import { sampleEnvironment, sampleService, sampleVersion } from '../helpers/sample-world.ts';
@@ -161,7 +162,7 @@ function tableOf(registered: typeof world extends fc.Arbitrary<infer World> ? Wo
   });
   const others = registries.flatMap((registry) =>
     registry.services.flatMap((service) => {
-      const nodes = new Map<string, MembershipNode>(
+      const nodes = SortedMap.of<MembershipNode>(
         registered[registry.dialect].map((one) => [
           `${service.path}/${one.name}`,
           { data: Buffer.from(one.content), stat: nodeStat() },

@@ -124,6 +124,70 @@ test('a watch event that got lost is made up for within 30 s', async (t) => {
   stop.abort();
 });
 
+test('what changes while others are read is read along, and becomes known with them', async (t) => {
+  const { clock, writer, reader } = await setUp();
+  const asked: string[] = [];
+  const answer = Promise.withResolvers<void>();
+  let isHeld = false;
+  const slow = intercept(reader, {
+    get: async (path, options) => {
+      asked.push(path);
+      const found = reader.get(path, options);
+      if (isHeld) await answer.promise;
+      return found;
+    },
+  });
+  const { cache, stop, text, started } = cacheOf(slow, clock);
+  await started;
+  const values: (string | undefined)[] = [];
+  cache.onChange(() => values.push(`${text('/r/a')} ${text('/r/b')}`));
+  isHeld = true;
+  asked.splice(0);
+  await writer.set('/r/a', 'new');
+  await eventually('the first is asked for', () => asked.includes('/r/a'));
+  const { stat } = await writer.create('/r/b', 'more');
+  await eventually('the second is asked for too', () => asked.includes('/r/b'));
+  t.deepEqual(values, []);
+  answer.resolve();
+  await eventually('both are known', () => values.length > 0);
+  t.is(values[0], 'new more');
+  t.true((cache.current()?.asOf ?? 0) >= stat.mzxid);
+  stop.abort();
+});
+
+test('looking for lost events does not keep a change waiting, and finds what came, changed and went', async (t) => {
+  const { clock, writer, reader } = await setUp();
+  await writer.create('/r/goes', 'old');
+  let [isDeaf, isHeld] = [false, false];
+  const held = Promise.withResolvers<void>();
+  const slow = intercept(reader, {
+    addWatch: (path, mode, listener) =>
+      reader.addWatch(path, mode, (notice) => {
+        if (!isDeaf) listener(notice);
+      }),
+    children: async (path, options) => {
+      if (isHeld) await held.promise;
+      return reader.children(path, options);
+    },
+  });
+  const { stop, text, started } = cacheOf(slow, clock);
+  await started;
+  isDeaf = true;
+  await writer.set('/r/a', 'new');
+  await writer.create('/r/comes', 'new');
+  await writer.delete('/r/goes');
+  isDeaf = false;
+  isHeld = true;
+  await clock.advance(30_000);
+  t.is(text('/r/a'), 'old');
+  await writer.create('/r/b', 'soon');
+  await eventually('a change goes through meanwhile', () => text('/r/b') === 'soon');
+  held.resolve();
+  await eventually('what was missed is there', () => text('/r/a') === 'new' && text('/r/comes') === 'new');
+  await eventually('what went is gone', () => text('/r/goes') === undefined);
+  stop.abort();
+});
+
 test('the end of the session is the end of the cache', async (t) => {
   const { registry, clock, reader } = await setUp();
   const { cache, started } = cacheOf(reader, clock);

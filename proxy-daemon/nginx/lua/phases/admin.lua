@@ -82,4 +82,7 @@ end
 local status, lines = call()
 ngx.status = status
 lines[#lines + 1] = ''
-ngx.print(table.concat(lines, '\n'))
+local text = table.concat(lines, '\n')
+-- So that the daemon can tell an answer that was cut off.
+ngx.header.content_length = #text
+ngx.print(text)

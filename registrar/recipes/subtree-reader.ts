@@ -1,0 +1,111 @@
+/** The reads that a membership cache is made of. */
+import { isMcpError } from '../../specs/errors.ts';
+import type { RegistryClient, Zxid } from '../registry-client.ts';
+import { childOf } from '../zookeeper/paths.ts';
+import { required } from './format-registry.ts';
+import { mapBounded } from './map-bounded.ts';
+import { type Finding, findingAt, type Membership, sameFinding } from './membership-state.ts';
+
+export interface Subtree {
+  client: RegistryClient;
+  /** Must exist, unless `mayLack`. */
+  root: string;
+  mayLack?: boolean;
+  /** Levels below the root. */
+  depth: number;
+}
+
+/** Requests under way at a time. */
+const parallel = 128;
+/** The same where something more urgent may come up meanwhile. */
+const parallelAside = 64;
+
+export class SubtreeReader {
+  readonly #subtree: Subtree;
+
+  constructor(subtree: Subtree) {
+    this.#subtree = subtree;
+  }
+
+  async root(signal: AbortSignal): Promise<{ node: Finding; zxid: Zxid }> {
+    const { client, root, mayLack } = this.#subtree;
+    const read = client.get(root, { signal });
+    try {
+      const { data, stat, zxid } = await (mayLack ? read : required(root, read));
+      return { node: { data, stat }, zxid };
+    } catch (error) {
+      if (!mayLack || !isMcpError(error, 'REGISTRY_NO_NODE')) throw error;
+      return { node: 'absent', zxid: client.lastZxid };
+    }
+  }
+
+  /** What is at each of the paths. The requests leave in one go. */
+  async nodes(paths: readonly string[], signal: AbortSignal, limit = parallel): Promise<Finding[]> {
+    return mapBounded(paths, limit, (path) => this.#find(path, signal));
+  }
+
+  /** Everything, and the zxid of the reply that was the first. */
+  async all(signal: AbortSignal): Promise<{ found: Map<string, Finding>; zxid: Zxid }> {
+    const { root, depth } = this.#subtree;
+    const opened = await this.root(signal);
+    const found = new Map<string, Finding>([[root, opened.node]]);
+    let level = [root];
+    for (let down = 0; down < depth; down += 1) {
+      const lists = await mapBounded(level, parallel, (path) => this.#childrenOf(path, signal));
+      // In order, so that whoever sorts the paths finds that done.
+      level = lists.flat().sort();
+      const findings = await this.nodes(level, signal);
+      for (const [index, path] of level.entries()) found.set(path, findings[index] ?? 'absent');
+    }
+    return { found, zxid: opened.zxid };
+  }
+
+  /** Reads everything a little at a time, and gives the paths at which something else is found than is `known` by then. */
+  async *differences(known: () => Membership, signal: AbortSignal): AsyncGenerator<string[]> {
+    const { root, depth } = this.#subtree;
+    const listed = new Set([root]);
+    let level = [root];
+    for (let down = 0; down < depth; down += 1) {
+      const next: string[] = [];
+      for (const piece of piecesOf(level)) {
+        const lists = await mapBounded(piece, parallelAside, (path) => this.#childrenOf(path, signal));
+        next.push(...lists.flat());
+        yield [];
+      }
+      level = next.sort();
+      for (const piece of piecesOf(level)) {
+        const findings = await this.nodes(piece, signal, parallelAside);
+        yield piece.filter((path, at) => !sameFinding(findingAt(known(), path), findings[at] ?? 'absent'));
+        for (const path of piece) listed.add(path);
+      }
+    }
+    const { nodes, unreadable } = known();
+    yield [...nodes.keys(), ...unreadable].filter((path) => !listed.has(path));
+  }
+
+  /** Absent is an answer, refused is an answer about this node only; any other failure fails the batch. */
+  async #find(path: string, signal: AbortSignal): Promise<Finding> {
+    try {
+      const { data, stat } = await this.#subtree.client.get(path, { signal });
+      return { data, stat };
+    } catch (error) {
+      if (isMcpError(error, 'REGISTRY_NO_NODE')) return 'absent';
+      if (isMcpError(error, 'REGISTRY_NO_AUTH')) return 'unreadable';
+      throw error;
+    }
+  }
+
+  async #childrenOf(path: string, signal: AbortSignal): Promise<string[]> {
+    try {
+      const { children } = await this.#subtree.client.children(path, { signal });
+      return children.map((name) => childOf(path, name));
+    } catch (error) {
+      if (isMcpError(error, 'REGISTRY_NO_NODE', 'REGISTRY_NO_AUTH')) return [];
+      throw error;
+    }
+  }
+}
+
+function* piecesOf(paths: readonly string[]): Generator<string[]> {
+  for (let at = 0; at < paths.length; at += parallelAside) yield paths.slice(at, at + parallelAside);
+}
