@@ -22,14 +22,15 @@ export type Job =
     }
   /** Compare two normalised documents of a service for what can break its callers. */
   | { kind: 'compare'; route: string; live: Uint8Array; next: Uint8Array }
-  /** Join fragments and write them to files. */
+  /** Write what changed in the documents. */
   | PublishJob;
 
 export interface JobResults {
   normalise: { document: Uint8Array; notes: string[] };
   fragment: MadeFragment;
   compare: { findings: Finding[] };
-  publish: undefined;
+  /** False: all parts must be sent. */
+  publish: boolean;
 }
 
 export interface MadeFragment {
@@ -42,7 +43,7 @@ export interface MadeFragment {
 
 /** Runs one job; rejects with what its steps throw. */
 export async function runJob(job: Job): Promise<JobResults[Job['kind']]> {
-  if (job.kind === 'publish') return publishDocument(job) as undefined;
+  if (job.kind === 'publish') return publishDocument(job);
   if (job.kind === 'normalise') {
     // Validators and converters take most of a second to load, and only one of the threads needs them.
     const { repairAndNormalise } = await import('./repair.ts');

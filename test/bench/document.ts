@@ -1,8 +1,9 @@
 /**
  * `npm run bench -- document`: one changed document among 1,000 of 22 KB. Ours is everything from the request for the changed
- * document to all files in place: fetched, checked, converted, joined, as JSON and as YAML, each also packed, as a whole and for
- * its service. The peer is one `merge` of openapi-merge on documents read already, and its JSON as text. Beside it: how long the
- * event loop of the process that does ours was held up meanwhile.
+ * document until the new whole can be got: fetched, checked, converted, joined, as JSON and as YAML, each also packed, as a whole
+ * (in pieces, as dynamic mode serves it) and for its service. Beside it the same with whole files, as plain mode needs them. The peer is
+ * one `merge` of openapi-merge on documents read already, and its JSON as text. Then: how long the event loop of the process that does
+ * ours was held up meanwhile, and what one answer costs nginx.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -15,11 +16,12 @@ import { createDocumentStore } from '../../proxy-daemon/document/document-store.
 import type { JsonObject } from '../../proxy-daemon/document/json.ts';
 import type { DocumentSource, DocumentTarget } from '../../proxy-daemon/document-source.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
+import { answerRows } from './document-answers.ts';
 import type { BenchResult, BenchRow } from './main.ts';
 
 const services = 1_000;
 const bytesEach = 22_000;
-const rounds = 5;
+const rounds = 11;
 const targetRatio = 50;
 const targetDelayMs = 20;
 const info = { title: 'All', description: '' };
@@ -77,7 +79,11 @@ function documentOf(service: string, revision: number): JsonObject {
 
 export async function run(): Promise<BenchResult> {
   const revisions = new Map<string, number>();
-  const read = (service: string) => JSON.stringify(documentOf(service, revisions.get(service) ?? 0));
+  const texts = new Map<string, string>();
+  const read = (service: string) => texts.get(service) ?? '';
+  const prepare = (service: string) =>
+    texts.set(service, JSON.stringify(documentOf(service, revisions.get(service) ?? 0)));
+  for (let index = 0; index < services; index += 1) prepare(`service-${index}`);
   const size = read('service-500').length;
   if (Math.abs(size - bytesEach) > 2_000) throw new Error(`the documents are of ${size} bytes`);
   const server = createServer((request, response) => {
@@ -88,7 +94,14 @@ export async function run(): Promise<BenchResult> {
   const dir = await mkdtemp(join(tmpdir(), 'mcp-bench-document-'));
   const store = createDocumentStore({ clock: systemClock, stateDir: join(dir, 'state'), refreshMs: 3_600_000 });
   try {
-    return await measure(store, (server.address() as AddressInfo).port, join(dir, 'www'), revisions);
+    const change = (service: string, revision: number) => {
+      revisions.set(service, revision);
+      // What the service does is not ours.
+      prepare(service);
+    };
+    const { port } = server.address() as AddressInfo;
+    const { name, rows } = await measure(store, port, join(dir, 'www'), revisions, change);
+    return { name, rows: [...rows, ...(await answerRows(store))] };
   } finally {
     await store.close();
     server.closeAllConnections();
@@ -101,7 +114,8 @@ async function measure(
   store: DocumentSource,
   port: number,
   www: string,
-  revisions: Map<string, number>,
+  revisions: ReadonlyMap<string, number>,
+  change: (service: string, revision: number) => void,
 ): Promise<BenchResult> {
   const names = Array.from({ length: services }, (_, index) => `service-${index}`);
   const update = () =>
@@ -109,25 +123,19 @@ async function measure(
       names.map((name) => targetOf(name, port, revisions.get(name) ?? 0)),
       info,
     );
-  let generation = 0;
-  let served = '';
-  const publish = async () => {
-    generation += 1;
-    const merged = join(www, `generation-${generation}`);
-    await store.current().write({ merged, served, services: join(www, 'services') }, generation);
-    if (served !== '') await rm(served, { recursive: true, force: true });
-    served = merged;
-  };
+  const pieces = publisher(store, join(www, 'lists'), join(www, 'lists', 'pieces'));
+  const whole = publisher(store, join(www, 'whole'), null);
 
   const loading = watchLoop();
   update();
   const began = performance.now();
   const isRead = () => store.current().sources.filter(({ state }) => state === 'fresh').length === services;
   await until(store, isRead);
-  await publish();
+  await pieces();
   const loadMs = performance.now() - began;
   const loadDelay = loading.end();
 
+  await whole();
   // Processor time of all threads: what it costs, whoever else is busy.
   const cpu = () => {
     const { user, system } = process.cpuUsage();
@@ -136,25 +144,29 @@ async function measure(
   const changeMs: number[] = [];
   const changeCpu: number[] = [];
   const mergeCpu: number[] = [];
-  const joinMs: number[] = [];
+  const joinCpu: number[] = [];
+  const wholeCpu: number[] = [];
   const mergeMs: number[] = [];
   let delays: LoopDelay = { waitedMs: 0, ownMs: 0 };
   for (let round = 0; round < rounds; round += 1) {
     const name = names[(round * 137) % services] ?? '';
+    change(name, round + 1);
     const loop = watchLoop();
     const started = performance.now();
     const cpuBefore = cpu();
-    revisions.set(name, round + 1);
     const digest = digestOf(store, name);
     update();
     await until(store, () => digestOf(store, name) !== digest);
-    const joined = performance.now();
-    await publish();
+    const cpuMade = cpu();
+    await pieces();
     changeMs.push(performance.now() - started);
-    joinMs.push(performance.now() - joined);
     const cpuAfter = cpu();
     changeCpu.push(cpuAfter - cpuBefore);
+    joinCpu.push(cpuAfter - cpuMade);
     const delay = loop.end();
+    await whole();
+    // The same change with whole files instead of pieces.
+    wholeCpu.push(cpu() - cpuAfter + cpuMade - cpuBefore);
     delays = { waitedMs: Math.max(delays.waitedMs, delay.waitedMs), ownMs: Math.max(delays.ownMs, delay.ownMs) };
     const { ms, cpuMs } = mergeAll(names, revisions, cpu);
     mergeMs.push(ms);
@@ -176,12 +188,20 @@ async function measure(
     },
     {
       ...one,
-      metric: 'the change, until all files are in place',
+      metric: 'the change, until the new whole can be got',
       ours: median(changeMs),
       peer: median(mergeMs),
       peerName: 'openapi-merge, JSON only',
     },
-    { ...one, metric: 'of this: joining and writing the whole in all forms', ours: median(joinMs) },
+    { ...one, metric: 'of its processor time: writing the whole in pieces, in all forms', ours: median(joinCpu) },
+    {
+      ...one,
+      metric: 'processor time of the same change with whole files (plain mode)',
+      ours: median(wholeCpu),
+      peer,
+      peerName: 'openapi-merge, JSON only',
+      ratio: peer / median(wholeCpu),
+    },
     { ...one, metric: `all ${services} read for the first time`, ours: loadMs },
     loopRow('longest wait of the event loop while one changes', delays.waitedMs),
     loopRow('the same, time on the processor alone', delays.ownMs),
@@ -189,6 +209,19 @@ async function measure(
     loopRow('the same, time on the processor alone', loadDelay.ownMs),
   ];
   return { name: 'document', rows };
+}
+
+/** Writes the document of the moment where a gateway's nginx would find it. */
+function publisher(store: DocumentSource, dir: string, pieces: string | null): () => Promise<void> {
+  let generation = 0;
+  let served = '';
+  return async () => {
+    generation += 1;
+    const merged = join(dir, `generation-${generation}`);
+    await store.current().write({ merged, served, services: join(dir, 'services'), pieces }, generation);
+    if (served !== '') await rm(served, { recursive: true, force: true });
+    served = merged;
+  };
 }
 
 function loopRow(metric: string, ours: number): BenchRow {
