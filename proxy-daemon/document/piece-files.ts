@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writevSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeDirectory, replaceFile } from '../files.ts';
+import { makeDirectory } from '../files.ts';
 
 /**
  * How long a piece stays after no list names it any more, ms: an answer that was begun with a list that did names it until its end,
@@ -9,6 +9,9 @@ import { makeDirectory, replaceFile } from '../files.ts';
 export const graceMs = 330_000;
 /** So many bytes wait at most, or as many as are in use: where documents change all the time, the oldest go before their time. */
 const leastWaitingBytes = 256 * 1024 * 1024;
+
+/** No system takes more in one call (IOV_MAX). */
+const partsAtOnce = 1024;
 
 interface Waiting {
   /** Monotonic time of the first look at which nothing named it. */
@@ -40,11 +43,12 @@ export class PieceFiles {
   }
 
   /** Writes it, whole or not at all. One that an earlier process left is compared: what a power failure tore is made good. */
-  keep(name: string, content: Buffer): void {
+  keep(name: string, parts: readonly Uint8Array[]): void {
     if (this.#kept.has(name)) return;
     const path = join(this.#dir, name);
-    if (!holds(path, content)) replaceFile(path, content);
-    this.#kept.set(name, content.length);
+    const size = parts.reduce((sum, part) => sum + part.length, 0);
+    if (!holds(path, size, parts)) write(path, size, parts);
+    this.#kept.set(name, size);
   }
 
   /** Removes what no list in use has named for as long as an answer may take. `now` is monotonic, ms. */
@@ -75,8 +79,27 @@ export class PieceFiles {
   }
 }
 
-function holds(path: string, content: Buffer): boolean {
-  return sizeOf(path) === content.length && readFileSync(path).equals(content);
+function holds(path: string, size: number, parts: readonly Uint8Array[]): boolean {
+  return sizeOf(path) === size && readFileSync(path).equals(Buffer.concat(parts, size));
+}
+
+/** Not copied together before: that would be a megabyte to be collected for each change. */
+function write(path: string, size: number, parts: readonly Uint8Array[]): void {
+  const aside = `${path}.new`;
+  const file = openSync(aside, 'w', 0o644);
+  try {
+    let written = 0;
+    for (let at = 0; at < parts.length; at += partsAtOnce)
+      written += writevSync(file, parts.slice(at, at + partsAtOnce));
+    // A full disk may take a part of what it is given.
+    if (written !== size) throw new Error(`only ${written} of ${size} bytes of a piece could be written`);
+    renameSync(aside, path);
+  } catch (error) {
+    rmSync(aside, { force: true });
+    throw error;
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** 0 where it is gone. */

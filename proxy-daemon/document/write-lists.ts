@@ -55,7 +55,9 @@ export class ListWriter {
     const glue = new Glue();
     const lists = wholeForms.map((form) => ({ file: form.file, ...listForm(form, head, kept, glue) }));
     const content = glue.content();
-    const name = nameOf(createHash('sha256').update(content).digest('hex'));
+    const hash = createHash('sha256');
+    for (const part of content) hash.update(part);
+    const name = nameOf(hash.digest('hex'));
     this.#files.keep(name, content);
     const modified = Math.floor(at / 1000);
     for (const { file, plain, zipped } of lists) {
@@ -149,7 +151,7 @@ class Glue {
     this.#bytes.put(content);
   }
 
-  content(): Buffer {
+  content(): readonly Uint8Array[] {
     return this.#bytes.all();
   }
 }
@@ -163,8 +165,8 @@ class Bytes {
     this.length += part.length;
   }
 
-  all(): Buffer {
-    return Buffer.concat(this.#parts, this.length);
+  all(): readonly Uint8Array[] {
+    return this.#parts;
   }
 }
 

@@ -5,18 +5,19 @@
  * one `merge` of openapi-merge on documents read already, and its JSON as text. Then: how long the event loop of the process that does
  * ours was held up meanwhile, and what one answer costs nginx.
  */
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { isErrorResult, type MergeInput, merge } from 'openapi-merge';
+import { Worker } from 'node:worker_threads';
 import { createDocumentStore } from '../../proxy-daemon/document/document-store.ts';
-import type { JsonObject } from '../../proxy-daemon/document/json.ts';
 import type { DocumentSource, DocumentTarget } from '../../proxy-daemon/document-source.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
 import { answerRows } from './document-answers.ts';
+import { documentOf } from './document-peer.ts';
 import type { BenchResult, BenchRow } from './main.ts';
 
 const services = 1_000;
@@ -25,57 +26,6 @@ const rounds = 11;
 const targetRatio = 50;
 const targetDelayMs = 20;
 const info = { title: 'All', description: '' };
-
-/** A document of some 22 KB: 24 operations with parameters and bodies, on a dozen schemas that refer to each other. */
-function documentOf(service: string, revision: number): JsonObject {
-  const names = Array.from({ length: 12 }, (_, index) => `Thing${index}`);
-  const ref = (name: string | undefined) => ({ $ref: `#/components/schemas/${name}` });
-  const json = (schema: JsonObject) => ({ 'application/json': { schema } });
-  const failed = { description: 'Failed', content: json(ref('Error')) };
-  const operation = (name: string, index: number, more: JsonObject): JsonObject => ({
-    operationId: `operation${index}`,
-    summary: `Works on one ${name}`,
-    description: `Revision ${revision} of ${service}. `.padEnd(
-      240,
-      'Some words that tell people what this operation does. ',
-    ),
-    tags: [index % 2 === 0 ? 'even' : 'odd'],
-    parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string', maxLength: 40 } }],
-    responses: { '200': { description: 'Done', content: json(ref(name)) }, '404': failed, '500': failed },
-    ...more,
-  });
-  const paths = names.map((name, index): [string, JsonObject] => [
-    `/${name.toLowerCase()}/{id}`,
-    {
-      get: operation(name, index * 2, {}),
-      put: operation(name, index * 2 + 1, { requestBody: { required: true, content: json(ref(name)) } }),
-    },
-  ]);
-  const schemas = names.map((name, index): [string, JsonObject] => [
-    name,
-    {
-      type: 'object',
-      required: ['id'],
-      properties: {
-        id: { type: 'string' },
-        count: { type: 'integer', minimum: 0, description: 'How many there are' },
-        next: ref(names[(index + 1) % names.length]),
-        all: { type: 'array', items: ref(names[(index + 5) % names.length]) },
-      },
-    },
-  ]);
-  return {
-    openapi: '3.0.3',
-    info: { title: service, version: `${revision}` },
-    paths: Object.fromEntries(paths),
-    components: {
-      schemas: {
-        ...Object.fromEntries(schemas),
-        Error: { type: 'object', properties: { code: { type: 'string' }, message: { type: 'string' } } },
-      },
-    },
-  };
-}
 
 export async function run(): Promise<BenchResult> {
   const revisions = new Map<string, number>();
@@ -136,6 +86,8 @@ async function measure(
   const loadDelay = loading.end();
 
   await whole();
+  const peerThread = new Worker(new URL('./document-peer.ts', import.meta.url));
+
   // Processor time of all threads: what it costs, whoever else is busy.
   const cpu = () => {
     const { user, system } = process.cpuUsage();
@@ -168,11 +120,12 @@ async function measure(
     // The same change with whole files instead of pieces.
     wholeCpu.push(cpu() - cpuAfter + cpuMade - cpuBefore);
     delays = { waitedMs: Math.max(delays.waitedMs, delay.waitedMs), ownMs: Math.max(delays.ownMs, delay.ownMs) };
-    const { ms, cpuMs } = mergeAll(names, revisions, cpu);
+    const { ms, cpuMs } = await mergeAll(peerThread, revisions, cpu);
     mergeMs.push(ms);
     mergeCpu.push(cpuMs);
   }
 
+  await peerThread.terminate();
   const [ours, peer] = [median(changeCpu), median(mergeCpu)];
   const one = { unit: 'ms', peer: null, peerName: '', ratio: null, target: '', holds: null };
   const rows: BenchRow[] = [
@@ -247,24 +200,20 @@ function digestOf(store: DocumentSource, name: string): string | undefined {
   return store.current().sources.find(({ service }) => service === name)?.digest;
 }
 
-function mergeAll(
-  names: readonly string[],
+/** One merge by the peer, in a thread of its own: what it leaves to be collected is not ours. */
+async function mergeAll(
+  peer: Worker,
   revisions: ReadonlyMap<string, number>,
   cpu: () => number,
-): { ms: number; cpuMs: number } {
-  const inputs = names.map((name) => ({
-    oas: documentOf(name, revisions.get(name) ?? 0),
-    pathModification: { prepend: `/${name}` },
-    dispute: { prefix: name, alwaysApply: true },
-  })) as unknown as MergeInput;
-  const started = performance.now();
-  const cpuBefore = cpu();
-  const merged = merge(inputs);
-  if (isErrorResult(merged)) throw new Error(merged.message);
-  const text = JSON.stringify(merged.output);
+): Promise<{ ms: number; cpuMs: number }> {
+  const prepared = once(peer, 'message');
+  peer.postMessage({ services, revisions });
+  await prepared;
+  const [started, cpuBefore, merged] = [performance.now(), cpu(), once(peer, 'message')];
+  peer.postMessage('merge');
+  const [bytes] = await merged;
   const took = { ms: performance.now() - started, cpuMs: cpu() - cpuBefore };
-  if (text.length < services * bytesEach * 0.8)
-    throw new Error(`openapi-merge left something out: ${text.length} bytes`);
+  if (bytes < services * bytesEach * 0.8) throw new Error(`openapi-merge left something out: ${bytes} bytes`);
   return took;
 }
 

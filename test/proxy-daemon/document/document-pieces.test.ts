@@ -182,7 +182,7 @@ test.serial('a piece that was taken away or torn is written again', async (t) =>
   const content = await readFile(join(pieces, name));
   await truncate(join(pieces, name), 3);
   await t.throwsAsync(joinedFromLists(merged, pieces, join(dir, 'joined')), { message: /too short/ });
-  new PieceFiles(pieces).keep(name, content);
+  new PieceFiles(pieces).keep(name, [content]);
   t.deepEqual(await readFile(join(pieces, name)), content);
 });
 
