@@ -3,7 +3,7 @@ import { existsSync, linkSync, readFileSync, statSync, utimesSync, writeFileSync
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectory } from '../files.ts';
-import { listSuffix, listText, readList } from './piece-list.ts';
+import { lineOf, listSuffix, listText, readList } from './piece-list.ts';
 import { wholeForms } from './service-part.ts';
 
 /** A merged document that is served in one way, made ready for the other: for a gateway that was started in another mode. */
@@ -24,7 +24,8 @@ export function listedFromFiles(from: string, pieces: string, to: string): void 
     const name = createHash('sha256').update(told).digest('hex').slice(0, 32);
     if (!existsSync(join(pieces, name))) linkSync(path, join(pieces, name));
     const modified = Math.floor(stat.mtimeMs / 1000);
-    writeFileSync(join(to, file + listSuffix), listText([{ name, offset: 0, length: stat.size }], modified), {
+    const line = lineOf(name, 0, stat.size);
+    writeFileSync(join(to, file + listSuffix), listText(line.text, line.length, modified), {
       mode: 0o644,
     });
     utimesSync(join(to, file + listSuffix), modified, modified);

@@ -6,7 +6,7 @@ import { sha256 } from '../../specs/digest.ts';
  */
 
 /** A range of bytes in a file of the folder of pieces. Such a file never changes: its name stands for its content. */
-export interface Range {
+interface Range {
   name: string;
   offset: number;
   length: number;
@@ -14,15 +14,33 @@ export interface Range {
 
 export const listSuffix = '.pieces';
 
-/** `modified`: s since the Unix epoch. */
-export function listText(ranges: readonly Range[], modified: number): string {
-  const lines: string[] = [];
-  let length = 0;
-  for (const range of ranges) {
-    lines.push(`${range.name} ${range.offset} ${range.length}\n`);
-    length += range.length;
+/** One range of a list, and how many bytes it has. */
+export interface ListLine {
+  text: string;
+  length: number;
+}
+
+export function lineOf(name: string, offset: number, length: number): ListLine {
+  return { text: `${name} ${offset} ${length}\n`, length };
+}
+
+/** A list in the making. */
+export class PieceList {
+  readonly #lines: string[] = [];
+  length = 0;
+
+  add({ text, length }: ListLine): void {
+    this.#lines.push(text);
+    this.length += length;
   }
-  const body = lines.join('');
+
+  body(): string {
+    return this.#lines.join('');
+  }
+}
+
+/** `body`: lines of ranges, of `length` bytes in all. `modified`: s since the Unix epoch. */
+export function listText(body: string, length: number, modified: number): string {
   // The names stand for what is in the files, so this stands for the text: a strong ETag.
   return `mcp-pieces 1 ${sha256(body).slice(0, 32)} ${modified} ${length}\n${body}`;
 }
@@ -37,16 +55,4 @@ export function readList(text: string): { modified: number; ranges: Range[] } | 
     return name === '' ? [] : { name, offset: Number(offset), length: Number(length) };
   });
   return { modified: Number(modified), ranges };
-}
-
-/** Ranges one after the other; those that follow each other in one file are one. */
-export class RangeList {
-  readonly ranges: Range[] = [];
-
-  add(name: string, offset: number, length: number): void {
-    if (length === 0) return;
-    const last = this.ranges.at(-1);
-    if (last?.name === name && last.offset + last.length === offset) last.length += length;
-    else this.ranges.push({ name, offset, length });
-  }
 }

@@ -8,19 +8,23 @@ import { comma, type Head } from './merge.ts';
 import { packed } from './pack-fragment.ts';
 import { type PartGroup, runOf } from './part-groups.ts';
 import type { PieceFiles } from './piece-files.ts';
-import { listSuffix, listText, RangeList } from './piece-list.ts';
+import { type ListLine, lineOf, listSuffix, listText, PieceList } from './piece-list.ts';
 import { type Form, wholeForms } from './service-part.ts';
 import { gzipHead, gzipTail } from './write-document.ts';
 
-/** Where the parts of one group stand in its file, of one form and section; after a comma, where the form wants one. */
+/** Where the parts of one group stand in its file, of one form and section, as lines of lists: made once, joined for each change. */
 interface KeptRun {
-  offset: number;
-  length: number;
-  packedOffset: number;
-  packedLength: number;
+  /** Where nothing of the section is before them, and where something is: with a comma then, if the form wants one. */
+  first: RunLines;
+  next: RunLines;
   checksum: number;
   /** See joinChecksums. */
   shift: number;
+}
+
+interface RunLines {
+  plain: ListLine;
+  packed: ListLine;
 }
 
 interface KeptGroup {
@@ -30,7 +34,7 @@ interface KeptGroup {
 }
 
 /** Stands in lists for the file of what is around the parts, whose name follows from all of its content. */
-const around = '';
+const around = '@';
 
 /** Documents as lists of pieces (piece-list.ts): a change writes the group it is in, what is around the groups, and the lists. */
 export class ListWriter {
@@ -61,10 +65,9 @@ export class ListWriter {
     this.#files.keep(name, content);
     const modified = Math.floor(at / 1000);
     for (const { file, plain, zipped } of lists) {
-      for (const [suffix, { ranges }] of [['', plain] as const, ['.gz', zipped] as const]) {
-        for (const range of ranges) if (range.name === around) range.name = name;
+      for (const [suffix, list] of [['', plain] as const, ['.gz', zipped] as const]) {
         const path = join(folder, `${file}${suffix}${listSuffix}`);
-        writeFileSync(path, listText(ranges, modified), { mode: 0o644 });
+        writeFileSync(path, listText(list.body().replaceAll(around, name), list.length, modified), { mode: 0o644 });
         utimesSync(path, modified, modified);
       }
     }
@@ -73,72 +76,84 @@ export class ListWriter {
 
   #keep({ key, parts }: PartGroup): KeptGroup {
     const bytes = new Bytes();
-    const runs = new Map<string, KeptRun>();
+    const places: [string, RunPlace][] = [];
     for (const form of wholeForms) {
       for (const section of form.sections) {
         const pieces = runOf(form, section, parts);
         if (pieces.length === 0) continue;
         if (form.isSeparated) bytes.put(comma.text);
-        const offset = bytes.length;
-        let checksum = 0;
-        for (const { text } of pieces) {
-          checksum = crc32(text, checksum);
-          bytes.put(text);
-        }
-        const length = bytes.length - offset;
-        if (form.isSeparated) bytes.put(comma.packed);
-        const packedOffset = bytes.length;
-        for (const piece of pieces) bytes.put(piece.packed);
-        const packedLength = bytes.length - packedOffset;
-        runs.set(`${form.name} ${section}`, {
-          ...{ offset, length, packedOffset, packedLength, checksum },
-          shift: shiftBy(length),
+        const plain = bytes.place(() => {
+          for (const piece of pieces) bytes.put(piece.text);
         });
+        if (form.isSeparated) bytes.put(comma.packed);
+        const packedPlace = bytes.place(() => {
+          for (const piece of pieces) bytes.put(piece.packed);
+        });
+        const checksum = pieces.reduce((sum, { text }) => crc32(text, sum), 0);
+        places.push([keyOf(form, section), { isSeparated: form.isSeparated, plain, packed: packedPlace, checksum }]);
       }
     }
     // Of what it is made of, and of what came out: other code may write the same parts otherwise.
-    const name = nameOf(sha256(JSON.stringify([key, [...runs]])));
+    const name = nameOf(sha256(JSON.stringify([key, places])));
     this.#files.keep(name, bytes.all());
-    return { name, runs };
+    return { name, runs: new Map(places.map(([run, place]) => [run, keptRun(name, place)])) };
   }
+}
+
+interface Place {
+  offset: number;
+  length: number;
+}
+
+interface RunPlace {
+  isSeparated: boolean;
+  plain: Place;
+  packed: Place;
+  checksum: number;
+}
+
+function keptRun(name: string, { isSeparated, plain, packed: zipped, checksum }: RunPlace): KeptRun {
+  const after = ({ offset, length }: Place, lead: number) => lineOf(name, offset - lead, length + lead);
+  const [lead, zippedLead] = isSeparated ? [comma.text.length, comma.packed.length] : [0, 0];
+  return {
+    first: { plain: after(plain, 0), packed: after(zipped, 0) },
+    next: { plain: after(plain, lead), packed: after(zipped, zippedLead) },
+    checksum,
+    shift: shiftBy(plain.length),
+  };
+}
+
+function keyOf(form: Form, section: string): string {
+  return `${form.name} ${section}`;
 }
 
 /** The lists of one form, plain and as a gzip file. */
 function listForm(form: Form, head: Head, groups: readonly KeptGroup[], glue: Glue) {
-  const [plain, zipped] = [new RangeList(), new RangeList()];
-  const bySection = new Map<string, { name: string; run: KeptRun }[]>();
-  for (const section of form.sections) {
-    const runs = groups.flatMap(({ name, runs: own }) => {
-      const run = own.get(`${form.name} ${section}`);
-      return run ? { name, run } : [];
-    });
-    if (runs.length > 0) bySection.set(section, runs);
-  }
+  const [plain, zipped] = [new PieceList(), new PieceList()];
+  const runsOf = (section: string): KeptRun[] => {
+    const key = keyOf(form, section);
+    return groups.flatMap(({ runs }) => runs.get(key) ?? []);
+  };
+  const bySection = new Map(form.sections.map((section) => [section, runsOf(section)]));
   let checksum = 0;
-  let size = 0;
   glue.put(zipped, gzipHead);
-  for (const one of form.frame(head, (section) => bySection.has(section))) {
+  for (const one of form.frame(head, (section) => (bySection.get(section) ?? []).length > 0)) {
     if (typeof one === 'string') {
       const text = Buffer.from(one);
       checksum = crc32(text, checksum);
-      size += text.length;
       glue.put(plain, text);
       glue.put(zipped, packed(text));
       continue;
     }
-    let isFirst = true;
-    for (const { name, run } of bySection.get(one.section) ?? []) {
-      const before = form.isSeparated && !isFirst ? comma : null;
-      isFirst = false;
-      if (before) checksum = crc32(before.text, checksum);
+    for (const [at, run] of (bySection.get(one.section) ?? []).entries()) {
+      const lines = at === 0 ? run.first : run.next;
+      if (form.isSeparated && at > 0) checksum = crc32(comma.text, checksum);
       checksum = joinChecksums(checksum, run.checksum, run.shift);
-      const [lead, packedLead] = [before?.text.length ?? 0, before?.packed.length ?? 0];
-      size += lead + run.length;
-      plain.add(name, run.offset - lead, lead + run.length);
-      zipped.add(name, run.packedOffset - packedLead, packedLead + run.packedLength);
+      plain.add(lines.plain);
+      zipped.add(lines.packed);
     }
   }
-  glue.put(zipped, gzipTail(checksum, size));
+  glue.put(zipped, gzipTail(checksum, plain.length));
   return { plain, zipped };
 }
 
@@ -146,8 +161,8 @@ function listForm(form: Form, head: Head, groups: readonly KeptGroup[], glue: Gl
 class Glue {
   readonly #bytes = new Bytes();
 
-  put(list: RangeList, content: Uint8Array): void {
-    list.add(around, this.#bytes.length, content.length);
+  put(list: PieceList, content: Uint8Array): void {
+    list.add(lineOf(around, this.#bytes.length, content.length));
     this.#bytes.put(content);
   }
 
@@ -163,6 +178,13 @@ class Bytes {
   put(part: Uint8Array): void {
     this.#parts.push(part);
     this.length += part.length;
+  }
+
+  /** Where that is which `put` puts. */
+  place(put: () => void): Place {
+    const offset = this.length;
+    put();
+    return { offset, length: this.length - offset };
   }
 
   all(): readonly Uint8Array[] {
