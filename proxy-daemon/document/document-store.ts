@@ -2,6 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../registrar/clock.ts';
 import { sha256 } from '../../specs/digest.ts';
 import type {
+  AnswerPair,
+  AnswerVerdict,
   DocumentInfo,
   DocumentSource,
   DocumentSourceState,
@@ -50,6 +52,8 @@ class DocumentStore implements DocumentSource {
   /** What the thread that writes was told. */
   readonly #told = new PartsTold();
   #writes: Promise<unknown> = Promise.resolve();
+  /** Started by the first mirrored answer. */
+  readonly #comparing = new DocumentThread({ timeoutMs: 3000, heapMb: 128 });
   readonly #reader: DocumentReader;
   readonly #fragments: FragmentCache;
   readonly #descriptions = new ServiceDescriptions();
@@ -90,7 +94,7 @@ class DocumentStore implements DocumentSource {
     this.#targets = targets;
     this.#info = info;
     const before = new Set(this.#plan.services);
-    this.#plan = withKnown(planServices(targets), this.#plan);
+    this.#plan = withKnown(planServices(targets, info.doors), this.#plan);
     this.#clashing = this.#plan.clashing.map(({ service, version, reason }) => ({
       service,
       version,
@@ -116,10 +120,19 @@ class DocumentStore implements DocumentSource {
     return () => this.#listeners.delete(listener);
   }
 
+  compareAnswers(pair: AnswerPair): Promise<AnswerVerdict> {
+    const { service, version } = pair;
+    const route = this.#plan.services.find((planned) => planned.service === service)?.route ?? '/';
+    const { digest, document } = this.#reader.reading(service, version)?.good ?? {};
+    const declared = digest !== undefined && document !== undefined ? { digest, document } : null;
+    return this.#comparing.run({ kind: 'answers', pair, route, declared });
+  }
+
   async close(): Promise<void> {
     this.#closing.abort();
     this.#listeners.clear();
-    await Promise.all([this.#reading.close(), this.#making.close(), this.#writing.close(), this.#reader.close()]);
+    const threads = [this.#reading, this.#making, this.#writing, this.#comparing];
+    await Promise.all([...threads.map((thread) => thread.close()), this.#reader.close()]);
     await this.#publishing;
   }
 

@@ -46,12 +46,13 @@ export class FragmentCache {
 
   /** Tells what one service is to be shown by. */
   want(wanted: WantedFragment): void {
-    const { service, route, nested } = wanted.planned;
+    const { service, route, nested, door } = wanted.planned;
     if (wanted.versions.length === 0) {
       this.#entries.delete(service);
       return;
     }
-    const key = JSON.stringify([route, nested, wanted.versions.map(({ version, good }) => [version, good.digest])]);
+    const documents = wanted.versions.map(({ version, good }) => [version, good.digest]);
+    const key = JSON.stringify([route, nested, documents, door]);
     const entry: Entry = this.#entries.get(service) ?? { key: '' };
     if (entry.key === key) return;
     entry.key = key;
@@ -69,10 +70,10 @@ export class FragmentCache {
   }
 
   async #make(entry: Entry, key: string, { planned, versions }: WantedFragment): Promise<void> {
-    const { service, route, nested } = planned;
+    const { service, route, nested, door } = planned;
     try {
       const documents = versions.map(({ version, good }) => ({ version, document: good.document }));
-      const made = await this.#thread.run({ kind: 'fragment', service, route, nested, versions: documents });
+      const made = await this.#thread.run({ kind: 'fragment', service, route, nested, door, versions: documents });
       if (entry.key !== key) return;
       entry.fragment = { ...made, key, madeFrom: new Map(versions.map(({ version, good }) => [version, good])) };
       entry.problem = undefined;

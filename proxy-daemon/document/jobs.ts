@@ -1,5 +1,8 @@
+import type { AnswerVerdict, DocumentDoor } from '../document-source.ts';
+import { type AnswersJob, compareAnswers } from './answers/compare-answers.ts';
 import { compareDocuments } from './compat/compare-documents.ts';
 import type { Finding } from './compat/finding.ts';
+import { withGatewaySecurity } from './gateway-security.ts';
 import type { JsonObject } from './json.ts';
 import type { LeftOut } from './namespace.ts';
 import { type PackedFragment, packFragment } from './pack-fragment.ts';
@@ -18,10 +21,13 @@ export type Job =
       service: string;
       route: string;
       nested: string[];
+      door?: DocumentDoor | undefined;
       versions: { version: string; document: Uint8Array }[];
     }
   /** Compare two normalised documents of a service for what can break its callers. */
   | { kind: 'compare'; route: string; live: Uint8Array; next: Uint8Array }
+  /** Compare an answer with that to a copy of its request. */
+  | AnswersJob
   /** Write what changed in the documents. */
   | PublishJob;
 
@@ -29,6 +35,7 @@ export interface JobResults {
   normalise: { document: Uint8Array; notes: string[] };
   fragment: MadeFragment;
   compare: { findings: Finding[] };
+  answers: AnswerVerdict;
   /** False: all parts must be sent. */
   publish: boolean;
 }
@@ -53,11 +60,16 @@ export async function runJob(job: Job): Promise<JobResults[Job['kind']]> {
   if (job.kind === 'compare') {
     return { findings: compareDocuments(parsed(job.live), parsed(job.next), { route: job.route }) };
   }
+  if (job.kind === 'answers') return compareAnswers(job);
   const versions = job.versions.map(({ version, document }) => ({
     version,
     document: parsed(document),
   }));
-  const fragment = serviceFragment(job.service, job.route, versions, job.nested);
+  const fragment = withGatewaySecurity(
+    serviceFragment(job.service, job.route, versions, job.nested),
+    job.service,
+    job.door,
+  );
   return {
     written: packFragment(writeFragmentJson(job.service, fragment), writeFragmentYaml(job.service, fragment)),
     leftOut: fragment.leftOut,

@@ -7,12 +7,12 @@ local mirror = require 'mcp.mirror'
 local requests = require 'mcp.requests'
 
 if ngx.var.mcp_ticket == '' then
-  return
+  return figures.own(ngx.var.mcp_service, ngx.status)
 end
 local request = requests.take()
 local peer = request and request.peer
 if not peer then
-  return
+  return figures.own(ngx.var.mcp_service, ngx.status)
 end
 if request.counted then
   in_flight.finish(peer)
