@@ -65,6 +65,11 @@ export interface DocumentFolders {
   served: string;
   /** One folder a service, with openapi.json and openapi.yaml: replaced file by file. */
   services: string;
+  /**
+   * The folder of pieces: then what is in `merged` is written as lists of pieces (document/piece-list.ts), and a change writes what
+   * changed. Null: as whole files.
+   */
+  pieces: string | null;
 }
 
 /** The merged document at one time. Its text is in no one's hands until it is written: it may be tens of megabytes. */

@@ -1,11 +1,12 @@
 import { sha256 } from '../../specs/digest.ts';
 import type { DocumentSourceState } from '../document-source.ts';
+import { formNumber } from './document-files.ts';
 import type { Reading } from './document-reader.ts';
 import type { FragmentCache, WrittenService } from './fragment-cache.ts';
-import type { Head, SourceNote } from './merge.ts';
+import type { SourceNote, Told as ToldOfService } from './merge.ts';
 import type { LeftOut } from './namespace.ts';
 import type { PlannedService } from './plan-services.ts';
-import type { PublishedService } from './publish-document.ts';
+import type { ServicePart } from './service-part.ts';
 
 /** One service for the page that lists them: `services.json`. */
 interface ServiceEntry {
@@ -14,15 +15,12 @@ interface ServiceEntry {
   title: string;
   operations: number;
   versions: { version: string; stale: boolean; readAt: string; problem?: string; notes?: readonly string[] }[];
-  leftOut: Head['leftOut'];
+  leftOut: readonly LeftOut[];
 }
 
 export interface DescribedService {
   states: DocumentSourceState[];
-  notes: SourceNote[];
-  leftOut: LeftOut[];
-  /** What is shown of it; absent where nothing can be. */
-  published?: PublishedService;
+  part: ServicePart;
   operations: number;
 }
 
@@ -36,34 +34,38 @@ interface Told {
 
 /** What is said of each service, worked out anew only where something it follows from changed. */
 export class ServiceDescriptions {
-  #told = new Map<string, Told>();
+  readonly #told = new Map<string, Told>();
 
-  /** Describes all services that there are, in order. */
+  /** Forgets all other services. */
+  keepOnly(services: ReadonlySet<string>): void {
+    for (const service of this.#told.keys()) if (!services.has(service)) this.#told.delete(service);
+  }
+
+  /** What was said of it last. */
+  get(service: string): DescribedService | undefined {
+    return this.#told.get(service)?.described;
+  }
+
+  /** Works out what is said of the service. True where that is something else than before. */
   describe(
-    services: readonly PlannedService[],
+    planned: PlannedService,
     fragments: FragmentCache,
     readingOf: (service: string, version: string) => Reading | undefined,
-  ): DescribedService[] {
-    const before = this.#told;
-    this.#told = new Map();
-    return services.map((planned) => {
-      const { service, versions } = planned;
-      const fragment = fragments.get(service);
-      const failed = fragments.problem(service);
-      const readings = versions.flatMap(({ version }) => toldOf(readingOf(service, version)));
-      let known = before.get(service);
-      const same =
-        known?.fragment === fragment &&
-        known?.failed === failed &&
-        known?.planned === planned &&
-        readings.every((part, index) => part === known?.readings[index]);
-      if (known === undefined || !same) {
-        const described = describeService(planned, fragment, failed, (version) => readingOf(service, version));
-        known = { planned, fragment, failed, readings, described };
-      }
-      this.#told.set(service, known);
-      return known.described;
-    });
+  ): boolean {
+    const { service, versions } = planned;
+    const fragment = fragments.get(service);
+    const failed = fragments.problem(service);
+    const readings = versions.flatMap(({ version }) => toldOf(readingOf(service, version)));
+    const known = this.#told.get(service);
+    const same =
+      known?.fragment === fragment &&
+      known?.failed === failed &&
+      known?.planned === planned &&
+      readings.every((part, index) => part === known?.readings[index]);
+    if (known !== undefined && same) return false;
+    const described = describeService(planned, fragment, failed, (version) => readingOf(service, version));
+    this.#told.set(service, { planned, fragment, failed, readings, described });
+    return true;
   }
 }
 
@@ -108,17 +110,30 @@ function describeService(
     if (good.notes.length > 0) note.notes = good.notes;
     notes.push(stale ? { ...note, problem, confirmedAt: new Date(confirmedAt).toISOString() } : note);
   }
-  const described = { states, notes, leftOut, operations: fragment?.operations ?? 0 };
-  if (fragment === undefined) return described;
+  const told = toldPart(service, { sources: notes, leftOut });
+  if (fragment === undefined) return { states, part: told, operations: 0 };
   const { title, operations, written, key } = fragment;
-  const head = JSON.stringify({ title, description: '', sources: notes, leftOut } satisfies Head);
-  const told = notes.map(({ version, stale, readAt, problem, notes: repairs }) => ({
+  const versionsTold = notes.map(({ version, stale, readAt, problem, notes: repairs }) => ({
     version,
     stale,
     readAt,
     problem,
     notes: repairs,
   }));
-  const entry = JSON.stringify({ service, route, title, operations, versions: told, leftOut } satisfies ServiceEntry);
-  return { ...described, published: { digest: sha256(`${key} ${head}`), service, head, entry, written } };
+  const entry = JSON.stringify({
+    service,
+    route,
+    title,
+    operations,
+    versions: versionsTold,
+    leftOut,
+  } satisfies ServiceEntry);
+  const digest = sha256([told.digest, key, entry].join(' '));
+  return { states, part: { ...told, digest, shown: { title, entry, written } }, operations };
+}
+
+/** The part of what is told alone; `service` is empty where it is of services that are not shown. */
+export function toldPart(service: string, said: ToldOfService): ServicePart {
+  const told = JSON.stringify(said);
+  return { digest: sha256(`${formNumber} ${service} ${told}`), service, told, shown: null };
 }

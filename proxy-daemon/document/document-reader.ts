@@ -16,8 +16,8 @@ export interface ReaderOptions {
   refreshMs: number;
   /** In [0, 1); spreads the readings. */
   random: () => number;
-  /** Called after any reading changed. */
-  changed: () => void;
+  /** Called after a reading of the service changed. */
+  changed: (service: string) => void;
 }
 
 /** What is known of one service version's document. */
@@ -91,6 +91,7 @@ export class DocumentReader {
     const key = keyOf(planned);
     const known = this.#entries.get(key);
     const now = this.#options.clock.monotonic();
+    if (known?.planned === planned) return;
     if (known) {
       const moved = JSON.stringify(known.planned.places) !== JSON.stringify(planned.places);
       known.planned = planned;
@@ -113,7 +114,7 @@ export class DocumentReader {
     void this.#files.load(planned.service, planned.version).then((good) => {
       if (!good || entry.good || this.#entries.get(key) !== entry) return;
       entry.good = good;
-      this.#options.changed();
+      this.#options.changed(planned.service);
     });
   }
 
@@ -194,7 +195,7 @@ export class DocumentReader {
     entry.problem = '';
     entry.stale = false;
     entry.refused = undefined;
-    this.#options.changed();
+    this.#options.changed(entry.planned.service);
   }
 
   #fail(entry: Entry, error: unknown): void {
@@ -203,7 +204,7 @@ export class DocumentReader {
     if (entry.good && passing) return;
     entry.problem = isMcpError(error) ? `${error.code}: ${error.message}` : (error as Error).message;
     entry.stale = true;
-    this.#options.changed();
+    this.#options.changed(entry.planned.service);
   }
 }
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../registrar/clock.ts';
 import { sha256 } from '../../specs/digest.ts';
 import type {
@@ -9,15 +10,15 @@ import type {
   DocumentTarget,
   MergedDocument,
 } from '../document-source.ts';
-import { ServiceDescriptions } from './describe-service.ts';
+import { ServiceDescriptions, toldPart } from './describe-service.ts';
 import { formNumber, type GoodDocument } from './document-files.ts';
 import { DocumentReader } from './document-reader.ts';
 import { DocumentThread } from './document-thread.ts';
 import { defaultLimits, type FetchLimits } from './fetch-document.ts';
 import { FragmentCache } from './fragment-cache.ts';
-import type { Head } from './merge.ts';
+import { PartsTold } from './parts-held.ts';
 import { type PlannedService, planServices, type ServicePlan, withKnown } from './plan-services.ts';
-import type { PublishedService } from './publish-document.ts';
+import type { ServicePart } from './service-part.ts';
 
 export interface DocumentStoreOptions {
   clock: Clock;
@@ -48,6 +49,9 @@ class DocumentStore implements DocumentSource {
   readonly #making = new DocumentThread({ timeoutMs: 30_000 });
   /** Does nothing whose cost a service can choose. */
   readonly #writing = new DocumentThread({ timeoutMs: 120_000 });
+  /** What the thread that writes was told. */
+  readonly #told = new PartsTold();
+  #writes: Promise<unknown> = Promise.resolve();
   /** Started by the first mirrored answer. */
   readonly #comparing = new DocumentThread({ timeoutMs: 3000, heapMb: 128 });
   readonly #reader: DocumentReader;
@@ -57,16 +61,20 @@ class DocumentStore implements DocumentSource {
   readonly #closing = new AbortController();
   #plan: ServicePlan = { services: [], clashing: [] };
   #info: DocumentInfo = { title: 'APIs behind this gateway', description: '' };
-  #told = '';
+  #targets: readonly DocumentTarget[] = [];
   #clashing: DocumentSourceState[] = [];
+  #clashingParts: ServicePart[] = [];
   #current: MergedDocument;
-  #dirty = false;
+  /** Services of which something changed that is not in the document yet. */
+  #dirty = new Set<string>();
+  /** Which services there are, or what is said of all, changed. */
+  #replanned = false;
   #publishing: Promise<void> | undefined;
 
   constructor(options: DocumentStoreOptions) {
     this.#clock = options.clock;
     this.#gapMs = options.gapMs ?? 50;
-    const changed = () => this.#touch();
+    const changed = (service: string) => this.#touch(service);
     this.#fragments = new FragmentCache(this.#making, changed);
     this.#reader = new DocumentReader({
       clock: options.clock,
@@ -77,15 +85,15 @@ class DocumentStore implements DocumentSource {
       random: options.random ?? Math.random,
       changed,
     });
-    const empty = { ...this.#info, sources: [], leftOut: [] };
-    this.#current = { digest: '', operations: 0, sources: [], write: this.#writer('', JSON.stringify(empty), []) };
+    this.#current = { digest: '', operations: 0, sources: [], write: this.#writer('', []) };
   }
 
   update(targets: readonly DocumentTarget[], info: DocumentInfo): void {
-    const told = JSON.stringify([targets.map((target) => JSON.stringify(target)).sort(), info]);
-    if (told === this.#told || this.#closing.signal.aborted) return;
-    this.#told = told;
+    const isSame = isDeepStrictEqual(info, this.#info) && sameTargets(targets, this.#targets);
+    if (isSame || this.#closing.signal.aborted) return;
+    this.#targets = targets;
     this.#info = info;
+    const before = new Set(this.#plan.services);
     this.#plan = withKnown(planServices(targets, info.doors), this.#plan);
     this.#clashing = this.#plan.clashing.map(({ service, version, reason }) => ({
       service,
@@ -93,11 +101,14 @@ class DocumentStore implements DocumentSource {
       state: 'missing',
       problem: reason,
     }));
+    const { clashing } = this.#plan;
+    this.#clashingParts = clashing.length === 0 ? [] : [toldPart('', { sources: [], leftOut: clashing })];
     this.#reader.update(
       this.#plan.services.flatMap(({ versions }) => versions),
       info.maxBytes,
     );
-    this.#touch();
+    this.#replanned = true;
+    this.#touch(...this.#plan.services.flatMap((planned) => (before.has(planned) ? [] : planned.service)));
   }
 
   current(): MergedDocument {
@@ -125,52 +136,82 @@ class DocumentStore implements DocumentSource {
     await this.#publishing;
   }
 
-  #touch(): void {
-    this.#dirty = true;
+  #touch(...services: string[]): void {
+    for (const service of services) this.#dirty.add(service);
     this.#publishing ??= this.#publishAll().finally(() => {
       this.#publishing = undefined;
-      if (this.#dirty && !this.#closing.signal.aborted) this.#touch();
+      if (this.#isBehind() && !this.#closing.signal.aborted) this.#touch();
     });
+  }
+
+  #isBehind(): boolean {
+    return this.#replanned || this.#dirty.size > 0;
   }
 
   async #publishAll(): Promise<void> {
     const { signal } = this.#closing;
     // What one call stack changes, and what comes within the gap after it, is one document.
     await Promise.resolve();
-    while (this.#dirty && !signal.aborted) {
-      this.#dirty = false;
+    while (this.#isBehind() && !signal.aborted) {
       this.#publish();
       await this.#clock.sleep(this.#gapMs, signal).catch(() => {});
     }
   }
 
+  /** Looks at what changed, and tells of a new document where that makes one. */
   #publish(): void {
-    const { services, clashing } = this.#plan;
-    this.#fragments.want(services.map((planned) => ({ planned, versions: this.#readable(planned) })));
-    const described = this.#descriptions.describe(services, this.#fragments, (service, version) =>
-      this.#reader.reading(service, version),
-    );
+    const { services } = this.#plan;
+    const [replanned, dirty] = [this.#replanned, this.#dirty];
+    this.#replanned = false;
+    this.#dirty = new Set();
+    if (replanned) {
+      const names = new Set(services.map(({ service }) => service));
+      this.#fragments.keepOnly(names);
+      this.#descriptions.keepOnly(names);
+    }
+    let hasNews = replanned;
+    for (const planned of services) {
+      if (!dirty.has(planned.service)) continue;
+      this.#fragments.want({ planned, versions: this.#readable(planned) });
+      const reading = (service: string, version: string) => this.#reader.reading(service, version);
+      hasNews = this.#descriptions.describe(planned, this.#fragments, reading) || hasNews;
+    }
+    if (!hasNews) return;
+    const described = services.flatMap(({ service }) => this.#descriptions.get(service) ?? []);
     const states = [...this.#clashing, ...described.flatMap((one) => one.states)];
-    const head: Head = {
-      title: this.#info.title,
-      description: this.#info.description,
-      sources: described.flatMap(({ notes }) => notes),
-      leftOut: [...clashing, ...described.flatMap(({ leftOut }) => leftOut)],
-    };
-    const shown = described.flatMap(({ published }) => published ?? []);
-    const about = JSON.stringify(head);
-    const digest = sha256([formNumber, about, ...shown.map((service) => service.digest)].join(' '));
+    const parts = [...this.#clashingParts, ...described.map(({ part }) => part)];
+    const { title, description } = this.#info;
+    const digest = sha256(JSON.stringify([formNumber, title, description, ...parts.map((part) => part.digest)]));
     const operations = described.reduce((sum, one) => sum + one.operations, 0);
     const before = this.#current;
-    this.#current = { digest, operations, sources: states, write: this.#writer(digest, about, shown) };
+    this.#current = { digest, operations, sources: states, write: this.#writer(digest, parts) };
     if (before.digest === digest && sameStates(before.sources, states)) return;
     for (const listener of this.#listeners) listener();
   }
 
-  #writer(digest: string, head: string, services: PublishedService[]): MergedDocument['write'] {
-    return async (to, generation) => {
-      const now = this.#clock.now();
-      await this.#writing.run({ kind: 'publish', to, digest, generation, head, services, now });
+  #writer(digest: string, parts: readonly ServicePart[]): MergedDocument['write'] {
+    const { title, description } = this.#info;
+    return (to, generation) => {
+      const write = async () => {
+        const head = { generation, title, description };
+        const told = () => ({
+          ...{ kind: 'publish' as const, to, digest, head, parts: this.#told.update(parts) },
+          ...{ now: this.#clock.now(), monotonic: this.#clock.monotonic() },
+        });
+        try {
+          if (await this.#writing.run(told())) return;
+          // A thread that was started anew knows nothing.
+          this.#told.forget();
+          await this.#writing.run(told());
+        } catch (error) {
+          this.#told.forget();
+          throw error;
+        }
+      };
+      // One after the other: each says what changed since the one before.
+      const written = this.#writes.then(write);
+      this.#writes = written.catch(() => {});
+      return written;
     };
   }
 
@@ -186,4 +227,14 @@ class DocumentStore implements DocumentSource {
 /** States are made anew only where they changed. */
 function sameStates(a: readonly DocumentSourceState[], b: readonly DocumentSourceState[]): boolean {
   return a.length === b.length && a.every((state, index) => state === b[index]);
+}
+
+function sameTargets(a: readonly DocumentTarget[], b: readonly DocumentTarget[]): boolean {
+  return a.length === b.length && a.every((target, at) => sameTarget(target, b[at] as DocumentTarget));
+}
+
+function sameTarget(a: DocumentTarget, b: DocumentTarget): boolean {
+  if (a === b) return true;
+  if (a.service !== b.service || a.version !== b.version || a.route !== b.route) return false;
+  return a.address === b.address && a.port === b.port && a.path === b.path && a.weight === b.weight;
 }

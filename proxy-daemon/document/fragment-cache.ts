@@ -17,7 +17,7 @@ export interface WantedFragment {
   versions: { version: string; good: GoodDocument }[];
 }
 
-interface Entry extends WantedFragment {
+interface Entry {
   /** What the fragment was, or is being, made from. */
   key: string;
   fragment?: WrittenService;
@@ -30,35 +30,34 @@ interface Entry extends WantedFragment {
  */
 export class FragmentCache {
   readonly #thread: DocumentThread;
-  readonly #changed: () => void;
+  readonly #changed: (service: string) => void;
   readonly #entries = new Map<string, Entry>();
 
-  /** `changed` is called after a fragment was made or failed. */
-  constructor(thread: DocumentThread, changed: () => void) {
+  /** `changed` is called after a service's fragment was made or failed. */
+  constructor(thread: DocumentThread, changed: (service: string) => void) {
     this.#thread = thread;
     this.#changed = changed;
   }
 
-  /** Tells all services that are to be shown. */
-  want(all: readonly WantedFragment[]): void {
-    const shown = all.filter(({ versions }) => versions.length > 0);
-    const services = new Set(shown.map(({ planned }) => planned.service));
+  /** Forgets all other services. */
+  keepOnly(services: ReadonlySet<string>): void {
     for (const service of this.#entries.keys()) if (!services.has(service)) this.#entries.delete(service);
-    for (const wanted of shown) {
-      const { service, route, nested, door } = wanted.planned;
-      const known = this.#entries.get(service);
-      // Most services are as they were: that is seen without spelling out from what they are made.
-      if (known?.planned === wanted.planned && sameVersions(known.versions, wanted.versions)) continue;
-      const documents = wanted.versions.map(({ version, good }) => [version, good.digest]);
-      const key = JSON.stringify([route, nested, documents, door]);
-      const entry: Entry = known ?? { key: '', ...wanted };
-      entry.planned = wanted.planned;
-      entry.versions = wanted.versions;
-      if (entry.key === key) continue;
-      entry.key = key;
-      this.#entries.set(service, entry);
-      void this.#make(entry, key, wanted);
+  }
+
+  /** Tells what one service is to be shown by. */
+  want(wanted: WantedFragment): void {
+    const { service, route, nested, door } = wanted.planned;
+    if (wanted.versions.length === 0) {
+      this.#entries.delete(service);
+      return;
     }
+    const documents = wanted.versions.map(({ version, good }) => [version, good.digest]);
+    const key = JSON.stringify([route, nested, documents, door]);
+    const entry: Entry = this.#entries.get(service) ?? { key: '' };
+    if (entry.key === key) return;
+    entry.key = key;
+    this.#entries.set(service, entry);
+    void this.#make(entry, key, wanted);
   }
 
   get(service: string): WrittenService | undefined {
@@ -82,13 +81,6 @@ export class FragmentCache {
       if (entry.key !== key || isMcpError(error, 'DOCUMENT_CLOSED')) return;
       entry.problem = (error as Error).message;
     }
-    this.#changed();
+    this.#changed(service);
   }
-}
-
-function sameVersions(a: WantedFragment['versions'], b: WantedFragment['versions']): boolean {
-  return (
-    a.length === b.length &&
-    a.every(({ version, good }, index) => version === b[index]?.version && good === b[index].good)
-  );
 }

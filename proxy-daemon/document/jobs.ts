@@ -28,7 +28,7 @@ export type Job =
   | { kind: 'compare'; route: string; live: Uint8Array; next: Uint8Array }
   /** Compare an answer with that to a copy of its request. */
   | AnswersJob
-  /** Join fragments and write them to files. */
+  /** Write what changed in the documents. */
   | PublishJob;
 
 export interface JobResults {
@@ -36,7 +36,8 @@ export interface JobResults {
   fragment: MadeFragment;
   compare: { findings: Finding[] };
   answers: AnswerVerdict;
-  publish: undefined;
+  /** False: all parts must be sent. */
+  publish: boolean;
 }
 
 export interface MadeFragment {
@@ -49,7 +50,7 @@ export interface MadeFragment {
 
 /** Runs one job; rejects with what its steps throw. */
 export async function runJob(job: Job): Promise<JobResults[Job['kind']]> {
-  if (job.kind === 'publish') return publishDocument(job) as undefined;
+  if (job.kind === 'publish') return publishDocument(job);
   if (job.kind === 'normalise') {
     // Validators and converters take most of a second to load, and only one of the threads needs them.
     const { repairAndNormalise } = await import('./repair.ts');

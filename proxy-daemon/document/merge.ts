@@ -1,13 +1,14 @@
 import { componentSections } from './grammar.ts';
 import type { Json, JsonObject } from './json.ts';
 import type { Fragment, LeftOut } from './namespace.ts';
+import { writeYaml } from './write-yaml.ts';
 
 /**
- * The merged document, joined from fragments that were written out once each: one changed document costs its own fragment
- * and a concatenation, never a merge. That works because fragments share no name (see namespace.ts). Pure.
+ * The merged document, joined from parts that were written out once each: one changed document costs its own part and a
+ * list of what is beside it, never a merge. That works because services' parts share no name (see namespace.ts). Pure.
  */
 
-/** The parts of a document that fragments add to, in the order in which they are written. */
+/** The sections of a document that services' fragments add to, in the order in which they are written. */
 export const sections = [
   'tags',
   'x-tagGroups',
@@ -16,7 +17,13 @@ export const sections = [
   ...componentSections.map((section) => `components/${section}` as const),
 ] as const;
 export type Section = (typeof sections)[number];
-const lists: ReadonlySet<Section> = new Set(['tags', 'x-tagGroups']);
+
+/** All sections: after what services say comes what the gateway says of them. */
+export const documentSections = [...sections, 'x-mcp-source', 'x-mcp-left-out'] as const;
+type DocumentSection = (typeof documentSections)[number];
+const lists: ReadonlySet<DocumentSection> = new Set(['tags', 'x-tagGroups', 'x-mcp-source', 'x-mcp-left-out']);
+/** Must be there even where no service has any. */
+const always: ReadonlySet<DocumentSection> = new Set(['paths', 'x-mcp-source', 'x-mcp-left-out']);
 
 /**
  * Text that stands in a document as it is. `packed` is the same as blocks of raw deflate that end on a byte and refer to nothing
@@ -29,6 +36,7 @@ export interface Piece {
 
 /** One service's part of each section, without the brackets around it: JSON members or items, or indented YAML lines. */
 export type WrittenFragment = Partial<Record<Section, Piece>>;
+export type WrittenPart = Partial<Record<DocumentSection, Piece>>;
 
 /** What the fragment adds to each section, as values: an array's items or an object's members. */
 export function sectionsOf(service: string, fragment: Fragment): Map<Section, Json[] | JsonObject> {
@@ -69,12 +77,16 @@ export interface Head {
   generation?: number;
   title: string;
   description: string;
+}
+
+/** What the gateway says of one service. */
+export interface Told {
   sources: readonly SourceNote[];
   leftOut: readonly LeftOut[];
 }
 
-/** What stands before the fragments, as a value. */
-export function headOf({ generation, title, description }: Omit<Head, 'sources' | 'leftOut'>): JsonObject {
+/** What stands before the sections, as a value. */
+function headOf({ generation, title, description }: Head): JsonObject {
   return {
     ...(generation === undefined ? {} : { 'x-mcp-generation': generation }),
     openapi: '3.1.0',
@@ -83,61 +95,57 @@ export function headOf({ generation, title, description }: Omit<Head, 'sources' 
   };
 }
 
-/** What stands after the fragments, as a value. */
-export function tailOf({ sources, leftOut }: Pick<Head, 'sources' | 'leftOut'>): JsonObject {
-  return { 'x-mcp-source': sources.map((note) => ({ ...note })), 'x-mcp-left-out': leftOut.map((out) => ({ ...out })) };
-}
+/** What stands around the parts of a document: texts, and where the parts of which section stand between them. */
+export type Frame = readonly (string | { section: string })[];
+type HasSection = (section: string) => boolean;
 
-/** The document as JSON text, in pieces to be concatenated. Fragments are given in the order in which they shall appear. */
-export function joinJson(head: Head, fragments: readonly WrittenFragment[]): Piece[] {
-  const pieces: Piece[] = [encode(JSON.stringify(headOf(head)).slice(0, -1))];
+/** The frame of the document as JSON; `has`: the sections that any part adds to. */
+export function frameJson(head: Head, has: HasSection): Frame {
+  const frame: (string | { section: string })[] = [JSON.stringify(headOf(head)).slice(0, -1)];
   let inComponents = false;
-  for (const name of sections) {
-    const parts = fragments.flatMap((fragment) => fragment[name] ?? []);
-    // `paths` must be there even when no service has any.
-    if (parts.length === 0 && name !== 'paths') continue;
+  for (const name of documentSections) {
+    if (!has(name) && !always.has(name)) continue;
     const [top = '', section] = name.split('/');
     const [open, close] = lists.has(name) ? ['[', ']'] : ['{', '}'];
-    if (section === undefined) pieces.push(encode(`,"${top}":${open}`));
-    else pieces.push(encode(inComponents ? `,"${section}":{` : `,"components":{"${section}":{`));
+    const before = inComponents === (section !== undefined) ? ',' : inComponents ? '},' : ',"components":{';
+    frame.push(`${before}"${section ?? top}":${open}`, { section: name }, close);
     inComponents = section !== undefined;
-    parts.forEach((part, index) => {
-      pieces.push(...(index === 0 ? [] : [comma]), part);
-    });
-    pieces.push(encode(close));
   }
-  const tail = JSON.stringify(tailOf(head)).slice(1);
-  pieces.push(encode(inComponents ? `},${tail}` : `,${tail}`));
-  return pieces;
+  return [...frame, '}'];
 }
 
-/**
- * The document as YAML text, in pieces. `writtenHead` is `headOf` and `writtenTail` is `tailOf`, each a block mapping that ends
- * in a newline; fragments are lines indented as they stand under their section.
- */
-export function joinYaml(writtenHead: string, writtenTail: string, fragments: readonly WrittenFragment[]): Piece[] {
-  const pieces: Piece[] = [encode(writtenHead)];
+/** The same as YAML. */
+export function frameYaml(head: Head, has: HasSection): Frame {
+  const frame: (string | { section: string })[] = [writeYaml(headOf(head))];
   let parent = '';
-  for (const name of sections) {
-    const parts = fragments.flatMap((fragment) => fragment[name] ?? []);
+  for (const name of documentSections) {
     const [top = '', section] = name.split('/');
-    if (parts.length === 0) {
-      // `paths` must be there even when no service has any.
-      if (name === 'paths') pieces.push(encode('paths: {}\n'));
+    if (!has(name)) {
+      if (always.has(name)) frame.push(`${top}: ${lists.has(name) ? '[]' : '{}'}\n`);
       continue;
     }
-    if (section === undefined) pieces.push(encode(`${top}:\n`));
-    else pieces.push(encode(parent === top ? `  ${section}:\n` : `${top}:\n  ${section}:\n`));
+    if (section === undefined) frame.push(`${top}:\n`);
+    else frame.push(parent === top ? `  ${section}:\n` : `${top}:\n  ${section}:\n`);
     parent = top;
-    pieces.push(...parts);
+    frame.push({ section: name });
   }
-  pieces.push(encode(writtenTail));
-  return pieces;
+  return frame;
 }
 
+/** The frame of the list of all services, for the page that shows them. */
+export function frameList({ title }: Head): Frame {
+  return [`{"title":${JSON.stringify(title)},"services":[`, { section: 'services' }, ']}'];
+}
+
+/** A comma as a stored block of its own (RFC 1951, 3.2.4): there is one for each service and section. */
+export const comma: Required<Piece> = {
+  text: Uint8Array.of(0x2c),
+  packed: Uint8Array.of(0, 1, 0, 0xfe, 0xff, 0x2c),
+};
+
 const encoder = new TextEncoder();
-/** With its own stored block (RFC 1951, 3.2.4): there is one for each service and section. */
-const comma: Piece = { text: encoder.encode(','), packed: Uint8Array.of(0, 1, 0, 0xfe, 0xff, 0x2c) };
-function encode(text: string): Piece {
-  return { text: encoder.encode(text) };
+
+/** The pieces of a document: the frame, filled with what is given for each of its sections. */
+export function fillFrame(frame: Frame, pieces: (section: string) => readonly Piece[]): Piece[] {
+  return frame.flatMap((one) => (typeof one === 'string' ? { text: encoder.encode(one) } : pieces(one.section)));
 }

@@ -58,7 +58,19 @@ export function unpackFragment({ bytes, ends }: PackedFragment): { json: Written
   return { json, yaml };
 }
 
+/** Longer texts are compressed instead of stored in a block. */
+const longestStored = 4096;
+
+/** What stands around pieces, likewise. Compressing so little as that mostly is would cost more than it saves. */
+export function packed(text: Uint8Array): Uint8Array {
+  if (text.length > longestStored) return deflate(text);
+  const [low, high] = [text.length & 0xff, text.length >> 8];
+  return Buffer.concat([Uint8Array.of(0, low, high, ~low, ~high), text]);
+}
+
 /** As blocks that end on a byte and refer to nothing before them: see Piece. */
 export function deflate(text: Uint8Array): Uint8Array {
-  return deflateRawSync(text, { finishFlush: constants.Z_FULL_FLUSH });
+  // What deflate sets aside by default, a quarter of a megabyte each time, is more than short texts are worth.
+  const sparing = text.length < 8192 ? { windowBits: 13, memLevel: 6, chunkSize: 4096 } : {};
+  return deflateRawSync(text, { ...sparing, finishFlush: constants.Z_FULL_FLUSH });
 }

@@ -1,51 +1,42 @@
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { McpError } from '../../specs/errors.ts';
 import type { DocumentFolders } from '../document-source.ts';
 import { makeDirectory } from '../files.ts';
-import { type Head, headOf, joinJson, joinYaml, tailOf } from './merge.ts';
-import { type PackedFragment, unpackFragment } from './pack-fragment.ts';
-import { modifiedAt, writePieces } from './write-document.ts';
-import { writeYaml } from './write-yaml.ts';
-
-/** Values as JSON: handing a thousand of them to a thread would hold up the event loop, handing over texts does not. */
-export interface PublishedService {
-  /** Of all that follows: an equal one needs no writing. */
-  digest: string;
-  service: string;
-  /** A Head. */
-  head: string;
-  /** One service for the page that lists them: an item of services.json. */
-  entry: string;
-  written: PackedFragment;
-}
+import type { Head } from './merge.ts';
+import { groupsOf } from './part-groups.ts';
+import { PartsHeld, type PartsUpdate } from './parts-held.ts';
+import { PieceFiles } from './piece-files.ts';
+import { listSuffix, readList } from './piece-list.ts';
+import { type HeldPart, wholeForms } from './service-part.ts';
+import { modifiedAt } from './write-document.ts';
+import { ListWriter } from './write-lists.ts';
+import { WholeWriter, writeService } from './write-whole.ts';
 
 export interface PublishJob {
   kind: 'publish';
   to: DocumentFolders;
   digest: string;
-  generation: number;
-  /** A Head, as JSON. */
-  head: string;
-  services: PublishedService[];
+  head: Head;
+  parts: PartsUpdate;
   /** ms since the Unix epoch. */
   now: number;
+  /** ms, of the monotonic clock. */
+  monotonic: number;
 }
 
-/** Writes all files of a document. Blocks: for a thread. Throws GATEWAY_DISK. */
-export function publishDocument({ to, digest, generation, head: about, services, now }: PublishJob): void {
+/** What this thread knows: most of a document stays as it was. */
+const held = new PartsHeld();
+const writers = new Map<string, FolderWriter>();
+
+/** Writes all files of a document. False: all parts must be sent, not only what changed. Blocks: for a thread. Throws GATEWAY_DISK. */
+export function publishDocument({ to, digest, head, parts, now, monotonic }: PublishJob): boolean {
+  if (!held.update(parts)) return false;
+  const place = `${to.services} ${to.pieces}`;
+  const writer = writers.get(place) ?? new FolderWriter(to);
+  writers.set(place, writer);
   try {
-    const head: Head = { generation, ...(JSON.parse(about) as Head) };
-    const fragments = services.map(({ written }) => unpackFragment(written));
-    writeServices(to.services, services, fragments, now);
-    rmSync(to.merged, { recursive: true, force: true });
-    makeDirectory(to.merged);
-    const after = Math.max(...['openapi.json', 'openapi.yaml'].map((name) => modifiedAt(join(to.served, name))));
-    const at = Math.max(now, (after + 1) * 1000);
-    writeBoth(to.merged, head, fragments, at);
-    const list = `{"title":${JSON.stringify(head.title)},"services":[${services.map(({ entry }) => entry).join(',')}]}`;
-    writePieces(join(to.merged, 'services.json'), [{ text: Buffer.from(list) }], at);
-    writeFileSync(join(to.merged, 'digest'), digest);
+    writer.write(to, digest, head, held.all(), now, monotonic);
   } catch (cause) {
     throw new McpError('GATEWAY_DISK', `the documents can't be written: ${(cause as Error).message.slice(0, 200)}`, {
       cause,
@@ -53,41 +44,99 @@ export function publishDocument({ to, digest, generation, head: about, services,
       hint: 'The last good ones stay. Is the disk full?',
     });
   }
+  return true;
 }
 
-type Fragment = ReturnType<typeof unpackFragment>;
+/** What one gateway's folders hold, as far as this thread wrote it. */
+class FolderWriter {
+  readonly #services = new Map<string, string>();
+  readonly #whole = new WholeWriter();
+  readonly #files: PieceFiles | null;
+  readonly #lists: ListWriter | null;
+  /** The document written last as lists, and the pieces in them. */
+  #written: { digest: string; names: ReadonlySet<string> } = { digest: '', names: new Set() };
+  #hasLooked = false;
 
-/** What each service's folder holds, as far as this thread wrote it: most services stay as they are. */
-const held = new Map<string, string>();
-
-function writeServices(dir: string, services: readonly PublishedService[], fragments: Fragment[], now: number): void {
-  const names = new Set(services.map(({ service }) => service));
-  makeDirectory(dir);
-  for (const name of readdirSync(dir)) {
-    if (names.has(name)) continue;
-    held.delete(join(dir, name));
-    rmSync(join(dir, name), { recursive: true, force: true });
+  constructor({ pieces }: DocumentFolders) {
+    this.#files = pieces === null ? null : new PieceFiles(pieces);
+    this.#lists = this.#files && new ListWriter(this.#files);
   }
-  services.forEach(({ service, digest, head }, index) => {
-    const folder = join(dir, service);
-    const fragment = fragments[index];
-    if (fragment === undefined || held.get(folder) === digest) return;
-    makeDirectory(folder);
-    writeBoth(folder, JSON.parse(head) as Head, [fragment], now);
-    held.set(folder, digest);
-  });
+
+  write(
+    to: DocumentFolders,
+    digest: string,
+    head: Head,
+    parts: readonly HeldPart[],
+    now: number,
+    monotonic: number,
+  ): void {
+    this.#writeServices(to.services, parts, now);
+    rmSync(to.merged, { recursive: true, force: true });
+    makeDirectory(to.merged);
+    const at = Math.max(now, (servedAt(to.served) + 1) * 1000);
+    const groups = groupsOf(parts);
+    if (this.#files === null || this.#lists === null) this.#whole.write(to.merged, head, groups, at);
+    else {
+      this.#files.look();
+      const names = this.#lists.write(to.merged, head, groups, at);
+      // What is served until the new lists are in their place is in use as well.
+      const isKnown = readOrEmpty(join(to.served, 'digest')) === this.#written.digest;
+      const before = isKnown ? this.#written.names : namesIn(to.served);
+      this.#files.tidy(new Set([...names, ...before]), monotonic);
+      this.#written = { digest, names };
+    }
+    writeFileSync(join(to.merged, 'digest'), digest);
+  }
+
+  /** Each service's own files, and away with those of services that are gone. */
+  #writeServices(dir: string, parts: readonly HeldPart[], now: number): void {
+    if (!this.#hasLooked) {
+      makeDirectory(dir);
+      for (const name of readdirSync(dir)) this.#services.set(name, '');
+      this.#hasLooked = true;
+    }
+    const gone = new Set(this.#services.keys());
+    for (const one of parts) {
+      const { service, digest, shown } = one.part;
+      if (shown === null) continue;
+      gone.delete(service);
+      if (this.#services.get(service) === digest) continue;
+      const folder = join(dir, service);
+      makeDirectory(folder);
+      writeService(folder, { title: shown.title, description: '' }, one, now);
+      this.#services.set(service, digest);
+    }
+    for (const service of gone) {
+      rmSync(join(dir, service), { recursive: true, force: true });
+      this.#services.delete(service);
+    }
+  }
 }
 
-function writeBoth(folder: string, head: Head, fragments: readonly Fragment[], now: number): void {
-  const json = joinJson(
-    head,
-    fragments.map((fragment) => fragment.json),
+/** When what is served was written, s since the Unix epoch: what comes after it must be younger. */
+function servedAt(folder: string): number {
+  return Math.max(
+    ...wholeForms.map(({ file }) =>
+      Math.max(modifiedAt(join(folder, file)), modifiedAt(join(folder, file + listSuffix))),
+    ),
   );
-  const yaml = joinYaml(
-    writeYaml(headOf(head)),
-    writeYaml(tailOf(head)),
-    fragments.map((fragment) => fragment.yaml),
-  );
-  writePieces(join(folder, 'openapi.json'), json, now);
-  writePieces(join(folder, 'openapi.yaml'), yaml, now);
+}
+
+function namesIn(folder: string): Set<string> {
+  const names = new Set<string>();
+  for (const { file } of wholeForms) {
+    for (const suffix of ['', '.gz']) {
+      const list = readList(readOrEmpty(join(folder, `${file}${suffix}${listSuffix}`)));
+      for (const { name } of list?.ranges ?? []) names.add(name);
+    }
+  }
+  return names;
+}
+
+function readOrEmpty(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }

@@ -65,7 +65,7 @@ async function repaired(document: JsonObject, fault: McpError, notes: Set<string
       before = count();
       whole = repairFields(localiseRefs(whole, onBroken), say);
     }
-    await validateDocument(whole);
+    validateDocument(whole);
     // What 3.0 forbids and 3.1 allows needs no repair: all is read as 3.1.
     say(fault.message);
     return whole;

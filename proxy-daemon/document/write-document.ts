@@ -1,12 +1,12 @@
 import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import type { Piece } from './merge.ts';
-import { deflate } from './pack-fragment.ts';
+import { packed } from './pack-fragment.ts';
 
 /** Pieces are gathered to this many bytes a write. */
 const chunkBytes = 1_048_576;
 /** A gzip member's head (RFC 1952, 2.3): deflate, no name, no time, unknown system. */
-const gzipHead = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255);
+export const gzipHead = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255);
 /** The empty last block that ends a deflate stream. */
 const lastBlock = Uint8Array.of(3, 0);
 
@@ -31,15 +31,19 @@ export function writePieces(path: string, pieces: readonly Piece[], nowMs: numbe
   });
   writeWhole(`${path}.gz.new`, (put) => {
     put(gzipHead);
-    for (const { text, packed = deflate(text) } of pieces) put(packed);
-    put(lastBlock);
-    put(new Uint8Array(Uint32Array.of(checksum, size).buffer));
+    for (const piece of pieces) put(piece.packed ?? packed(piece.text));
+    put(gzipTail(checksum, size));
   });
   const time = Math.max(Math.floor(nowMs / 1000), before + 1);
   for (const file of [`${path}.gz`, path]) {
     utimesSync(`${file}.new`, time, time);
     renameSync(`${file}.new`, file);
   }
+}
+
+/** What ends a gzip member: the end of the deflate stream, checksum and size of the text. */
+export function gzipTail(checksum: number, size: number): Uint8Array {
+  return Buffer.concat([lastBlock, new Uint8Array(Uint32Array.of(checksum, size).buffer)]);
 }
 
 /** Seconds since the Unix epoch; 0 where there is no such file. */

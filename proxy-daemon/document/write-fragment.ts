@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from './json.ts';
-import { type Section, sectionsOf, type WrittenFragment } from './merge.ts';
+import { type Section, sectionsOf, type Told, type WrittenFragment, type WrittenPart } from './merge.ts';
 import type { Fragment } from './namespace.ts';
 import { writeYaml } from './write-yaml.ts';
 
@@ -32,4 +32,17 @@ function written(
   for (const [section, value] of sectionsOf(service, fragment))
     result[section] = { text: encoder.encode(write(section, value)) };
   return result;
+}
+
+/** What the gateway says of a service, likewise: as JSON and as YAML. */
+export function writeTold({ sources, leftOut }: Told): { json: WrittenPart; yaml: WrittenPart } {
+  const encoder = new TextEncoder();
+  const [json, yaml]: [WrittenPart, WrittenPart] = [{}, {}];
+  for (const [section, items] of [['x-mcp-source', sources] as const, ['x-mcp-left-out', leftOut] as const]) {
+    if (items.length === 0) continue;
+    const lines = writeYaml({ [section]: items.map((item) => ({ ...item })) });
+    json[section] = { text: encoder.encode(JSON.stringify(items).slice(1, -1)) };
+    yaml[section] = { text: encoder.encode(lines.slice(lines.indexOf('\n') + 1)) };
+  }
+  return { json, yaml };
 }

@@ -23,7 +23,7 @@ import { luaModules } from './lua-module.ts';
 import { configRejected, NginxProcess } from './nginx-process.ts';
 import { type GatewayPaths, gatewayPaths } from './paths.ts';
 import { canServePacked } from './run-nginx.ts';
-import { servedDocument, writeDocument } from './served-document.ts';
+import { removeOtherDocument, servedDocument, takeOverDocument, writeDocument } from './served-document.ts';
 import { installLua, installStaticFiles } from './static-files.ts';
 import { SentTables, type TableChanges } from './table-changes.ts';
 import { messageText, type TableMessage } from './table-message.ts';
@@ -105,8 +105,9 @@ export class DynamicBackend implements GatewayBackend {
     this.#door = door;
     const place = configurationInPlace(this.#paths);
     this.#generation = place.generation;
-    this.#document = servedDocument(this.#paths)?.digest ?? '';
     if (place.mode === null || place.generation === 0) return 0;
+    await takeOverDocument(this.#paths, 'lists', place.generation);
+    this.#document = servedDocument(this.#paths, 'lists')?.digest ?? '';
     if (place.mode === 'plain') {
       if (this.#nginx.master() === null) await this.#nginx.start(place.generation);
       return place.generation;
@@ -118,7 +119,7 @@ export class DynamicBackend implements GatewayBackend {
   }
 
   lastDocument(): MergedDocument | null {
-    return servedDocument(this.#paths);
+    return servedDocument(this.#paths, 'lists');
   }
 
   serves({ table, document, door }: Publication): boolean {
@@ -139,7 +140,7 @@ export class DynamicBackend implements GatewayBackend {
     };
     const change = messageText({ ...common, base: this.#generation, ...changes });
     const everything = (): TableMessage => ({ ...common, base: null, set: this.#sent.everything(changes), remove: [] });
-    if (this.#document !== document.digest) (await writeDocument(this.#paths, generation, document))();
+    if (this.#document !== document.digest) (await writeDocument(this.#paths, 'lists', generation, document))();
     let testMs = 0;
     const config = this.#configOf(door);
     const [doorBefore, before] = [this.#door, this.#config];
@@ -160,6 +161,7 @@ export class DynamicBackend implements GatewayBackend {
     this.#sent.commit(changes, (key, isRouted) => this.#counts.routed(key, isRouted, generation));
     this.#looked = null;
     this.#generation = generation;
+    if (this.#document !== document.digest || testMs > 0) removeOtherDocument(this.#paths, 'lists');
     this.#document = document.digest;
     this.#journal(change, everything);
     const switched = this.#clock.monotonic();

@@ -147,6 +147,11 @@ function dynamicLocations({ paths, door }: DynamicSettings): ModeLocations {
     prelude: [variable('generation')],
     generation: nginxText`$mcp_generation`,
     notFound: [directive('content_by_lua_file', phase(paths.lua, 'not-found'))],
+    // Its length is told: nothing need be gathered for clients of HTTP/1.0.
+    document: [
+      directive('lua_http10_buffering', 'off'),
+      directive('content_by_lua_file', phase(paths.lua, 'document')),
+    ],
     proxied: [
       block('location', ['/'], [directive('rewrite_by_lua_file', phase(paths.lua, 'rewrite')), ...answers, toInstance]),
       // Services that declare all of their operations idempotent: also a POST that was sent is tried again elsewhere.

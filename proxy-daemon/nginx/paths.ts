@@ -17,8 +17,11 @@ export interface GatewayPaths {
   /** Pages and the status document. */
   www: string;
   statusJson: string;
-  /** The documents served: `current` holds the merged one, `services` one folder a service. Fixed places. */
-  documents: { all: string; current: string; services: string };
+  /**
+   * The documents served, at fixed places: the merged one as whole files in `current` or as lists in `lists`, whose pieces are in
+   * `pieces`; one folder a service in `services`.
+   */
+  documents: { all: string; current: string; lists: string; pieces: string; services: string };
   generations: string;
   /** What the daemon remembers over a restart. */
   memory: string;
@@ -60,7 +63,13 @@ export function gatewayPaths(dir: string): GatewayPaths {
     temp: join(dir, 'temp'),
     www: join(dir, 'www'),
     statusJson: join(dir, 'www', 'status.json'),
-    documents: { all: documents, current: join(documents, 'current'), services: join(documents, 'services') },
+    documents: {
+      all: documents,
+      current: join(documents, 'current'),
+      lists: join(documents, 'lists'),
+      pieces: join(documents, 'pieces'),
+      services: join(documents, 'services'),
+    },
     generations,
     memory: join(dir, 'last-good.json'),
     door: join(dir, 'door.json'),

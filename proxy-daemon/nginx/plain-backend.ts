@@ -17,7 +17,7 @@ import { diskError, removeGenerationsBefore, writeGenerationFiles } from './gene
 import { configRejected, NginxProcess } from './nginx-process.ts';
 import { type GatewayPaths, gatewayPaths, generationMark } from './paths.ts';
 import { canServePacked } from './run-nginx.ts';
-import { servedDocument, writeDocument } from './served-document.ts';
+import { removeOtherDocument, servedDocument, takeOverDocument, writeDocument } from './served-document.ts';
 import { installStaticFiles } from './static-files.ts';
 import { workerUser } from './worker-user.ts';
 
@@ -63,11 +63,12 @@ export class PlainBackend implements GatewayBackend {
     if (generation === 0) return 0;
     if (this.#nginx.master() === null) await this.#nginx.start(this.#generation || null);
     else this.#nginx.adopt(generation);
+    await takeOverDocument(this.#paths, 'whole', generation);
     return generation;
   }
 
   lastDocument(): MergedDocument | null {
-    return servedDocument(this.#paths);
+    return servedDocument(this.#paths, 'whole');
   }
 
   serves(publication: Publication): boolean {
@@ -104,6 +105,7 @@ export class PlainBackend implements GatewayBackend {
     }
     this.#generation = generation;
     this.#served = { config, document: publication.document.digest };
+    removeOtherDocument(this.#paths, 'whole');
     await removeGenerationsBefore(this.#paths, this.oldestInFlight());
     return { ownMs: told - started - test.ms, testMs: test.ms, switchMs: clock.monotonic() - told };
   }
@@ -148,7 +150,7 @@ export class PlainBackend implements GatewayBackend {
   /** Resolves with what puts the document in its place. */
   async #writeFiles(generation: number, { table, document }: Publication): Promise<() => void> {
     const [show] = await Promise.all([
-      writeDocument(this.#paths, generation, document),
+      writeDocument(this.#paths, 'whole', generation, document),
       writeGenerationFiles(this.#paths, generation, table),
     ]);
     return show;

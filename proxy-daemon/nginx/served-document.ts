@@ -1,17 +1,23 @@
 /**
- * The merged document at its fixed place, the same for every way that nginx is made to serve: `current` is a link to the folder
- * of one document, replaced in one step. nginx opens it at each request, so a new document needs no reload.
+ * The merged document at its fixed place: a link to the folder of one document, replaced in one step. nginx opens it at each
+ * request, so a new document needs no reload. Each way of running nginx has a place of its own: plain mode's holds whole files,
+ * dynamic mode's lists of pieces (decision 0084). So one goes on serving its own while the other is put in its stead.
  */
-import { readdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { McpError } from '../../specs/errors.ts';
+import { joinedFromLists, listedFromFiles } from '../document/convert-document.ts';
 import type { DocumentFolders, MergedDocument } from '../document-source.ts';
+import { makeDirectory } from '../files.ts';
 import type { GatewayPaths } from './paths.ts';
 
-/** The document in place, as a daemon that starts finds it; null where there is none. */
-export function servedDocument(paths: GatewayPaths): MergedDocument | null {
+/** How a mode's nginx serves the merged document. */
+export type DocumentForm = 'whole' | 'lists';
+
+/** The document in its place, as a daemon that starts finds it; null where there is none. */
+export function servedDocument(paths: GatewayPaths, form: DocumentForm): MergedDocument | null {
   try {
-    const digest = readFileSync(join(paths.documents.current, 'digest'), 'utf8');
+    const digest = readFileSync(join(placeOf(paths, form), 'digest'), 'utf8');
     // Its files are where they belong.
     return { digest, operations: 0, sources: [], write: async () => {} };
   } catch {
@@ -26,20 +32,51 @@ export function servedDocument(paths: GatewayPaths): MergedDocument | null {
  */
 export async function writeDocument(
   paths: GatewayPaths,
+  form: DocumentForm,
   generation: number,
   document: MergedDocument,
 ): Promise<() => void> {
-  if (servedDocument(paths)?.digest === document.digest) return () => {};
-  await document.write(foldersOf(paths, generation), generation);
-  return () => show(paths, mergedName(generation));
+  if (servedDocument(paths, form)?.digest === document.digest) return () => {};
+  await document.write(foldersOf(paths, form, generation), generation);
+  return () => show(paths, form, nameOf(form, generation));
 }
 
-function show(paths: GatewayPaths, name: string): void {
-  const { all, current } = paths.documents;
+/**
+ * For a daemon that starts: what the other mode served is taken up, where this one has served nothing. Where that can't be, what is
+ * read next will be shown: never rejects.
+ */
+export async function takeOverDocument(paths: GatewayPaths, form: DocumentForm, generation: number): Promise<void> {
+  const other = otherThan(form);
+  const served = servedDocument(paths, other);
+  if (servedDocument(paths, form) !== null || served === null) return;
+  const { merged } = foldersOf(paths, form, generation);
+  const from = placeOf(paths, other);
   try {
-    rmSync(`${current}.new`, { force: true });
-    symlinkSync(name, `${current}.new`);
-    renameSync(`${current}.new`, current);
+    rmSync(merged, { recursive: true, force: true });
+    makeDirectory(merged);
+    if (form === 'whole') await joinedFromLists(from, paths.documents.pieces, merged);
+    else listedFromFiles(from, paths.documents.pieces, merged);
+    writeFileSync(join(merged, 'digest'), served.digest);
+    show(paths, form, nameOf(form, generation));
+  } catch {
+    rmSync(merged, { recursive: true, force: true });
+  }
+}
+
+/** Once this mode serves: away with what another one served. */
+export function removeOtherDocument(paths: GatewayPaths, form: DocumentForm): void {
+  const other = otherThan(form);
+  rmSync(placeOf(paths, other), { force: true });
+  removeAllBut('', paths, other);
+  if (other === 'lists') rmSync(paths.documents.pieces, { recursive: true, force: true });
+}
+
+function show(paths: GatewayPaths, form: DocumentForm, name: string): void {
+  const place = placeOf(paths, form);
+  try {
+    rmSync(`${place}.new`, { force: true });
+    symlinkSync(name, `${place}.new`);
+    renameSync(`${place}.new`, place);
   } catch (cause) {
     throw new McpError('GATEWAY_DISK', `the new document can't be put in place: ${(cause as Error).message}`, {
       cause,
@@ -47,15 +84,33 @@ function show(paths: GatewayPaths, name: string): void {
       hint: 'The last good one stays. Is the disk full?',
     });
   }
-  const past = readdirSync(all).filter((folder) => /^generation-\d+$/.test(folder) && folder !== name);
-  for (const folder of past) rmSync(join(all, folder), { recursive: true, force: true });
+  removeAllBut(name, paths, form);
 }
 
-function foldersOf(paths: GatewayPaths, generation: number): DocumentFolders {
-  const { all, current, services } = paths.documents;
-  return { merged: join(all, mergedName(generation)), served: current, services };
+function removeAllBut(name: string, { documents: { all } }: GatewayPaths, form: DocumentForm): void {
+  const [prefix, number] = [nameOf(form, ''), /^\d+$/];
+  const folders = readdirSync(all).filter((one) => one.startsWith(prefix) && number.test(one.slice(prefix.length)));
+  for (const folder of folders) if (folder !== name) rmSync(join(all, folder), { recursive: true, force: true });
 }
 
-function mergedName(generation: number): string {
-  return `generation-${generation}`;
+function foldersOf(paths: GatewayPaths, form: DocumentForm, generation: number): DocumentFolders {
+  const { all, pieces, services } = paths.documents;
+  return {
+    merged: join(all, nameOf(form, generation)),
+    served: placeOf(paths, form),
+    services,
+    pieces: form === 'lists' ? pieces : null,
+  };
+}
+
+function placeOf({ documents }: GatewayPaths, form: DocumentForm): string {
+  return form === 'whole' ? documents.current : documents.lists;
+}
+
+function otherThan(form: DocumentForm): DocumentForm {
+  return form === 'whole' ? 'lists' : 'whole';
+}
+
+function nameOf(form: DocumentForm, generation: number | ''): string {
+  return form === 'whole' ? `generation-${generation}` : `lists-${generation}`;
 }

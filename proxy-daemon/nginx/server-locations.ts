@@ -26,6 +26,8 @@ export interface ModeLocations {
   /** The generation that is served. */
   generation: Argument;
   notFound: Directive[];
+  /** Answers for the files of the merged document; null: they are whole files. */
+  document: Directive[] | null;
   /** The locations that lead to the services. */
   proxied: Directive[];
 }
@@ -38,6 +40,7 @@ export function plainLocations(paths: GatewayPaths, door: FrontDoor): ModeLocati
     prelude: [],
     generation: generationMark,
     notFound: [directive('alias', notFound)],
+    document: null,
     proxied: [
       block('location', ['/'], proxied(door)),
       ...doorLocations(
@@ -88,7 +91,7 @@ export function serverLocations(
       directive('default_type', 'application/json'),
       directive('return', 200, healthAnswer(mode.generation)),
     ]),
-    ...documentLocations(paths, gzipStatic, ownHeaders, pageWith(pagePolicy)),
+    ...documentLocations(paths, gzipStatic, ownHeaders, pageWith(pagePolicy), mode.document),
     exact('/status', [...statusHeaders, directive('default_type', 'text/html'), directive('alias', paths.statusPage)]),
     exact('/status/', [...mode.prelude, directive('return', 308, '/status')]),
     ...explainLocations(ownHeaders),

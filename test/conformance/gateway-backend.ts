@@ -5,7 +5,9 @@
 
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { gunzipSync } from 'node:zlib';
 import type { TestFn } from 'ava';
+import { request } from 'undici';
 import { stopNginx } from '../../proxy-daemon/main.ts';
 import { findMaster, workersOf } from '../../proxy-daemon/nginx/nginx-workers.ts';
 import { gatewayPaths } from '../../proxy-daemon/nginx/paths.ts';
@@ -290,5 +292,67 @@ export function gatewayBackendConformance(test: TestFn, mode: 'plain' | 'dynamic
     gateway.start({ mode, documents: fixedDocuments('').source });
     await gateway.settled();
     t.is(JSON.parse((await gateway.ask('/openapi.json')).body).title, 'second');
+  });
+
+  test('the merged document is answered alike: packed or plain, whole, as a head, or not at all where it is known', async (t) => {
+    const gateway = await testGateway(t);
+    const { source } = fixedDocuments('first', { text: 'much '.repeat(100_000) });
+    gateway.start({ mode, documents: source });
+    const { served } = await gateway.settled();
+    const get = async (path: string, more: Parameters<typeof request>[1] = {}) => {
+      const { statusCode, headers, body } = await request(gateway.url + path, { reset: true, ...more });
+      return { status: statusCode, headers, bytes: Buffer.from(await body.arrayBuffer()) };
+    };
+    for (const [path, type] of [
+      ['/openapi.json', 'application/json'],
+      ['/openapi.yaml', 'application/yaml; charset=utf-8'],
+    ] as const) {
+      const plain = await get(path);
+      const tags = new Set();
+      for (const [accept, encoding] of [
+        ['br, GZIP;q=0.5', 'gzip'],
+        ['gzip;q=0, br', undefined],
+        ['x-gzip', undefined],
+      ] as const) {
+        const headers = { 'accept-encoding': accept };
+        const whole = await get(path, { headers });
+        t.deepEqual(encoding === 'gzip' ? gunzipSync(whole.bytes) : whole.bytes, plain.bytes, accept);
+        const { etag = '', 'last-modified': modified = '', 'x-request-id': id, ...told } = whole.headers;
+        t.truthy(id);
+        const { date, server, connection, 'accept-ranges': ranges, ...rest } = told;
+        t.deepEqual(
+          { ...rest },
+          {
+            ...(encoding === undefined ? {} : { 'content-encoding': encoding }),
+            'content-type': type,
+            'content-length': String(whole.bytes.length),
+            vary: 'Accept-Encoding',
+            'cache-control': 'no-cache',
+            'access-control-allow-origin': '*',
+            'access-control-expose-headers': 'ETag',
+            'x-content-type-options': 'nosniff',
+            'x-mcp-generation': String(served.generation),
+          },
+        );
+        tags.add(etag);
+        const head = await get(path, { headers, method: 'HEAD' });
+        t.deepEqual([head.status, head.bytes.length, head.headers.etag], [200, 0, etag]);
+        t.is(head.headers['content-length'], String(whole.bytes.length));
+        for (const [condition, status] of [
+          [{ 'if-none-match': etag }, 304],
+          [{ 'if-none-match': `"other", W/${etag}` }, 304],
+          [{ 'if-none-match': '"other"' }, 200],
+          [{ 'if-modified-since': modified }, 304],
+          [{ 'if-match': '"other"' }, 412],
+        ] as const) {
+          const again = await get(path, { headers: { ...headers, ...condition } as Record<string, string> });
+          t.is(again.status, status, JSON.stringify(condition));
+          if (status === 304) t.deepEqual([again.bytes.length, again.headers.etag], [0, etag]);
+        }
+      }
+      t.is(tags.size, 2, 'two forms are two entities');
+      t.is((await get(path, { method: 'POST', body: 'x' })).status, 405);
+    }
+    t.is((await get('/docs/services.json')).status, 404, 'this source writes none');
   });
 }

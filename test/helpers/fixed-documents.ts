@@ -1,14 +1,16 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { listedFromFiles } from '../../proxy-daemon/document/convert-document.ts';
 import type { DocumentSource, MergedDocument } from '../../proxy-daemon/document-source.ts';
 
-/** A document source whose document has the given title; with an empty one it has read nothing yet. */
-export function fixedDocuments(title: string): { source: DocumentSource; set(title: string): void } {
+/** A document source whose document has the given title; with an empty one it has read nothing yet. `more`: in each document. */
+export function fixedDocuments(title: string, more = {}): { source: DocumentSource; set(title: string): void } {
   const listeners = new Set<() => void>();
-  let current = documentOf(title);
+  let current = documentOf(title, more);
   return {
     set(name) {
-      current = documentOf(name);
+      current = documentOf(name, more);
       for (const listener of listeners) listener();
     },
     source: {
@@ -24,15 +26,22 @@ export function fixedDocuments(title: string): { source: DocumentSource; set(tit
   };
 }
 
-function documentOf(title: string): MergedDocument {
+function documentOf(title: string, more: object): MergedDocument {
   return {
     digest: Buffer.from(title).toString('hex'),
     operations: 0,
     sources: title === '' ? [] : [{ service: 'dns', version: '1', state: 'fresh', problem: '' }],
-    async write({ merged, services }, generation) {
+    async write({ merged, services, pieces }, generation) {
       await Promise.all([merged, services].map((dir) => mkdir(dir, { recursive: true })));
-      await writeFile(join(merged, 'openapi.json'), JSON.stringify({ 'x-mcp-generation': generation, title }));
-      await writeFile(join(merged, 'openapi.yaml'), `x-mcp-generation: ${generation}\ntitle: ${title}\n`);
+      const files = {
+        'openapi.json': JSON.stringify({ 'x-mcp-generation': generation, title, ...more }),
+        'openapi.yaml': `x-mcp-generation: ${generation}\ntitle: ${title}\n`,
+      };
+      for (const [name, text] of Object.entries(files)) {
+        await writeFile(join(merged, name), text);
+        await writeFile(join(merged, `${name}.gz`), gzipSync(text));
+      }
+      if (pieces !== null) listedFromFiles(merged, pieces, merged);
       await writeFile(join(merged, 'digest'), this.digest);
     },
   };

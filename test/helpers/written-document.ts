@@ -19,7 +19,12 @@ export async function writtenDocument(document: MergedDocument): Promise<Written
   if (known) return known;
   const dir = await mkdtemp(join(tmpdir(), 'mcp-written-'));
   try {
-    const folders = { merged: join(dir, 'merged'), served: join(dir, 'served'), services: join(dir, 'services') };
+    const [merged, served, services] = ['merged', 'served', 'services'].map((name) => join(dir, name)) as [
+      string,
+      string,
+      string,
+    ];
+    const folders = { merged, served, services, pieces: null };
     await document.write(folders, 1);
     const names = ['openapi.json', 'openapi.json.gz', 'openapi.yaml', 'openapi.yaml.gz', 'services.json', 'digest'];
     const files = new Map<string, Buffer>();

@@ -1,0 +1,97 @@
+/** The merged document from pieces, by a real nginx: what happens to slow clients, to damage, and where the mode changes. */
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rename, rm, truncate } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
+import { join } from 'node:path';
+import test from 'ava';
+import { stopNginx } from '../../../proxy-daemon/main.ts';
+import { gatewayPaths } from '../../../proxy-daemon/nginx/paths.ts';
+import { runNginx } from '../../../proxy-daemon/nginx/run-nginx.ts';
+import { systemClock } from '../../../registrar/system-clock.ts';
+import { eventually } from '../../helpers/eventually.ts';
+import { fixedDocuments } from '../../helpers/fixed-documents.ts';
+import { testGateway } from '../../helpers/gateway.ts';
+
+/** More than sockets and nginx take in without a reader. */
+const large = { text: randomBytes(12_000_000).toString('hex') };
+
+const titleAt = async (gateway: { ask(path: string): Promise<{ body: string }> }) =>
+  JSON.parse((await gateway.ask('/openapi.json')).body).title as string;
+
+function begin(url: string): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    get(url, { agent: false }, resolve).on('error', reject);
+  });
+}
+
+async function read(answer: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of answer) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+test('a client that reads slowly gets the document it began with, and others are answered meanwhile', async (t) => {
+  const gateway = await testGateway(t);
+  const documents = fixedDocuments('first', large);
+  gateway.start({ mode: 'dynamic', documents: documents.source, workers: 1 });
+  await gateway.settled();
+  const expected = await read(await begin(`${gateway.url}/openapi.json`));
+  const slow = await begin(`${gateway.url}/openapi.json`);
+  for (const title of ['second', 'third']) {
+    documents.set(title);
+    await eventually(title, async () => (await titleAt(gateway)) === title);
+  }
+  t.true((await read(slow)).equals(expected));
+});
+
+test('a piece that is missing or torn fails the answer, and never makes another one of it', async (t) => {
+  const gateway = await testGateway(t);
+  gateway.start({ mode: 'dynamic', documents: fixedDocuments('first', large).source });
+  await gateway.settled();
+  const { pieces, lists } = gatewayPaths(gateway.dir).documents;
+  const [, line = ''] = (await readFile(join(lists, 'openapi.json.pieces'), 'utf8')).split('\n');
+  const piece = join(pieces, line.split(' ')[0] ?? '');
+  await rename(piece, `${piece}.away`);
+  const { status, body, headers } = await gateway.ask('/openapi.json');
+  t.deepEqual([status, JSON.parse(body).error.code], [500, 'GATEWAY_ERROR']);
+  t.deepEqual([headers.etag, headers['content-encoding']], [undefined, undefined]);
+  await rename(`${piece}.away`, piece);
+  t.is(await titleAt(gateway), 'first');
+  await truncate(piece, 1_000_000);
+  await t.throwsAsync(gateway.ask('/openapi.json'), { code: 'ECONNRESET' });
+  t.is((await gateway.ask('/openapi.yaml')).status, 200, 'others are well');
+});
+
+test('the document stays over changes of the mode and back, and after a restart of nginx without its daemon', async (t) => {
+  const gateway = await testGateway(t);
+  const { documents } = gatewayPaths(gateway.dir);
+  gateway.start({ mode: 'dynamic', documents: fixedDocuments('first').source });
+  await gateway.settled();
+  for (const [mode, gone, there] of [
+    ['plain', documents.lists, documents.current],
+    ['dynamic', documents.current, documents.lists],
+  ] as const) {
+    await gateway.end();
+    gateway.start({ mode, documents: fixedDocuments('').source });
+    await eventually(
+      mode,
+      async () => (await gateway.status()).mode === mode && existsSync(there) && !existsSync(gone),
+    );
+    await gateway.settled();
+    t.is(await titleAt(gateway), 'first');
+    t.regex((await gateway.ask('/openapi.yaml')).body, /title: first/);
+  }
+  t.deepEqual(
+    (await readdir(documents.all)).filter((name) => name.startsWith('generation-')),
+    [],
+  );
+  await gateway.end();
+  gateway.registry.stop();
+  await stopNginx(gateway.dir, systemClock, 500);
+  const started = await runNginx(['-p', gateway.dir, '-c', gatewayPaths(gateway.dir).config], gateway.dir);
+  t.true(started.ok, started.output);
+  await eventually('it serves', async () => (await titleAt(gateway).catch(() => '')) === 'first');
+  await rm(documents.lists);
+  t.is((await gateway.ask('/openapi.json')).status, 404);
+});
