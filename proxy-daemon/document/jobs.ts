@@ -1,5 +1,6 @@
 import { compareDocuments } from './compat/compare-documents.ts';
 import type { Finding } from './compat/finding.ts';
+import { removedOperations } from './compat/removed-operations.ts';
 import type { JsonObject } from './json.ts';
 import type { LeftOut } from './namespace.ts';
 import { type PackedFragment, packFragment } from './pack-fragment.ts';
@@ -28,7 +29,7 @@ export type Job =
 export interface JobResults {
   normalise: { document: Uint8Array; notes: string[] };
   fragment: MadeFragment;
-  compare: { findings: Finding[] };
+  compare: { findings: Finding[]; removed: string[] };
   publish: undefined;
 }
 
@@ -50,7 +51,9 @@ export async function runJob(job: Job): Promise<JobResults[Job['kind']]> {
     return { document: new TextEncoder().encode(JSON.stringify(document)), notes };
   }
   if (job.kind === 'compare') {
-    return { findings: compareDocuments(parsed(job.live), parsed(job.next), { route: job.route }) };
+    const [live, { route }] = [parsed(job.live), job];
+    const findings = compareDocuments(live, parsed(job.next), { route });
+    return { findings, removed: removedOperations(findings, live, route) };
   }
   const versions = job.versions.map(({ version, document }) => ({
     version,

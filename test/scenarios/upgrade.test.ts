@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 import { stopDaemon } from '../../mcp/local/daemons.ts';
 import { statePaths } from '../../mcp/local/state.ts';
 import type { RolloutView } from '../../mcp/view/rollout-view.ts';
+import type { WatchedCalls } from '../../proxy-daemon/version-figures.ts';
 import { errorAnswers, killMachines, machinesOf } from '../helpers/environment-faults.ts';
 import { startLoad } from '../helpers/load.ts';
 import { examples, settled, shareEnvironment, type TestEnvironment } from '../helpers/local-environment.ts';
@@ -33,6 +34,10 @@ async function routed(env: TestEnvironment): Promise<string[]> {
 
 async function rolloutOf(env: TestEnvironment): Promise<RolloutView> {
   return JSON.parse((await env.mcp('rollouts', 'dns', '--json')).stdout) as RolloutView;
+}
+
+interface Called {
+  calls: WatchedCalls[] | null;
 }
 
 function codeOf({ stderr }: { stderr: string }): string {
@@ -178,6 +183,22 @@ test.serial('a version whose document breaks callers gets no request, unless som
     versions.some(
       ({ version, requests }: { version: string; requests: number }) => version === '3.0.0' && requests > 0,
     ),
+  );
+
+  // $ mcp rollouts dns: is what is gone still called?
+  await fetch(`${env.url}/dns/zones/nowhere.example?sure=1`, { method: 'DELETE' });
+  await fetch(`${env.url}/dns/zones/nowhere.example`);
+  const called = async () => (JSON.parse((await env.mcp('rollouts', 'dns', '--json')).stdout) as Called).calls;
+  let calls = await called();
+  for (let tries = 0; !calls?.[0]?.requests && tries < 40; tries += 1) {
+    await fetch(`${env.url}/dns/zones/nowhere.example`, { method: 'DELETE' });
+    calls = await called();
+  }
+  t.is(calls?.[0]?.operation, `DELETE ${gone}`);
+  t.true((calls?.[0]?.requests ?? 0) > 0);
+  t.regex(
+    (await env.mcp('rollouts', 'dns')).stdout,
+    /Still called\?.*DELETE \S+ +\d+ calls? +in \d+ s +the last \d+ s ago/s,
   );
 
   // $ mcp upgrade dns --to 3.0.0 --allow-breaking 'nobody deletes zones any more'

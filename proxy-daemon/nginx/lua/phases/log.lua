@@ -5,6 +5,7 @@ local health = require 'mcp.health'
 local in_flight = require 'mcp.in-flight'
 local mirror = require 'mcp.mirror'
 local requests = require 'mcp.requests'
+local watched = require 'mcp.watched'
 
 if ngx.var.mcp_ticket == '' then
   return
@@ -30,6 +31,9 @@ if status == 502 or status == 504 then
 end
 local ms = not request.lasting and (ngx.now() - request.began) * 1000 or nil
 figures.count(request.entry.service, peer.version, status, ms)
+if watched.of then
+  watched.count(request.entry.service, ngx.var.request_method, ngx.var.mcp_rest)
+end
 if request.entry.choice and request.entry.choice.mirror then
   mirror.copy(request, peer, status)
 end
