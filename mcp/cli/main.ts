@@ -1,5 +1,5 @@
 /** The `mcp` command: registers every command, runs one, turns errors into words and exit codes. */
-import { realpathSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { commands } from './commands/index.ts';
 import { errorJson, exitCodeOf, exitCodes, renderError } from './output.ts';
@@ -18,7 +18,7 @@ export function makeProgram(): Command {
     .option('--no-color', 'never colour the output')
     .addHelpText(
       'afterAll',
-      '\nEvery command also takes --state DIR, --registry CONNECT, --auth-file FILE and --no-color.\nExit codes: 0 done, 1 failed, 2 wrong usage or bad input, 3 refused by a guard, 4 plan: changes.',
+      '\nEvery command also takes --state DIR, --registry CONNECT, --auth-file FILE and --no-color.\n`mcp --version` prints the version.\nExit codes: 0 done, 1 failed, 2 wrong usage or bad input, 3 refused by a guard, 4 plan: changes.',
     )
     .showHelpAfterError('(mcp --help lists the commands)')
     .enablePositionalOptions(false)
@@ -32,6 +32,11 @@ export function makeProgram(): Command {
       command.option('--json', 'print the result as one JSON document');
   }
   return program;
+}
+
+function ownVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return version;
 }
 
 function allCommands(command: Command): Command[] {
@@ -52,6 +57,11 @@ function interruption(): AbortSignal {
 
 /** Runs one command line; resolves to its exit code. */
 export async function runCli(argv: string[]): Promise<number> {
+  // Alone only: `agent run` has an option of that name, which is the service's.
+  if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
+    process.stdout.write(`${ownVersion()}\n`);
+    return exitCodes.done;
+  }
   const program = makeProgram();
   try {
     await program.parseAsync(argv, { from: 'user' });

@@ -39,18 +39,27 @@ function head(status: StatusView, color: boolean): string {
 
 function services(status: StatusView, color: boolean): string {
   const rows = status.services.flatMap((service) => {
-    const own = service.versions.map((version) => [
-      version.version,
-      counts(version, color),
-      version.weight === null ? '-' : String(version.weight),
-      instances(version, color),
-    ]);
+    const own = versionRows(service.versions, color);
     return [...own, ...(service.foreign ?? []).map((foreign) => foreignRow(foreign, color))].map((cells, at) => {
       return [at === 0 ? service.name : '', at === 0 ? service.route : '', ...cells];
     });
   });
   if (rows.length === 0) return 'No services are declared.';
   return table([['SERVICE', 'ROUTE', 'VERSION', 'LIVE', 'WEIGHT', 'INSTANCES'], ...rows], color);
+}
+
+/** Those that earlier upgrades left declared for a way back are only counted. */
+function versionRows(versions: readonly VersionView[], color: boolean): string[][] {
+  const used = versions.filter((version) => version.desired > 0 || version.instances.length > 0);
+  const shown = used.length > 0 ? used : versions;
+  const rows = shown.map((version) => [
+    version.version,
+    counts(version, color),
+    version.weight === null ? '-' : String(version.weight),
+    instances(version, color),
+  ]);
+  const rest = versions.length - shown.length;
+  return rest > 0 ? [...rows, [`and ${rest} at 0`, '', '', '']] : rows;
 }
 
 function counts(version: VersionView, color: boolean): string {

@@ -77,6 +77,8 @@ try {
   // What is no more needs no room.
   await provider.destroy(second);
   await provider.destroy(first);
+  // What served a guest's question a moment ago ends by itself.
+  await until('nothing runs', () => pidsBelow(dir).length === 0);
   const left = { drafts: drafts(), running: pidsBelow(dir).length, machines: readdirSync(join(dir, 'machines')) };
   process.stdout.write(JSON.stringify({ refusals, whileFull, left }));
 } finally {

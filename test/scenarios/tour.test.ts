@@ -157,4 +157,6 @@ test('every command has --help and --json', async (t) => {
   const { code, stdout } = await runMcp(['machines', 'console', '--help']);
   t.is(code, 0);
   t.regex(stdout, /--follow.*--json/s);
+  const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
+  t.like(await runMcp(['--version']), { code: 0, stdout: `${version}\n` });
 });

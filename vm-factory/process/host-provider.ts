@@ -51,6 +51,8 @@ export interface MachineKind {
    * Gives the process where it is our child.
    */
   start(machine: StoredMachine, address: string): Promise<ChildProcess | null>;
+  /** Whatever its main process still lacks to be this machine: also where a maker was killed as soon as that was started. */
+  finish?(machine: StoredMachine, address: string, main: ProcessIdentity): Promise<void>;
   /** How a machine is whose main process lives. */
   stateOf(
     machine: StoredMachine,
@@ -96,10 +98,9 @@ export class HostProvider implements MachineProvider {
     this.#kind = kind;
     this.name = kind.name;
     this.capabilities = kind.capabilities;
-    const { addresses, staging } = this.#store;
     this.#addresses = new AddressBook({
-      folder: addresses,
-      staging,
+      folder: store.addresses,
+      staging: store.staging,
       block: options.addressBlock,
       exists: (uuid) => this.#store.exists(uuid),
     });
@@ -248,14 +249,21 @@ export class HostProvider implements MachineProvider {
   async #complete(machine: StoredMachine): Promise<void> {
     const { uuid } = machine;
     const files = await this.#store.read(uuid);
-    if (!files || files.identity !== null) return;
-    await this.#store.update(machine);
+    if (!files) return;
     const address = files.address ?? (await this.#giveAddress(uuid));
+    const identity = files.identity ?? (await this.#start(machine, address));
+    if (identity && identity !== 'nobody') await this.#kind.finish?.(machine, address, identity);
+  }
+
+  async #start(machine: StoredMachine, address: string): Promise<MachineFiles['identity'] | undefined> {
+    const { uuid } = machine;
+    await this.#store.update(machine);
     const child = await this.#kind.start(machine, address);
     const identity = (await this.#store.read(uuid))?.identity;
     if (identity === null) throw unavailable(`the process of machine ${uuid} ended before it began`);
     if (identity && identity !== 'nobody' && child && identity.pid === child.pid) this.#exits.watchChild(uuid, child);
     this.#options.log?.info({ machine: uuid, address, identity }, 'machine started');
+    return identity;
   }
 
   /** A machine that could not be started is removed, so that a failed create did nothing; one that did start stays. */

@@ -7,6 +7,8 @@ import { refused } from '../provider-errors.ts';
 /** In a virtual machine's folder. */
 export const hostFiles = {
   grant: 'grant.json',
+  /** A word: once the guest was sent its part. Twice would do no harm, but what nobody reads stays in the pipe, which is short. */
+  told: 'told',
   /** A word (files.ts): the pass that the token bought. */
   pass: 'pass',
   /** Before there is a grant: what a guest may fetch that is warmed up. */

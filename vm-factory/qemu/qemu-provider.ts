@@ -6,10 +6,10 @@ import { randomBytes } from 'node:crypto';
 import { link, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MachineAccess } from '../../registrar/access.ts';
-import { standsStill } from '../../registrar/process-identity.ts';
+import { isSameProcess, standsStill } from '../../registrar/process-identity.ts';
 import { isMcpError } from '../../specs/errors.ts';
 import type { Flavor } from '../../specs/nouns.ts';
-import { inTurn, orRemove, ownName, readIfThere, readWord, unless } from '../process/files.ts';
+import { inTurn, orRemove, ownName, readIfThere, readWord, unless, writeOnce } from '../process/files.ts';
 import { HostProvider, type HostProviderOptions, type MachineKind } from '../process/host-provider.ts';
 import { MachineStore, type StoredMachine } from '../process/machine-store.ts';
 import type { ServiceTemplate, TemplateState } from '../provider.ts';
@@ -123,12 +123,22 @@ function virtualMachines(options: QemuProviderOptions, store: MachineStore, fact
       const taken = (await unless(stat(folder), null, 'ENOENT')) ? null : await factory.stock.take(model, folder);
       const identity = taken?.identity ?? (await vmIdentity(folder));
       if (!identity) throw unavailable(`machine ${uuid} lost its virtual machine`);
-      const grant = await giveGrant(folder, newGrant(machine, address, options));
+      // Before it counts as started: from here on it has a limited time to join.
+      await giveGrant(folder, newGrant(machine, address, options));
       const kept = await store.fixIdentity(uuid, identity);
       if (kept === 'nobody') {
         await endVm(identity, clock);
         return null;
       }
+      factory.refill(model);
+      return taken?.child ?? null;
+    },
+
+    async finish(machine, address, identity) {
+      const { uuid } = machine;
+      const folder = folderOf(uuid);
+      if ((await readWord(join(folder, hostFiles.told))) !== null || !isSameProcess(identity)) return;
+      const grant = await giveGrant(folder, newGrant(machine, address, options));
       const { sessionTimeoutMs, access } = options;
       const { clusterId, registry } = machine;
       const seed = randomBytes(64).toString('hex');
@@ -144,8 +154,7 @@ function virtualMachines(options: QemuProviderOptions, store: MachineStore, fact
           cause,
         });
       });
-      factory.refill(model);
-      return taken?.child ?? null;
+      await writeOnce(join(folder, hostFiles.told), uuid);
     },
 
     async stateOf({ uuid }, identity) {

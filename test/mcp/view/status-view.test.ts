@@ -134,3 +134,12 @@ test('instances of other registries stand with their service, marked, and take n
   t.true(isConverged(alone));
   t.true(renderStatus(status, false).includes('1 by curator'));
 });
+
+test('versions that run nowhere and shall not are only counted, unless a service has no others', (t) => {
+  const idle = [version('1.0.0', 0), version('1.1.0', 0)];
+  const declared = environment(service('dns', [...idle, version('1.2.0', 1)]), service('pay', idle));
+  const status = statusView(registryPart(declared), { leader: 'c', waiting: [], alarms: [] });
+  const words = renderStatus(status, false).split(/ {2,}|\n/);
+  const shown = words.filter((word) => /^(dns|pay|1\.|and)/.test(word));
+  t.deepEqual(shown, ['dns', '1.2.0', 'and 2 at 0', 'pay', '1.0.0', '1.1.0']);
+});

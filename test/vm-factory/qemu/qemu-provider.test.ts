@@ -98,7 +98,11 @@ else {
         await once(child, 'close');
         const machine = await provider.create(asked);
         // It may have to boot, beside all other tests.
-        await until('it runs', async () => (await provider.find(asked.operation))?.state === 'running', 120_000);
+        const isRunning = async () => (await provider.find(asked.operation))?.state === 'running';
+        await until(`it runs (maker killed after ${afterMs} ms)`, isRunning, 120_000).catch(async (error) => {
+          t.log(await provider.find(asked.operation), (await provider.console(asked.uuid, null))?.text);
+          throw error;
+        });
         t.is(machine.uuid, asked.uuid);
         await provider.destroy(machine);
         await provider.emptyStock();
@@ -108,6 +112,22 @@ else {
       t.deepEqual(await provider.list(), []);
     },
   );
+
+  test.serial('a machine that was started and told nothing is told who it is by the next create', async (t) => {
+    const { open } = await qemuBench(t);
+    const asked = request();
+    // As where its maker is killed between the two steps.
+    const broken = open({
+      access: () => {
+        throw new Error('broken off');
+      },
+    });
+    t.is((await broken.create(asked)).state, 'building');
+    const provider = open();
+    const machine = await provider.create(asked);
+    await until('it runs', async () => (await provider.find(asked.operation))?.state === 'running', 120_000);
+    t.is((await provider.create(asked)).uuid, machine.uuid);
+  });
 
   test.serial('a machine that does not join in time is in error', async (t) => {
     const { open } = await qemuBench(t);
