@@ -6,6 +6,7 @@
  */
 import type { ForeignWord } from '../registrar/records.ts';
 import { isMcpError } from '../specs/errors.ts';
+import type { Environment } from '../specs/nouns.ts';
 import { Acknowledger } from './acknowledger.ts';
 import type { GatewayMode, ModeChoice } from './backend-choice.ts';
 import { DocumentGrace } from './document-grace.ts';
@@ -78,7 +79,8 @@ class GatewayDaemon {
   /** Monotonic time since when a change waits for the reload interval; null where none does. */
   #waitingSince: number | null = null;
   #problem = '';
-  #tidied: RouteTable | null = null;
+  /** What the documents were told of. */
+  #tidied: { table: RouteTable; environment: Environment | null } | null = null;
   #saved: RouteTable | null = null;
   #tidyDue = 0;
   #grace = new DocumentGrace(null);
@@ -87,7 +89,7 @@ class GatewayDaemon {
   readonly #startedAt: number;
 
   constructor(options: GatewayOptions) {
-    const { clock, dir, id, connectForeign, allowLoopback, signal } = options;
+    const { clock, dir, documents, id, connectForeign, allowLoopback, signal } = options;
     this.#options = options;
     this.#paths = gatewayPaths(dir);
     this.#acknowledger = new Acknowledger(clock);
@@ -98,7 +100,7 @@ class GatewayDaemon {
     this.#door = new DoorKeeper(this.#paths, options.listen.address, clock);
     this.#choice = options.backends.choose(undefined);
     this.#backend = options.backends.make(this.#choice.mode);
-    this.#tellers = new Tellers({ paths: this.#paths, gateway: id, clock, backend: () => this.#backend });
+    this.#tellers = new Tellers({ paths: this.#paths, gateway: id, clock, documents, backend: () => this.#backend });
     this.#startedAt = clock.now();
     this.#registry = { connected: false, since: this.#startedAt, reason: 'not connected yet' };
     this.#table = loadLastGood(this.#paths);
@@ -283,8 +285,9 @@ class GatewayDaemon {
     const started = clock.monotonic();
     if (this.#reading === null || started < this.#tidyDue) return;
     const environment = this.#reading.desired?.environment ?? null;
-    if (this.#tidied !== this.#table) documents.update(documentTargets(this.#table), documentInfo(environment));
-    this.#tidied = this.#table;
+    if (this.#tidied?.table !== this.#table || this.#tidied.environment !== environment)
+      documents.update(documentTargets(this.#table), documentInfo(environment));
+    this.#tidied = { table: this.#table, environment };
     const isServed = !this.#behind && this.#marks.length > 0;
     if (isServed && this.#saved !== this.#table) saveLastGood(this.#paths, this.#table);
     if (isServed) this.#saved = this.#table;

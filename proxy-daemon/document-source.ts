@@ -24,6 +24,21 @@ export interface DocumentInfo {
   description: string;
   /** A service's document of more bytes than this is not read. Absent: the source's own bound. */
   maxBytes?: number;
+  /** Of services that declare something of the front door, by name. */
+  doors?: Record<string, DocumentDoor>;
+}
+
+/** What the gateway asks of a service's callers before it asks the service. */
+export interface DocumentDoor {
+  /** The header that carries an API key; null: none is asked for. */
+  keyHeader: string | null;
+  /** A user and password are asked for. */
+  users: boolean;
+  /** A client certificate is required. */
+  certificate: boolean;
+  /** The service has bounds of its own for bodies, and for the rate of requests. */
+  bodies: boolean;
+  rate: boolean;
 }
 
 /** Where one service version's part of the document comes from, for /status and `mcp why`. */
@@ -66,6 +81,38 @@ export interface MergedDocument {
   write(to: DocumentFolders, generation: number): Promise<void>;
 }
 
+/** What the caller of a request got, and what another version answered to a copy of it; both by the same status. */
+export interface AnswerPair {
+  service: string;
+  /** The version that answered the caller, and the one that got the copy. */
+  version: string;
+  to: string;
+  method: string;
+  /** As the instance saw it, with the query. */
+  path: string;
+  status: number;
+  answer: SeenAnswer;
+  copy: SeenAnswer;
+}
+
+interface SeenAnswer {
+  /** The Content-Type and Content-Encoding headers; empty where there is none. */
+  type: string;
+  encoding: string;
+  body: Uint8Array;
+}
+
+export interface AnswerVerdict {
+  /** `unknown`: what the caller got is not JSON, or it takes too long to tell. */
+  outcome: 'conforms' | 'deviates' | 'unknown';
+  /** By what the copy was measured: by the document of the version that answered, or by its answer. */
+  basis: 'document' | 'answer';
+  /** `GET /zones/{id}` as in the document; the method alone where it is in none. */
+  operation: string;
+  /** Null where it does not deviate. Never a value. */
+  deviation: { where: string; expected: string; found: string } | null;
+}
+
 export interface DocumentSource {
   /**
    * Tells the complete set of live instances with a document, and what the document says of itself. Cheap and
@@ -76,6 +123,8 @@ export interface DocumentSource {
   current(): MergedDocument;
   /** Called whenever `current()` has another digest or other source states; returns the unsubscriber. */
   onChange(listener: () => void): () => void;
+  /** Compares answers by their shape, off the event loop. Rejects with DOCUMENT_TOO_COMPLEX or DOCUMENT_CLOSED. */
+  compareAnswers(pair: AnswerPair): Promise<AnswerVerdict>;
   /** Stops reading. Idempotent. */
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 /** What a generation needs beside its routes, from the routes and the environment. Pure. */
 import { McpError } from '../specs/errors.ts';
-import type { Environment } from '../specs/nouns.ts';
-import type { DocumentInfo, DocumentTarget } from './document-source.ts';
+import type { Environment, Service } from '../specs/nouns.ts';
+import type { DocumentDoor, DocumentInfo, DocumentTarget } from './document-source.ts';
 import type { Route, RouteTable } from './routes/route-table.ts';
 
 const defaultDrainMs = 30_000;
@@ -39,7 +39,24 @@ export function routedInstances(route: Route): number {
 /** What the document says of itself. */
 export function documentInfo(environment: Environment | null): DocumentInfo {
   const { title = 'APIs', description = '', largestDocumentBytes: maxBytes } = environment?.gateway ?? {};
-  return maxBytes === undefined ? { title, description } : { title, description, maxBytes };
+  const doors = Object.fromEntries((environment?.services ?? []).flatMap(documentDoor));
+  return {
+    ...{ title, description },
+    ...(maxBytes === undefined ? {} : { maxBytes }),
+    ...(Object.keys(doors).length === 0 ? {} : { doors }),
+  };
+}
+
+function documentDoor({ name, access, limits }: Service): [string, DocumentDoor][] {
+  if (!access && !limits) return [];
+  const door = {
+    keyHeader: access?.apiKeys?.header ?? null,
+    users: access?.basicFile !== undefined,
+    certificate: access?.clientCertificate === 'required',
+    bodies: limits?.bodyBytes !== undefined,
+    rate: limits?.rate !== undefined,
+  };
+  return [[name, door]];
 }
 
 /** How long old workers may finish requests: the longest that any service asks for, ms. */

@@ -1,12 +1,14 @@
 /** What the daemon tells beside routing: /status and its files, /status/explain, metrics, the log's bounds. */
 import type { Clock } from '../registrar/clock.ts';
 import type { GatewaySpec } from '../specs/nouns.ts';
+import type { DocumentSource } from './document-source.ts';
 import { ExplainListener } from './explain/explain-listener.ts';
 import { rotateLog } from './front-door/log-rotation.ts';
 import type { GatewayBackend } from './gateway-backend.ts';
 import { expositionOf } from './metrics/exposition.ts';
 import { gatewayMetrics } from './metrics/gateway-metrics.ts';
 import { MetricsListener } from './metrics/metrics-listener.ts';
+import { MirroredAnswers } from './mirrored-answers.ts';
 import type { GatewayPaths } from './nginx/paths.ts';
 import { PageWriter } from './page-writer.ts';
 import { explainRequest } from './routes/explain/explain-request.ts';
@@ -19,6 +21,7 @@ export interface TellersOptions {
   paths: GatewayPaths;
   gateway: string;
   clock: Clock;
+  documents: Pick<DocumentSource, 'compareAnswers'>;
   backend: () => GatewayBackend;
 }
 
@@ -29,17 +32,23 @@ export class Tellers {
   readonly #page: PageWriter;
   readonly #metrics: MetricsListener;
   readonly #explain: ExplainListener;
+  readonly #mirrored: MirroredAnswers;
   /** The status told last. */
   #said: StatusReport | null = null;
 
   constructor(options: TellersOptions) {
-    const { paths, gateway, clock } = options;
+    const { paths, gateway, clock, documents } = options;
     this.#options = options;
     this.#status = new StatusWriter(paths, clock);
     this.#traffic = new TrafficWriter(paths, gateway);
     this.#page = new PageWriter(paths, clock);
     this.#metrics = new MetricsListener(() => this.#measure());
-    this.#explain = new ExplainListener(paths.dir, (query) => this.#answer(query));
+    this.#mirrored = new MirroredAnswers({ clock, compare: (pair) => documents.compareAnswers(pair) });
+    this.#explain = new ExplainListener(
+      paths.dir,
+      (query) => this.#answer(query),
+      (request, response) => void this.#mirrored.serve(request, response),
+    );
   }
 
   open(): void {
@@ -48,7 +57,8 @@ export class Tellers {
 
   /** `gateway`: as declared; undefined where that is not known, and all stays. */
   async look(gateway: GatewaySpec | undefined): Promise<void> {
-    const traffic = await this.#options.backend().traffic();
+    const counted = await this.#options.backend().traffic();
+    const traffic = counted && this.#mirrored.told(counted);
     this.#traffic.write(traffic);
     this.#page.count(traffic);
     if (gateway === undefined) return;

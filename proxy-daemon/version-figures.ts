@@ -23,6 +23,28 @@ export interface MirrorFigures {
   differing: number;
   failed: number;
   leftOut: number;
+  /** Of those of the same status: bodies of the shape that callers are to get, and of another one. The rest was not compared. */
+  conforming: number;
+  deviating: number;
+  /** The last one that deviates. */
+  example?: DeviatingAnswer;
+}
+
+/** Where a copy's answer is not as callers are used to. Holds no value, and no name that the service's document does not list. */
+export interface DeviatingAnswer {
+  /** ms since the Unix epoch. */
+  at: number;
+  /** The version that answered the caller. */
+  against: string;
+  /** `GET /zones/{id}` as in the document, else the method alone. */
+  operation: string;
+  status: number;
+  /** What it was measured by: the document of that version, or its answer. */
+  basis: 'document' | 'answer';
+  /** JSON Pointer into the body, `*` for names that are not told. */
+  where: string;
+  expected: string;
+  found: string;
 }
 
 /** Times from choosing an instance to the end of the answer. Without WebSockets and event streams. */
@@ -45,12 +67,22 @@ export interface WatchedCalls {
   lastAt: number;
 }
 
+/** Refusals that the gateway answered itself, no instance being chosen. */
+export interface OwnAnswers {
+  /** Empty where no route leads. */
+  service: string;
+  status: number;
+  answers: number;
+}
+
 export interface TrafficReport {
   gateway: string;
   /** When this was read, and since when it is counted: ms since the Unix epoch. */
   at: number;
   since: number;
   versions: VersionFigures[];
+  /** Absent: none. */
+  own?: OwnAnswers[];
   /** Instances with requests in flight, WebSockets among them. */
   inFlight: { service: string; endpoint: string; requests: number }[];
   /** Endpoints passed over for some seconds because requests failed there. */
@@ -81,7 +113,7 @@ const latencyBounds = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_
 export function readFigures(lines: readonly string[][]): VersionFigures[] {
   const found = new Map<string, VersionFigures>();
   for (const [word, service, version, kind, text] of lines) {
-    if (word !== 'count' || !service || !version || !kind) continue;
+    if (word !== 'count' || !service || !version || !kind || kind === ownKind) continue;
     const key = `${service} ${version}`;
     const figures = found.get(key) ?? emptyFigures(service, version);
     found.set(key, figures);
@@ -90,18 +122,38 @@ export function readFigures(lines: readonly string[][]): VersionFigures[] {
   return [...found.values()].sort((a, b) => (`${a.service} ${a.version}` < `${b.service} ${b.version}` ? -1 : 1));
 }
 
+const ownKind = 'o';
+
+/** From the same lines. */
+export function readOwnAnswers(lines: readonly string[][]): OwnAnswers[] {
+  return lines
+    .filter(([word, , , kind]) => word === 'count' && kind === ownKind)
+    .map(([, service = '', status, , count]) => {
+      return { service: service === '-' ? '' : service, status: Number(status), answers: Number(count) };
+    })
+    .sort((a, b) => (a.service === b.service ? a.status - b.status : a.service < b.service ? -1 : 1));
+}
+
 function emptyFigures(service: string, version: string): VersionFigures {
   const latencyMs = { bounds: latencyBounds, counts: latencyBounds.map(() => 0).concat(0), sum: 0 };
   const others = { informational: 0, redirects: 0, errors4xx: 0 };
   return { service, version, requests: 0, errors5xx: 0, others, retries: 0, latencyMs };
 }
 
-const mirrorKinds: Record<string, keyof MirrorFigures> = { ms: 'same', md: 'differing', mf: 'failed', mx: 'leftOut' };
+const mirrorKinds: Record<string, Exclude<keyof MirrorFigures, 'example'>> = {
+  ms: 'same',
+  md: 'differing',
+  mf: 'failed',
+  mx: 'leftOut',
+  mk: 'conforming',
+  mv: 'deviating',
+};
+const noCopies: MirrorFigures = { same: 0, differing: 0, failed: 0, leftOut: 0, conforming: 0, deviating: 0 };
 
 function addCount(figures: VersionFigures, kind: string, value: number): void {
   const mirrored = mirrorKinds[kind];
   if (mirrored) {
-    figures.mirrored = { same: 0, differing: 0, failed: 0, leftOut: 0, ...figures.mirrored, [mirrored]: value };
+    figures.mirrored = { ...noCopies, ...figures.mirrored, [mirrored]: value };
     return;
   }
   const { others } = figures;

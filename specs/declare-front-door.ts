@@ -17,6 +17,7 @@ import { formatSize, parseSize } from './size.ts';
 export function declareFrontDoor(gateway: EnvironmentShape['gateway']): FrontDoorSpec {
   const { tls, limits, metrics } = gateway ?? {};
   const log = gateway?.['access-log'];
+  const trustedProxies = gateway?.['trusted-proxies'];
   const securityHeaders = gateway?.['security-headers'];
   const bodyBytes = bytesOf(limits?.body);
   return {
@@ -24,6 +25,7 @@ export function declareFrontDoor(gateway: EnvironmentShape['gateway']): FrontDoo
     ...(bodyBytes === undefined ? {} : { limits: { bodyBytes } }),
     ...(securityHeaders === undefined ? {} : { securityHeaders }),
     ...(log === undefined ? {} : { accessLog: { bytes: bytesOf(log.size) ?? usualLogBytes, keep: log.keep ?? 4 } }),
+    ...(trustedProxies === undefined ? {} : { trustedProxies }),
     ...(metrics === undefined ? {} : { metrics: { address: metrics.address ?? '127.0.0.1', port: metrics.port } }),
   };
 }

@@ -1,6 +1,7 @@
 /** The shape of the front door in an environment file. Rules between its parts are in declare-front-door.ts. */
 import { z } from 'zod';
 import { isReservedHeader } from './front-door.ts';
+import { isNetwork } from './network.ts';
 import { choice, duration, map, name, size, text, truth, whole } from './schema-parts.ts';
 
 const localFile = (example: string) =>
@@ -45,6 +46,9 @@ const metrics = map({
   port: whole(1, 65_535).describe('Port of its own, never that of the services.'),
 }).describe('Metrics for Prometheus at /metrics. Default: none.');
 
+const networkWords = 'must be a network such as 10.0.0.0/8 or an address, and not all of the internet';
+const network = z.string({ error: networkWords }).refine(isNetwork, networkWords);
+
 /** What the gateway's part of an environment file may hold of the front door. */
 export const frontDoorShape = {
   tls: tls.optional(),
@@ -58,6 +62,14 @@ export const frontDoorShape = {
     ),
   'access-log': accessLog.optional(),
   metrics: metrics.optional(),
+  'trusted-proxies': z
+    .array(network, { error: 'must be a list of networks such as 10.0.0.0/8' })
+    .min(1, 'must not be empty')
+    .max(100, 'must have at most 100 items')
+    .optional()
+    .describe(
+      "Proxies before the gateway, by network: their word (X-Forwarded-For) of who the client is counts for stickiness, rates and the log. Default: nobody's.",
+    ),
 };
 
 const headerName = (example: string) =>

@@ -75,6 +75,8 @@ export interface FrontDoorSpec {
   securityHeaders?: boolean;
   accessLog?: AccessLogSpec;
   metrics?: MetricsSpec;
+  /** Proxies before the gateway, as networks: whose X-Forwarded-For is believed. Absent: nobody's. */
+  trustedProxies?: string[];
 }
 
 /** Where the gateway says nothing, bytes. */

@@ -4,13 +4,15 @@ import type { AccessSpec, CorsSpec, FrontDoorSpec, LimitsSpec, ServiceDoorSpec, 
 import { writeSize } from './size.ts';
 
 /** Entries of the gateway's map; undefined where something is not declared. */
-export function frontDoorOf({ tls, limits, securityHeaders, accessLog, metrics }: FrontDoorSpec): [string, unknown][] {
+export function frontDoorOf(spec: FrontDoorSpec): [string, unknown][] {
+  const { tls, limits, securityHeaders, accessLog, metrics, trustedProxies } = spec;
   return [
     ['tls', tls && tlsOf(tls)],
     ['limits', limits && { body: writeSize(limits.bodyBytes) }],
     ['security-headers', securityHeaders],
     ['access-log', accessLog && { size: writeSize(accessLog.bytes), keep: accessLog.keep }],
     ['metrics', metrics],
+    ['trusted-proxies', trustedProxies],
   ];
 }
 

@@ -1,6 +1,7 @@
 /** Versions side by side as people read them. */
 import type { AbReport, Comparison, Finding, SideFigures, SideView } from '../view/ab-report.ts';
 import { paint, type Style, table } from './output.ts';
+import { mirrorLines } from './render-mirror.ts';
 
 /** What `mcp ab SERVICE` shows. */
 export function renderSides(service: string, sides: readonly SideView[], color: boolean): string {
@@ -30,6 +31,7 @@ export function renderReport(report: AbReport, color: boolean): string {
     `${paint(color, 'bold', report.service)}  ${since}`,
     table([heads, ...rows], color),
     ...report.comparisons.map((one) => `\n${comparisonText(one, report.versions, color)}`),
+    ...report.mirrored.flatMap(({ version, copies }) => ['', ...mirrorLines(report.service, version, copies, color)]),
   ].join('\n');
 }
 

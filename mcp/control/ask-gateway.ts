@@ -62,13 +62,34 @@ const trafficPage = z.object({
       requests: z.number(),
       errors5xx: z.number(),
       mirrored: z
-        .object({ same: z.number(), differing: z.number(), failed: z.number(), leftOut: z.number() })
+        .object({
+          same: z.number(),
+          differing: z.number(),
+          failed: z.number(),
+          leftOut: z.number(),
+          // A gateway of a release before compares only statuses.
+          conforming: z.number().default(0),
+          deviating: z.number().default(0),
+          example: z
+            .object({
+              at: z.number(),
+              against: z.string(),
+              operation: z.string(),
+              status: z.number(),
+              basis: z.enum(['document', 'answer']),
+              where: z.string(),
+              expected: z.string(),
+              found: z.string(),
+            })
+            .optional(),
+        })
         .optional(),
       others: z.object({ informational: z.number(), redirects: z.number(), errors4xx: z.number() }).optional(),
       retries: z.number(),
       latencyMs: z.object({ bounds: z.array(z.number()), counts: z.array(z.number()), sum: z.number() }),
     }),
   ),
+  own: z.array(z.object({ service: z.string(), status: z.number(), answers: z.number() })).optional(),
   inFlight: z.array(z.object({ service: z.string(), endpoint: z.string(), requests: z.number() })),
   down: z.array(z.string()),
   uncounted: z.number(),

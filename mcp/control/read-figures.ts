@@ -1,5 +1,5 @@
 /** What the gateways counted: of the versions that a rollout compares, and the requests under way. */
-import type { VersionFigures as Counted, TrafficReport } from '../../proxy-daemon/version-figures.ts';
+import type { VersionFigures as Counted, MirrorFigures, TrafficReport } from '../../proxy-daemon/version-figures.ts';
 import type { Clock } from '../../registrar/clock.ts';
 import type { GatewayRecord } from '../../registrar/records.ts';
 import type { VersionFigures } from '../../registrar/rollout-records.ts';
@@ -25,6 +25,36 @@ export async function readFigures(
 }
 
 /** Gateways read their figures every few seconds. */
+/** What came of copies of a service's requests, by the version that got them. Null and never rejecting as `readFigures`. */
+export async function readMirrors(
+  gateways: readonly Pick<GatewayRecord, 'url'>[],
+  service: string,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, MirrorFigures> | null> {
+  const answers = await askAll(gateways, signal);
+  if (!answers) return null;
+  const found = new Map<string, MirrorFigures>();
+  for (const one of answers.flatMap(({ versions }) => versions)) {
+    if (one.service !== service || !one.mirrored) continue;
+    const before = found.get(one.version);
+    found.set(one.version, before ? bothMirrors(before, one.mirrored) : one.mirrored);
+  }
+  return found;
+}
+
+function bothMirrors(a: MirrorFigures, b: MirrorFigures): MirrorFigures {
+  const example = (a.example?.at ?? 0) > (b.example?.at ?? 0) ? a.example : b.example;
+  return {
+    same: a.same + b.same,
+    differing: a.differing + b.differing,
+    failed: a.failed + b.failed,
+    leftOut: a.leftOut + b.leftOut,
+    conforming: a.conforming + b.conforming,
+    deviating: a.deviating + b.deviating,
+    ...(example && { example }),
+  };
+}
+
 const freshWithinMs = 15_000;
 const lookMs = 200;
 

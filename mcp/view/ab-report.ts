@@ -1,6 +1,7 @@
 /** Versions side by side: how they run, and what the gateways' figures say of one against another. Pure. */
 
 import { versionWeights } from '../../proxy-daemon/routes/weights.ts';
+import type { MirrorFigures } from '../../proxy-daemon/version-figures.ts';
 import type { VersionFigures } from '../../registrar/rollout-records.ts';
 import type { Service } from '../../specs/nouns.ts';
 import { rolloutSettings } from '../../specs/rollout-settings.ts';
@@ -60,6 +61,8 @@ export interface AbReport {
   sinceWhy: string;
   versions: SideFigures[];
   comparisons: Comparison[];
+  /** What came of copies of requests, since each gateway's nginx started, by the version that got them. */
+  mirrored: { version: string; copies: MirrorFigures }[];
 }
 
 /** Versions that have instances, declared ones first. */
@@ -78,6 +81,7 @@ export function abReport(
   sides: readonly SideView[],
   figures: readonly VersionFigures[],
   trial: Trial | null,
+  mirrors: ReadonlyMap<string, MirrorFigures> = new Map(),
 ): AbReport {
   const running = runningVersions(service).map(({ version }) => version);
   const all = sides
@@ -93,6 +97,7 @@ export function abReport(
     sinceWhy: since ? '' : trial ? 'a gateway began anew to count' : 'nobody waited for these weights with mcp ab',
     versions: compared.map(({ side, now }) => ({ ...side, ...sideFigures(now) })),
     comparisons: first ? others.map(({ now }) => comparison(now, first.now, minRequests)) : [],
+    mirrored: [...mirrors].map(([version, copies]) => ({ version, copies })),
   };
 }
 

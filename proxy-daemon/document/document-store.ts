@@ -1,6 +1,8 @@
 import type { Clock } from '../../registrar/clock.ts';
 import { sha256 } from '../../specs/digest.ts';
 import type {
+  AnswerPair,
+  AnswerVerdict,
   DocumentInfo,
   DocumentSource,
   DocumentSourceState,
@@ -46,6 +48,8 @@ class DocumentStore implements DocumentSource {
   readonly #making = new DocumentThread({ timeoutMs: 30_000 });
   /** Does nothing whose cost a service can choose. */
   readonly #writing = new DocumentThread({ timeoutMs: 120_000 });
+  /** Started by the first mirrored answer. */
+  readonly #comparing = new DocumentThread({ timeoutMs: 3000, heapMb: 128 });
   readonly #reader: DocumentReader;
   readonly #fragments: FragmentCache;
   readonly #descriptions = new ServiceDescriptions();
@@ -82,7 +86,7 @@ class DocumentStore implements DocumentSource {
     if (told === this.#told || this.#closing.signal.aborted) return;
     this.#told = told;
     this.#info = info;
-    this.#plan = withKnown(planServices(targets), this.#plan);
+    this.#plan = withKnown(planServices(targets, info.doors), this.#plan);
     this.#clashing = this.#plan.clashing.map(({ service, version, reason }) => ({
       service,
       version,
@@ -105,10 +109,19 @@ class DocumentStore implements DocumentSource {
     return () => this.#listeners.delete(listener);
   }
 
+  compareAnswers(pair: AnswerPair): Promise<AnswerVerdict> {
+    const { service, version } = pair;
+    const route = this.#plan.services.find((planned) => planned.service === service)?.route ?? '/';
+    const { digest, document } = this.#reader.reading(service, version)?.good ?? {};
+    const declared = digest !== undefined && document !== undefined ? { digest, document } : null;
+    return this.#comparing.run({ kind: 'answers', pair, route, declared });
+  }
+
   async close(): Promise<void> {
     this.#closing.abort();
     this.#listeners.clear();
-    await Promise.all([this.#reading.close(), this.#making.close(), this.#writing.close(), this.#reader.close()]);
+    const threads = [this.#reading, this.#making, this.#writing, this.#comparing];
+    await Promise.all([...threads.map((thread) => thread.close()), this.#reader.close()]);
     await this.#publishing;
   }
 

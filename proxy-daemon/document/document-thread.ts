@@ -91,5 +91,6 @@ function sizeOf(job: Job): number {
   if (job.kind === 'normalise') return job.bytes.byteLength;
   if (job.kind === 'publish') return 0;
   if (job.kind === 'compare') return job.live.byteLength + job.next.byteLength;
+  if (job.kind === 'answers') return job.pair.answer.body.byteLength + job.pair.copy.body.byteLength;
   return job.versions.reduce((sum, { document }) => sum + document.byteLength, 0);
 }

@@ -45,11 +45,12 @@ export class FragmentCache {
     const services = new Set(shown.map(({ planned }) => planned.service));
     for (const service of this.#entries.keys()) if (!services.has(service)) this.#entries.delete(service);
     for (const wanted of shown) {
-      const { service, route, nested } = wanted.planned;
+      const { service, route, nested, door } = wanted.planned;
       const known = this.#entries.get(service);
       // Most services are as they were: that is seen without spelling out from what they are made.
       if (known?.planned === wanted.planned && sameVersions(known.versions, wanted.versions)) continue;
-      const key = JSON.stringify([route, nested, wanted.versions.map(({ version, good }) => [version, good.digest])]);
+      const documents = wanted.versions.map(({ version, good }) => [version, good.digest]);
+      const key = JSON.stringify([route, nested, documents, door]);
       const entry: Entry = known ?? { key: '', ...wanted };
       entry.planned = wanted.planned;
       entry.versions = wanted.versions;
@@ -70,10 +71,10 @@ export class FragmentCache {
   }
 
   async #make(entry: Entry, key: string, { planned, versions }: WantedFragment): Promise<void> {
-    const { service, route, nested } = planned;
+    const { service, route, nested, door } = planned;
     try {
       const documents = versions.map(({ version, good }) => ({ version, document: good.document }));
-      const made = await this.#thread.run({ kind: 'fragment', service, route, nested, versions: documents });
+      const made = await this.#thread.run({ kind: 'fragment', service, route, nested, door, versions: documents });
       if (entry.key !== key) return;
       entry.fragment = { ...made, key, madeFrom: new Map(versions.map(({ version, good }) => [version, good])) };
       entry.problem = undefined;

@@ -1,6 +1,9 @@
+import type { AnswerVerdict, DocumentDoor } from '../document-source.ts';
+import { type AnswersJob, compareAnswers } from './answers/compare-answers.ts';
 import { compareDocuments } from './compat/compare-documents.ts';
 import type { Finding } from './compat/finding.ts';
 import { removedOperations } from './compat/removed-operations.ts';
+import { withGatewaySecurity } from './gateway-security.ts';
 import type { JsonObject } from './json.ts';
 import type { LeftOut } from './namespace.ts';
 import { type PackedFragment, packFragment } from './pack-fragment.ts';
@@ -19,10 +22,13 @@ export type Job =
       service: string;
       route: string;
       nested: string[];
+      door?: DocumentDoor | undefined;
       versions: { version: string; document: Uint8Array }[];
     }
   /** Compare two normalised documents of a service for what can break its callers. */
   | { kind: 'compare'; route: string; live: Uint8Array; next: Uint8Array }
+  /** Compare an answer with that to a copy of its request. */
+  | AnswersJob
   /** Join fragments and write them to files. */
   | PublishJob;
 
@@ -30,6 +36,7 @@ export interface JobResults {
   normalise: { document: Uint8Array; notes: string[] };
   fragment: MadeFragment;
   compare: { findings: Finding[]; removed: string[] };
+  answers: AnswerVerdict;
   publish: undefined;
 }
 
@@ -55,11 +62,16 @@ export async function runJob(job: Job): Promise<JobResults[Job['kind']]> {
     const findings = compareDocuments(live, parsed(job.next), { route });
     return { findings, removed: removedOperations(findings, live, route) };
   }
+  if (job.kind === 'answers') return compareAnswers(job);
   const versions = job.versions.map(({ version, document }) => ({
     version,
     document: parsed(document),
   }));
-  const fragment = serviceFragment(job.service, job.route, versions, job.nested);
+  const fragment = withGatewaySecurity(
+    serviceFragment(job.service, job.route, versions, job.nested),
+    job.service,
+    job.door,
+  );
   return {
     written: packFragment(writeFragmentJson(job.service, fragment), writeFragmentYaml(job.service, fragment)),
     leftOut: fragment.leftOut,

@@ -1,4 +1,4 @@
-import type { DocumentTarget } from '../document-source.ts';
+import type { DocumentDoor, DocumentInfo, DocumentTarget } from '../document-source.ts';
 import { nestedRoutes } from './gateway-paths.ts';
 
 /** Which services and versions the merged document is made of, from what is live. Pure. */
@@ -21,6 +21,8 @@ export interface PlannedService {
   versions: PlannedVersion[];
   /** Other routes within this one, and the gateway's own paths. */
   nested: string[];
+  /** Absent where the gateway asks nothing of its callers. */
+  door?: DocumentDoor;
 }
 
 export interface ServicePlan {
@@ -30,7 +32,7 @@ export interface ServicePlan {
   clashing: { service: string; version: string; reason: string }[];
 }
 
-export function planServices(targets: readonly DocumentTarget[]): ServicePlan {
+export function planServices(targets: readonly DocumentTarget[], doors: DocumentInfo['doors'] = {}): ServicePlan {
   const services = new Map<string, DocumentTarget[]>();
   for (const target of targets) {
     const known = services.get(target.service);
@@ -49,7 +51,8 @@ export function planServices(targets: readonly DocumentTarget[]): ServicePlan {
       continue;
     }
     owners.set(route, service);
-    plan.services.push({ service, route, versions, nested: [] });
+    const door = Object.hasOwn(doors, service) ? doors[service] : undefined;
+    plan.services.push({ service, route, versions, nested: [], ...(door && { door }) });
   }
   const routes = [...new Set([...owners.keys(), ...ownPaths])].sort();
   for (const planned of plan.services) planned.nested = nestedRoutes(planned.route, routes);
@@ -69,6 +72,7 @@ export function withKnown(plan: ServicePlan, before: ServicePlan): ServicePlan {
 function samePlan(a: PlannedService, b: PlannedService): boolean {
   return (
     a.route === b.route &&
+    JSON.stringify(a.door) === JSON.stringify(b.door) &&
     sameLists(a.nested, b.nested, (one, other) => one === other) &&
     sameLists(
       a.versions,

@@ -1,6 +1,6 @@
-/** Answers what nginx passes on of /status/explain: JSON over a unix socket. */
+/** Answers what nginx asks over a unix socket: what it passes on of /status/explain, and how mirrored answers compare. */
 import { chmodSync, rmSync } from 'node:fs';
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isMcpError, McpError } from '../../specs/errors.ts';
 import { daemonSocketPath, makeSocketDirectory } from './daemon-socket.ts';
 
@@ -9,15 +9,21 @@ const mostAtOnce = 16;
 
 export class ExplainListener {
   readonly #answer: (query: string) => Promise<object>;
+  readonly #mirrored: (request: IncomingMessage, response: ServerResponse) => void;
   readonly #path: string;
   #server: Server | null = null;
   #busy = 0;
   #problem = '';
 
-  /** `answer` rejects with EXPLAIN_QUESTION where the query is none. */
-  constructor(dir: string, answer: (query: string) => Promise<object>) {
+  /** `answer` rejects with EXPLAIN_QUESTION where the query is none. `mirrored`: takes what is posted to /answers. */
+  constructor(
+    dir: string,
+    answer: (query: string) => Promise<object>,
+    mirrored: (request: IncomingMessage, response: ServerResponse) => void,
+  ) {
     this.#path = daemonSocketPath(dir);
     this.#answer = answer;
+    this.#mirrored = mirrored;
   }
 
   open(): void {
@@ -33,6 +39,7 @@ export class ExplainListener {
       return;
     }
     const server = createServer((request, response) => {
+      if (request.method === 'POST' && request.url === '/answers') return this.#mirrored(request, response);
       request.resume();
       void this.#serve(request.method ?? '', request.url ?? '', response);
     });

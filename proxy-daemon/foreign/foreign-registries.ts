@@ -114,7 +114,16 @@ export class ForeignRegistries {
       connect: connect(hosts),
       clock,
       onSession: async (client, session) => {
-        await Promise.all(watches.map((watch) => watch.follow(client, session)));
+        // A session outlives its connection, and nothing changes meanwhile: people are told at once that nothing can be read.
+        const stopLooking = client.onState((state) => {
+          for (const watch of watches) watch.away(state === 'connected' ? '' : `its registry is ${state}`);
+        });
+        try {
+          await Promise.all(watches.map((watch) => watch.follow(client, session)));
+        } finally {
+          stopLooking();
+          for (const watch of watches) watch.away('');
+        }
       },
       onLost: (reason) => tell(reason instanceof Error ? reason.message : String(reason)),
     });

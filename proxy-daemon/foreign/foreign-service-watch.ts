@@ -34,6 +34,7 @@ export class ForeignServiceWatch {
   #flaps = noFlaps;
   #due: number | null = null;
   #problem = 'not read yet';
+  #away = '';
 
   constructor(options: ForeignServiceOptions) {
     this.#options = options;
@@ -57,7 +58,7 @@ export class ForeignServiceWatch {
 
   /** Why it can't be read just now; empty where it can. */
   get problem(): string {
-    return this.#problem;
+    return this.#away || this.#problem;
   }
 
   /** Follows it for one session; settles soon after `session` aborts. */
@@ -82,6 +83,13 @@ export class ForeignServiceWatch {
   lost(problem: string): void {
     if (problem === this.#problem) return;
     this.#problem = problem;
+    this.#options.onChange();
+  }
+
+  /** Why nothing can be read while the session lasts; empty where it can. */
+  away(problem: string): void {
+    if (problem === this.#away) return;
+    this.#away = problem;
     this.#options.onChange();
   }
 

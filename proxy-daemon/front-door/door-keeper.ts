@@ -7,6 +7,7 @@ import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../registrar/clock.ts';
 import { type TlsSpec, usualBodyBytes } from '../../specs/front-door.ts';
+import { isNetwork } from '../../specs/network.ts';
 import type { Environment, Service } from '../../specs/nouns.ts';
 import { replaceFile } from '../files.ts';
 import type { GatewayPaths } from '../nginx/paths.ts';
@@ -78,6 +79,7 @@ export class DoorKeeper {
       bodyBytes: gateway.limits?.bodyBytes || usualBodyBytes,
       securityHeaders: gateway.securityHeaders ?? tls !== null,
       log: gateway.accessLog !== undefined,
+      trustedProxies: this.#makeProxies(gateway.trustedProxies ?? []),
       services: services.flatMap((service) => this.#makeService(service) ?? []),
     });
   }
@@ -151,6 +153,13 @@ export class DoorKeeper {
     }
   }
 
+  /** What is no network may have been written by anybody; it is left out alone. */
+  #makeProxies(declared: readonly string[]): string[] {
+    const sound = declared.filter(isNetwork);
+    if (sound.length < declared.length) this.#complain('trusted proxies that are no networks are left out');
+    return sound;
+  }
+
   #makeService(service: Service): ServiceDoor | null {
     const made = makeServiceDoor(service, (path) => this.#copyUsers(service.name, path));
     if (made && made.closed !== '') this.#complain(`${service.name} lets nobody in: ${made.closed}`);
@@ -190,7 +199,7 @@ export class DoorKeeper {
 /** What of an environment the door is made from. */
 function partsOf({ gateway, services }: Environment): unknown {
   return [
-    [gateway.tls, gateway.limits, gateway.securityHeaders, gateway.accessLog !== undefined],
+    [gateway.tls, gateway.limits, gateway.securityHeaders, gateway.accessLog !== undefined, gateway.trustedProxies],
     ...services.map(({ name, access, limits, cors, proxy }) =>
       access || limits || cors ? [name, access, limits, cors, proxy] : 0,
     ),

@@ -40,6 +40,8 @@ export interface FrontDoor {
   securityHeaders: boolean;
   /** Requests are logged. */
   log: boolean;
+  /** Networks of proxies whose word of the client's address is believed. */
+  trustedProxies: string[];
   /** Of the services that declare something. */
   services: ServiceDoor[];
 }
@@ -49,6 +51,7 @@ export const noDoor: FrontDoor = {
   bodyBytes: usualBodyBytes,
   securityHeaders: false,
   log: false,
+  trustedProxies: [],
   services: [],
 };
 
@@ -97,6 +100,7 @@ export const frontDoorSchema: z.ZodType<FrontDoor> = z.object({
   bodyBytes: z.number(),
   securityHeaders: z.boolean(),
   log: z.boolean().default(false),
+  trustedProxies: z.array(z.string()).default([]),
   services: z.array(
     z.object({
       service: z.string(),

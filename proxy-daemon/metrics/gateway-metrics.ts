@@ -21,7 +21,7 @@ const seconds = (ms: number) => ms / 1000;
 /** Nothing in plain mode: absent is not zero. */
 function ofTraffic(traffic: MeasuredGateway['traffic']): Metric[] {
   if (traffic === null) return [];
-  const { versions, inFlight, down, uncounted, since } = traffic;
+  const { versions, own = [], inFlight, down, uncounted, since } = traffic;
   return [
     {
       name: 'requests_total',
@@ -34,6 +34,15 @@ function ofTraffic(traffic: MeasuredGateway['traffic']): Metric[] {
       type: 'histogram',
       help: 'From choosing an instance to the end of the answer; without WebSockets and event streams.',
       samples: versions.flatMap(histogram),
+    },
+    {
+      name: 'own_answers_total',
+      type: 'counter',
+      help: 'Refusals by the gateway itself, without an instance being chosen, by service (empty: no route leads) and status.',
+      samples: own.map(({ service, status, answers }) => ({
+        labels: { service, status: String(status) },
+        value: answers,
+      })),
     },
     {
       name: 'retries_total',

@@ -16,7 +16,7 @@ import { accessLog, versionMap } from './access-log.ts';
 import type { Argument, Directive } from './emit.ts';
 import { block, directive, lasting, nginxText } from './emit.ts';
 import { daemonUpstream } from './explain-locations.ts';
-import { basics, mainParts, type NginxSettings, proxyDefaults, requestMaps } from './http-parts.ts';
+import { basics, clientParts, mainParts, type NginxSettings, proxyDefaults, requestMaps } from './http-parts.ts';
 import { servers } from './listeners.ts';
 import { sendingOn } from './location-parts.ts';
 import type { GatewayPaths } from './paths.ts';
@@ -76,6 +76,7 @@ function plainParts({ paths, listen, gzipStatic }: NginxSettings): { fixed: ByDo
       ...strippedHeaders(door, 'proxy'),
       directive('proxy_next_upstream_tries', 3),
       ...requestMaps(),
+      ...clientParts(door),
       ...securityMaps(door),
       ...doorParts(door),
       ...doorMap(door),

@@ -10,7 +10,15 @@ import { accessLog } from './access-log.ts';
 import { doorTable } from './door-table.ts';
 import { block, type Directive, directive, type NginxText, nginxText } from './emit.ts';
 import { daemonUpstream } from './explain-locations.ts';
-import { basics, mainParts, type NginxSettings, proxyDefaults, requestMaps, workerConnections } from './http-parts.ts';
+import {
+  basics,
+  clientParts,
+  mainParts,
+  type NginxSettings,
+  proxyDefaults,
+  requestMaps,
+  workerConnections,
+} from './http-parts.ts';
 import { servers } from './listeners.ts';
 import { sendingOn } from './location-parts.ts';
 import type { GatewayPaths } from './paths.ts';
@@ -50,6 +58,7 @@ export function makeDynamicConfig(settings: DynamicSettings): Directive[] {
         ...proxyDefaults(),
         ...strippedHeaders(settings.door, 'proxy'),
         ...requestMaps(),
+        ...clientParts(settings.door),
         ...securityMaps(settings.door),
         ...doorParts(settings.door),
         ...luaParts(settings),
@@ -144,12 +153,21 @@ function dynamicLocations({ paths, door }: DynamicSettings): ModeLocations {
       block('location', ['/'], [directive('rewrite_by_lua_file', phase(paths.lua, 'rewrite')), ...answers, toInstance]),
       // Services that declare all of their operations idempotent: also a POST that was sent is tried again elsewhere.
       block('location', ['@any-method'], [anyMethod, ...answers, toInstance]),
+      // GET of services with a mirror: some answers are also kept, to be compared with those to their copies.
+      block('location', ['@mirrored'], [...keepAnswers(paths), ...answers, toInstance]),
       // WebSockets and event streams: what an instance sends is passed on at once.
       block('location', ['@stream'], [directive('proxy_buffering', 'off'), ...answers, toInstance]),
       block('location', ['@grpc'], [...answers, ...toGrpcInstance(), ...strippedHeaders(door, 'grpc')]),
       ...doorLocations(door, doorWays(paths), answers),
     ],
   };
+}
+
+function keepAnswers(paths: GatewayPaths): Directive[] {
+  return [
+    directive('set', nginxText`$mcp_daemon`, `unix:${daemonSocketPath(paths.dir)}`),
+    directive('body_filter_by_lua_file', phase(paths.lua, 'pass-answer')),
+  ];
 }
 
 function doorWays(paths: GatewayPaths): DoorWays {
@@ -171,7 +189,7 @@ const anyMethod = directive('proxy_next_upstream', 'error', 'timeout', 'non_idem
 function toGrpcInstance(): Directive[] {
   return [
     directive('grpc_set_header', 'X-Request-Id', nginxText`$mcp_request_id`),
-    directive('grpc_set_header', 'X-Forwarded-For', nginxText`$proxy_add_x_forwarded_for`),
+    directive('grpc_set_header', 'X-Forwarded-For', nginxText`$mcp_forwarded_for`),
     directive('grpc_connect_timeout', '2s'),
     directive('grpc_next_upstream', 'error', 'timeout'),
     directive('grpc_pass', `grpc://${grpcUpstream}`),

@@ -1,5 +1,6 @@
 /** What both modes' configurations have in common. Pure. */
-import type { Argument, Directive } from './emit.ts';
+import type { FrontDoor } from '../front-door/front-door.ts';
+import type { Argument, Directive, NginxText } from './emit.ts';
 import { block, directive, entry, nginxText } from './emit.ts';
 import type { GatewayPaths } from './paths.ts';
 
@@ -89,12 +90,33 @@ export function proxyHeaders(): Directive[] {
     header('Host', nginxText`$http_host`),
     header('Connection', nginxText`$mcp_connection`),
     header('Upgrade', nginxText`$http_upgrade`),
-    header('X-Forwarded-For', nginxText`$proxy_add_x_forwarded_for`),
+    header('X-Forwarded-For', nginxText`$mcp_forwarded_for`),
     header('X-Forwarded-Proto', nginxText`$scheme`),
     header('X-Forwarded-Host', nginxText`$http_host`),
     header('X-Forwarded-Prefix', nginxText`$mcp_prefix`),
     header('X-Request-Id', nginxText`$mcp_request_id`),
   ];
+}
+
+/** Who the client is, where trusted proxies say so: then all that asks for its address gets what they say. */
+export function clientParts({ trustedProxies }: Pick<FrontDoor, 'trustedProxies'>): Directive[] {
+  if (trustedProxies.length === 0) return [forwardedFor(nginxText`$remote_addr`)];
+  return [
+    ...trustedProxies.map((network) => directive('set_real_ip_from', network)),
+    directive('real_ip_header', 'X-Forwarded-For'),
+    // The last one that is no trusted proxy itself: what is before it, a client may have written.
+    directive('real_ip_recursive', 'on'),
+    forwardedFor(nginxText`$realip_remote_addr`),
+  ];
+}
+
+/** What instances are told: the addresses that the request came by, with that of whoever asked the gateway at the end. */
+function forwardedFor(asker: NginxText): Directive {
+  return block(
+    'map',
+    [nginxText`$http_x_forwarded_for`, nginxText`$mcp_forwarded_for`],
+    [directive('default', { expression: `$http_x_forwarded_for, ${asker.expression}` }), directive('', asker)],
+  );
 }
 
 export function requestMaps(): Directive[] {

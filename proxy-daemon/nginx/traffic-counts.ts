@@ -3,7 +3,7 @@ import type { Clock } from '../../registrar/clock.ts';
 import { DrainWatch } from '../drain-watch.ts';
 import type { TableUse, WatchedOperation } from '../gateway-backend.ts';
 import type { Moment } from '../routes/explain/explain-instances.ts';
-import { readFigures, type TrafficReport, type WatchedCalls } from '../version-figures.ts';
+import { readFigures, readOwnAnswers, type TrafficReport, type WatchedCalls } from '../version-figures.ts';
 import { askAdmin, numberOf } from './admin-client.ts';
 import { isNginx } from './nginx-workers.ts';
 import { readWatched, watchText } from './watched-operations.ts';
@@ -131,6 +131,7 @@ export class TrafficCounts {
       at: this.#clock.now(),
       since: numberOf(figures, 'since'),
       versions: readFigures(figures.lines),
+      own: readOwnAnswers(figures.lines),
       inFlight: [...this.#busy].map(([key, requests]) => {
         const [service = '', endpoint = ''] = key.split(' ');
         return { service, endpoint, requests };

@@ -190,6 +190,7 @@ export const environmentSchema = shaped<Environment>({
     tls: tlsSchema.optional(),
     limits: z.object({ bodyBytes: count }).optional(),
     securityHeaders: z.boolean().optional(),
+    trustedProxies: z.array(text).optional(),
     accessLog: accessLogSchema.optional(),
     metrics: metricsSchema.optional(),
   }),

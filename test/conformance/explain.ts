@@ -107,6 +107,47 @@ export function explainConformance(test: TestFn, mode: 'plain' | 'dynamic'): voi
     for (const secret of ['shop-of-anna', sha256]) t.false(guarded.includes(secret));
   });
 
+  test('which versions may answer, by name, by operation and by weight, is what nginx then does', async (t) => {
+    const gateway = await testGateway(t);
+    const split = [
+      { method: 'GET', path: '/half/{id}', to: '2', weight: 50 },
+      { method: 'GET', path: '/all', to: '2', weight: 100 },
+      { method: 'GET', path: '/gone', to: '9', weight: 100 },
+    ];
+    const versions = [sampleVersion('1', 1, 100), sampleVersion('2', 1, 0), sampleVersion('3', 1, 0)];
+    const proxy = { override: 'X-Try', split };
+    await gateway.declare(sampleEnvironment([sampleService('dns', versions, { proxy })]), 1);
+    gateway.start({ mode });
+    for (const version of ['1', '2', '3']) {
+      const { port } = await startBackend(t, version);
+      await gateway.register(sampleRegistration('dns', version, Number(version), { address: '127.0.0.1', port }));
+    }
+    await gateway.settled();
+    const asked: [path: string, wish?: string][] = [
+      ...['/dns/x', '/dns/half', '/dns/half/a?b=/c', '/dns/half/a/b', '/dns/all', '/dns/gone'].map((path): [string] => [
+        path,
+      ]),
+      ['/dns/x', '3'],
+      ['/dns/all', '1'],
+      ['/dns/half/a', '4'],
+    ];
+    for (const [path, wish] of asked) {
+      const header = wish === undefined ? '' : `&header=${encodeURIComponent(`X-Try: ${wish}`)}`;
+      const question = `/status/explain?path=${encodeURIComponent(path)}${header}`;
+      const { outcome, instances, notes } = JSON.parse((await gateway.ask(question)).body) as Explanation;
+      const answers = await Promise.all(
+        Array.from({ length: 24 }, () => gateway.ask(path, wish === undefined ? {} : { 'x-try': wish })),
+      );
+      const seen = new Set(answers.map(({ status, body }) => (status === 200 ? JSON.parse(body).name : status)));
+      const said =
+        outcome.kind === 'refused'
+          ? [outcome.status]
+          : instances.filter(({ chance }) => chance === 'yes').map(({ version }) => version);
+      t.deepEqual([...seen].sort(), [...said].sort(), `${path} ${wish ?? ''}`);
+      if (mode === 'plain') t.true(notes.some((note) => /does not follow .* choice of version/.test(note)));
+    }
+  });
+
   test('a question that is none is told what is wrong with it; without its daemon the gateway says so', async (t) => {
     const gateway = await testGateway(t);
     gateway.start({ mode });

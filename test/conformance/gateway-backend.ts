@@ -3,6 +3,7 @@
  * its own.
  */
 
+import { readFileSync } from 'node:fs';
 import type { TestFn } from 'ava';
 import { stopNginx } from '../../proxy-daemon/main.ts';
 import { findMaster, workersOf } from '../../proxy-daemon/nginx/nginx-workers.ts';
@@ -193,6 +194,32 @@ export function gatewayBackendConformance(test: TestFn, mode: 'plain' | 'dynamic
     for (const path of ['/dns/a..b', '/dns/...', '/dns/x?a=/../b', '/dns//x']) {
       t.is((await gateway.ask(path)).status, 200, path);
     }
+  });
+
+  test('connections to instances are used again, but never after 4 s: many servers close theirs after 5', async (t) => {
+    const gateway = await testGateway(t);
+    const places: (number | undefined)[] = [];
+    const backend = await startBackend(t, 'one', {
+      answer: (request, response) => {
+        places.push(request.socket.remotePort);
+        response.end();
+      },
+    });
+    // So that it is nginx that closes them.
+    backend.server.keepAliveTimeout = 60_000;
+    gateway.start({ mode, workers: 1 });
+    await gateway.register(onLoopback('dns', '1', 1, backend.port));
+    await gateway.settled();
+    const open = () => new Promise<number>((resolve) => backend.server.getConnections((_, count) => resolve(count)));
+    const ask = async () => t.is((await gateway.ask('/dns/x')).status, 200);
+    await ask();
+    await ask();
+    t.is(places[0], places[1], 'used again');
+    // The usual is 60 s; a clock here would be off on a busy machine.
+    t.regex(readFileSync(gatewayPaths(gateway.dir).config, 'utf8'), /upstream [^}]*keepalive_timeout 4s;/);
+    await eventually('closed', async () => (await open()) === 0);
+    await ask();
+    t.not(places[2], places[1]);
   });
 
   test('nginx killed: back with the last good configuration, workers that lost their master included', async (t) => {

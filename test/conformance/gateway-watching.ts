@@ -11,6 +11,8 @@ import { startBackend } from '../helpers/http-backend.ts';
 import { parseMetrics } from '../helpers/parse-metrics.ts';
 import { sampleEnvironment, sampleRegistration, sampleService, sampleVersion } from '../helpers/sample-world.ts';
 
+const apiKeys = { header: 'X-Key', clients: [{ name: 'shop', sha256: 'a'.repeat(64) }] };
+
 export function gatewayWatchingConformance(test: TestFn, mode: 'plain' | 'dynamic'): void {
   test('requests are logged as JSON without their secrets, within bounds on disk; metrics are where they are declared', async (t) => {
     const gateway = await testGateway(t);
@@ -18,6 +20,9 @@ export function gatewayWatchingConformance(test: TestFn, mode: 'plain' | 'dynami
     const environment = sampleEnvironment([
       sampleService('dns', [sampleVersion('1.0', 1)], { limits: { bodyBytes: 1000 } }),
       sampleService('mail', [sampleVersion('2.0', 1)]),
+      sampleService('idle', [sampleVersion('1.0', 1)]),
+      sampleService('keys', [sampleVersion('1.0', 1)], { access: { apiKeys } }),
+      sampleService('slow', [sampleVersion('1.0', 1)], { limits: { rate: { requests: 1, per: 'm', burst: 0 } } }),
     ]);
     const watched = { accessLog: { bytes: 20_000, keep: 2 }, metrics: { address: '127.0.0.1', port } };
     await gateway.declare({ ...environment, gateway: { ...environment.gateway, ...watched } }, 1);
@@ -30,6 +35,10 @@ export function gatewayWatchingConformance(test: TestFn, mode: 'plain' | 'dynami
     gateway.start({ mode });
     await gateway.register(sampleRegistration('dns', '1.0', 1, { address: '127.0.0.1', port: backend.port }));
     await gateway.register(sampleRegistration('mail', '2.0', 2, { address: '127.0.0.1', port: backend.port }));
+    for (const [index, name] of ['keys', 'slow'].entries()) {
+      const place = { address: '127.0.0.1', port: backend.port };
+      await gateway.register(sampleRegistration(name, '1.0', 3 + index, place));
+    }
     await gateway.settled();
 
     const secrets = {
@@ -96,17 +105,32 @@ export function gatewayWatchingConformance(test: TestFn, mode: 'plain' | 'dynami
       )?.value;
     const samples = await eventually('metrics', async () => {
       const all = await read();
-      const isCounted = value(all, 'requests_total', { service: 'mail', class: '4xx' }) === 1;
+      const isCounted =
+        value(all, 'requests_total', { service: 'mail', class: '4xx' }) === 1 &&
+        (value(all, 'request_duration_seconds_count', { service: 'dns' }) ?? 0) > 50;
       return mode === 'plain' || isCounted ? all : null;
     });
-    t.deepEqual([value(samples, 'routes'), value(samples, 'instances', { state: 'routed' })], [2, 2]);
+    t.deepEqual([value(samples, 'routes'), value(samples, 'instances', { state: 'routed' })], [5, 4]);
     t.is(value(samples, 'generation'), (await gateway.record()).served.generation);
     t.is(value(samples, 'info', { mode }), 1);
     t.true((value(samples, 'reloads_total') ?? -1) >= 0);
     if (mode === 'plain') t.is(value(samples, 'requests_total'), undefined, 'absent is not zero');
     else {
-      t.true((value(samples, 'request_duration_seconds_count', { service: 'dns' }) ?? 0) > 50);
       t.true((value(samples, 'table_free_bytes', { table: 'mcp_routes' }) ?? 0) > 0);
+      for (const path of ['/nowhere/x', '/keys/x', '/keys/y', '/idle/x', '/slow/x', '/slow/x', '/mail/missing'])
+        await gateway.ask(path);
+      await fetch(`${gateway.url}/dns/x`, { method: 'POST', body: 'x'.repeat(2000) });
+      const refused = await eventually('refusals are counted', async () => {
+        const own = (await read()).filter(({ name }) => name === 'mcp_gateway_own_answers_total');
+        return own.length >= 5 ? own.map(({ labels, value: n }) => [labels.service, labels.status, n]) : null;
+      });
+      t.deepEqual(refused.sort(), [
+        ['', '404', 2],
+        ['dns', '413', 1],
+        ['idle', '503', 1],
+        ['keys', '401', 2],
+        ['slow', '429', 1],
+      ]);
     }
     t.is((await ask(`http://127.0.0.1:${port}/`)).status, 404);
     t.is((await gateway.ask('/metrics')).status, 404, 'not where services are');

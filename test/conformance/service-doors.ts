@@ -8,7 +8,9 @@ import type { ServiceDoorSpec } from '../../specs/front-door.ts';
 import { askSecurely, type SecureOptions } from '../helpers/ask-securely.ts';
 import { Authority, htpasswd } from '../helpers/certificates.ts';
 import { eventually } from '../helpers/eventually.ts';
-import { sampleService, sampleVersion } from '../helpers/sample-world.ts';
+import { testGateway } from '../helpers/gateway.ts';
+import { startBackend } from '../helpers/http-backend.ts';
+import { sampleEnvironment, sampleRegistration, sampleService, sampleVersion } from '../helpers/sample-world.ts';
 import { secureGateway } from '../helpers/secure-gateway.ts';
 import { tempDir } from '../helpers/temp-dir.ts';
 
@@ -101,6 +103,15 @@ export function serviceDoorConformance(test: TestFn, mode: 'plain' | 'dynamic'):
     t.like(answers[4]?.headers, { 'retry-after': '10', 'access-control-allow-origin': 'https://app.example' });
     t.is(code(answers[4]?.body ?? ''), 'TOO_MANY_REQUESTS');
     t.is((await askDoor('/open/x')).status, 200);
+    const own = async () => JSON.parse((await gateway.ask('/status/traffic.json')).body).own ?? [];
+    if (mode === 'dynamic')
+      t.deepEqual(
+        await eventually('refusals are counted', async () => {
+          const found = (await own()).filter((one: { service: string }) => one.service === 'mutual');
+          return found.length > 0 ? found : null;
+        }),
+        [{ service: 'mutual', status: 403, answers: 2 }],
+      );
 
     for (const path of ['/_mcp/door/basic', '/_mcp/door/basic/stream', '//basic/x', '/BASIC/x', '/open/..%2fbasic/x']) {
       t.true([400, 404].includes((await askDoor(path)).status), path);
@@ -108,6 +119,60 @@ export function serviceDoorConformance(test: TestFn, mode: 'plain' | 'dynamic'):
     t.is(open.headers['x-content-type-options'], 'nosniff', 'careful headers come with TLS');
     const config = readFileSync(gatewayPaths(gateway.dir).config, 'utf8');
     t.false(config.includes('$apr1$'));
+  });
+
+  test('who the client is says a trusted proxy, and nobody else: for rates, the log, stickiness and the service', async (t) => {
+    const gateway = await testGateway(t);
+    const limits = { rate: { requests: 1, per: 'm' as const, burst: 0 } };
+    const proxy = { sticky: { by: 'client' as const } };
+    const versions = [sampleVersion('1', 1, 50), sampleVersion('2', 1, 50)];
+    const environment = sampleEnvironment([
+      sampleService('slow', [sampleVersion('1', 1)], { limits }),
+      sampleService('sticky', versions, { proxy }),
+    ]);
+    const declare = (trustedProxies: string[], generation: number) =>
+      gateway.declare(
+        {
+          ...environment,
+          gateway: { ...environment.gateway, trustedProxies, accessLog: { bytes: 1_000_000, keep: 1 } },
+        },
+        generation,
+      );
+    await declare(['192.0.2.0/24', '127.0.0.1'], 1);
+    const places = await Promise.all(['slow', '1', '2'].map((name) => startBackend(t, name)));
+    gateway.start({ mode });
+    for (const [index, { port }] of places.entries()) {
+      const [service, version] = index === 0 ? ['slow', '1'] : ['sticky', String(index)];
+      await gateway.register(sampleRegistration(service, version, index + 1, { address: '127.0.0.1', port }));
+    }
+    await gateway.settled();
+    const from = (forwarded: string, path = '/slow/x') => gateway.ask(path, { 'x-forwarded-for': forwarded });
+
+    const first = await from('203.0.113.1');
+    t.is(JSON.parse(first.body).headers['x-forwarded-for'], '203.0.113.1, 127.0.0.1');
+    const statuses = [];
+    for (const client of ['203.0.113.1', '203.0.113.2', '203.0.113.3, 192.0.2.9', '1.2.3.4, 203.0.113.2', 'nonsense'])
+      statuses.push((await from(client)).status);
+    t.deepEqual(statuses, [429, 200, 200, 429, 200], 'the last one that is no proxy of ours counts');
+    const log = () => readFileSync(gatewayPaths(gateway.dir).accessLog, 'utf8');
+    await eventually(
+      'logged',
+      () => /"address":"203\.0\.113\.3"/.test(log()) && /"address":"127\.0\.0\.1"/.test(log()),
+    );
+    if (mode === 'dynamic') {
+      const clients = Array.from({ length: 24 }, (_, n) => `203.0.113.${n}`);
+      const versionsOf = () =>
+        Promise.all(clients.map(async (client) => JSON.parse((await from(client, '/sticky/x')).body).name));
+      const chosen = await versionsOf();
+      t.deepEqual(await versionsOf(), chosen);
+      t.is(new Set(chosen).size, 2, 'clients behind one proxy are told apart');
+    }
+
+    await declare(['192.0.2.0/24'], 2);
+    await gateway.settled();
+    const forged = [];
+    for (const client of ['203.0.113.11', '203.0.113.12', '203.0.113.13']) forged.push((await from(client)).status);
+    t.deepEqual(new Set(forged.slice(1)), new Set([429]), 'who is no proxy of ours is one client, whatever it says');
   });
 
   test('API keys are known by their hashes: checked where Lua runs, else nobody gets in and that is said', async (t) => {

@@ -39,10 +39,11 @@ export interface TestGateway {
   settled(): Promise<GatewayRecord>;
 }
 
-/** A registry of one's own instead of the one in memory: MCP's part of it, and its root. */
+/** Registries of one's own instead of the one in memory: MCP's part, its root, and ensembles by their hosts. */
 export interface OtherRegistry {
-  connect: ConnectRegistry;
-  connectForeign: ConnectRegistry;
+  connect?: ConnectRegistry;
+  connectForeign?: ConnectRegistry;
+  connectEnsemble?: (hosts: string) => ConnectRegistry;
 }
 
 /** Makes the registry and the directory; `start` runs the daemon. */
@@ -54,7 +55,7 @@ export async function testGateway(
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const registry = new FakeRegistry();
-  const { connect, connectForeign } = other ?? { connect: registry.connect, connectForeign: registry.connect };
+  const { connect = registry.connect, connectForeign = registry.connect, connectEnsemble } = other ?? {};
   const client = await connect();
   for (const path of ['/services', '/gateways', '/history']) await client.create(path);
   let running: { controller: AbortController; done: Promise<void> } | null = null;
@@ -87,7 +88,7 @@ export async function testGateway(
       const done = runGateway({
         id: 'g1',
         connect,
-        connectForeign: () => connectForeign,
+        connectForeign: (hosts) => (hosts === null ? connectForeign : (connectEnsemble?.(hosts) ?? connectForeign)),
         dir,
         listen: { address: '127.0.0.1', port },
         clock: systemClock,

@@ -17,7 +17,7 @@ const withGateway = (...lines: string[]) =>
 test('the example of a front door declares every part of it', (t) => {
   const bytes = readFileSync(new URL('../../specs/examples/front-door.yaml', import.meta.url));
   const { gateway, services } = parseEnvironment(bytes, { file: 'front-door.yaml' });
-  for (const part of ['tls', 'limits', 'securityHeaders', 'accessLog', 'metrics'] as const)
+  for (const part of ['tls', 'limits', 'securityHeaders', 'accessLog', 'metrics', 'trustedProxies'] as const)
     t.truthy(gateway[part], part);
   t.deepEqual(
     services.map(({ access }) => Object.keys(access ?? {})),
@@ -111,8 +111,36 @@ test('a door that would not hold is refused, with its place', (t) => {
 test('what is written back declares the same again', (t) => {
   const all = `access: { api-keys: { header: X-Key, clients: { shop: ${hash} } }, client-certificate: optional }, limits: { rate: 5/s, burst: 0, body: 2KiB }, cors: { origins: ["*"], methods: [GET], headers: [], expose: [], max-age: 0s }`;
   const ca = 'tls: { port: 8443, certificate: /a.pem, key: /a.key, client-ca: /ca.pem }';
-  readBack(t, withDoor(all, ca, 'limits: { body: 1GiB }', 'security-headers: false'));
+  readBack(
+    t,
+    withDoor(
+      all,
+      ca,
+      'limits: { body: 1GiB }',
+      'security-headers: false',
+      'trusted-proxies: [10.0.0.0/8, "2001:db8::/32"]',
+    ),
+  );
   readBack(t, withDoor('access: { basic: /etc/users }'));
   const tls = 'tls: { port: 8443, certificate: /a b/$x;".pem, key: /a.key, client-ca: /ca.pem, redirect: true }';
   readBack(t, withGateway('title: Hosting', 'largest-document: 3MiB', tls));
+});
+
+test('trusted proxies are networks, and never all of the internet', (t) => {
+  const { gateway } = parseText(withGateway('trusted-proxies: [10.0.0.0/8, 192.0.2.7]'));
+  t.deepEqual(gateway.trustedProxies, ['10.0.0.0/8', '192.0.2.7']);
+  const wrong = [
+    '10.0.0.0/33',
+    '0.0.0.0/0',
+    'proxy.example',
+    '10.0.0',
+    '10.0.0.0/8; include x',
+    '"fe80::1%eth0"',
+    '10.0.0.0/08',
+  ];
+  for (const one of wrong) {
+    const [complaint = ''] = complaints(withGateway(`trusted-proxies: ['${one}']`));
+    t.regex(complaint, /^3:21 .* must be a network such as 10\.0\.0\.0\/8 or an address/, one);
+  }
+  t.regex(complaints(withGateway('trusted-proxies: []'))[0] ?? '', /must not be empty/);
 });

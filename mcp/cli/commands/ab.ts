@@ -7,7 +7,7 @@ import { McpError } from '../../../specs/errors.ts';
 import { didYouMean } from '../../../specs/near-miss.ts';
 import type { Service, Version } from '../../../specs/nouns.ts';
 import { runningVersions } from '../../../specs/running-versions.ts';
-import { readFigures, readFreshFigures } from '../../control/read-figures.ts';
+import { readFigures, readFreshFigures, readMirrors } from '../../control/read-figures.ts';
 import { readStatus, readWorld } from '../../control/read-status.ts';
 import { found, upgrade } from '../../declare/change-version.ts';
 import { largestCount } from '../../declare/scale.ts';
@@ -221,7 +221,8 @@ async function show(context: Context, client: RegistryClient, service: string, i
     });
   }
   const trial = currentTrial(await readTrials(client), declared);
-  const report = abReport(declared, sides, figures.get(service) ?? [], trial);
+  const mirrors = await readMirrors(registry.gateways, service, context.signal);
+  const report = abReport(declared, sides, figures.get(service) ?? [], trial, mirrors ?? undefined);
   if (context.json) context.printJson(report);
   else context.print(renderReport(report, context.color));
   return undefined;

@@ -12,11 +12,12 @@ import { type Applied, applyEnvironment } from '../../declare/apply-environment.
 import { loadEnvironment } from '../../declare/load-environment.ts';
 import { removeInstance } from '../../declare/remove-instance.ts';
 import { largestCount, scaled } from '../../declare/scale.ts';
+import { unheeded } from '../../declare/unheeded.ts';
 import { defaultImageOf, readState, statePaths } from '../../local/state.ts';
 import { isConverged, type StatusView } from '../../view/status-view.ts';
 import type { Context } from '../context.ts';
 import { wholeNumber } from '../numbers.ts';
-import { exitCodes } from '../output.ts';
+import { exitCodes, paint } from '../output.ts';
 import { makeProgress } from '../progress.ts';
 import { renderDiff } from '../render-plan.ts';
 import { areDone, areOver, renderOrder, renderOutcome, stagedChanges } from '../staged-apply.ts';
@@ -70,6 +71,9 @@ export const registerApply: Register = (program, interrupted) => {
         const fromFile = file === undefined ? null : await loadFile(context, { file, allowEmpty });
         return context.withRegistry(async (client) => {
           const environment = fromFile ?? (await generationOf(client, generation ?? 0));
+          const { registry } = await readWorld(client, context.reading());
+          const warning = unheeded(environment, registry.declared?.record.environment, registry.gateways);
+          if (warning !== '') context.note(paint(context.color, 'yellow', warning));
           const what = fromFile ? `apply -f ${file}` : `apply --generation ${generation}`;
           const applied = await applyEnvironment(client, environment, {
             ...(await declaration(context, options, what)),

@@ -8,6 +8,7 @@ import { environmentDigest } from '../../../specs/digest.ts';
 import type { Environment } from '../../../specs/nouns.ts';
 import { readWorld } from '../../control/read-status.ts';
 import { beginRollouts } from '../../declare/begin-rollouts.ts';
+import { unheeded } from '../../declare/unheeded.ts';
 import { firstSteps } from '../../plan/first-steps.ts';
 import { seenInstances } from '../../rollout/seen-instances.ts';
 import { isNothing, previewEnvironment } from '../../view/preview.ts';
@@ -32,6 +33,7 @@ async function plan(context: Context, options: FileOptions): Promise<number> {
   const environment = await loadFile(context, options);
   const { registry } = await context.withRegistry((client) => readWorld(client, context.reading()));
   const current = registry.desired?.record;
+  const warning = unheeded(environment, registry.declared?.record.environment, registry.gateways);
   const diff = compareEnvironments(current?.environment, environment);
   const preview = previewEnvironment(environment, registry);
   const begun = rolloutsOf(environment, registry, context.actor);
@@ -56,6 +58,7 @@ async function plan(context: Context, options: FileOptions): Promise<number> {
       index: current?.generation ?? 0,
       changes: !nothing,
       refusal,
+      warning,
       diff,
       preview,
       rollouts: stagedChanges(begun),
@@ -66,6 +69,7 @@ async function plan(context: Context, options: FileOptions): Promise<number> {
     context.print(`\n${renderPreview(preview, context.color)}`);
     if (begun.length > 0) context.print(`\n${renderOrder(stagedChanges(begun), context.color)}`);
     if (!nothing) context.print(`\n${renderSteps(steps, context.color)}`);
+    if (warning !== '') context.print(`\n${paint(context.color, 'yellow', warning)}`);
     if (refusal) context.print(`\n${paint(context.color, 'yellow', `apply will ask for --yes: ${refusal}`)}`);
     context.print(
       nothing

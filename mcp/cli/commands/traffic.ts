@@ -6,6 +6,7 @@ import { askTraffic } from '../../control/ask-gateway.ts';
 import { readStatus } from '../../control/read-status.ts';
 import type { Context } from '../context.ts';
 import { table } from '../output.ts';
+import { mirrorLines } from '../render-mirror.ts';
 import { action } from './run.ts';
 
 /** Adds it below `mcp gateway`. */
@@ -44,16 +45,19 @@ function render(report: TrafficReport, color: boolean): string {
   return [
     `${report.gateway}  since ${since}Z`,
     table([heads, ...rows], color),
-    ...report.versions.flatMap(mirrored),
+    ...ownAnswers(report),
+    ...report.versions.flatMap(({ service, version, mirrored }) =>
+      mirrored ? mirrorLines(service, version, mirrored, color) : [],
+    ),
   ].join('\n');
 }
 
-function mirrored({ service, version, mirrored: copies }: VersionFigures): string[] {
-  if (!copies) return [];
-  const { same, differing, failed, leftOut } = copies;
-  return [
-    `mirrored to ${service} ${version}: ${same} answered by the same status, ${differing} by another, ${failed} not at all; ${leftOut} not sent`,
-  ];
+function ownAnswers({ own = [] }: TrafficReport): string[] {
+  if (own.length === 0) return [];
+  const words = own.map(
+    ({ service, status, answers }) => `${service === '' ? 'no route' : service} ${status}: ${answers}`,
+  );
+  return [`refused by the gateway itself: ${words.join(', ')}`];
 }
 
 /** The upper bound of the bucket that a share of the requests is within. */

@@ -111,6 +111,25 @@ function versionRow({ version, share, weight }, figures) {
   );
 }
 
+/** What came of copies of requests, by the version that got them. */
+function mirrorNotes(service, { versions }) {
+  return versions
+    .filter((one) => one.service === service && one.mirrored)
+    .map(({ version, mirrored }) => {
+      const { same, differing, failed, leftOut, conforming, deviating, example } = mirrored;
+      const compared = conforming + deviating;
+      const bodies = compared === 0 ? '' : ` Of ${compared} bodies compared ${deviating} had another shape.`;
+      const last = example
+        ? ` The last one: ${example.operation} ${example.status}, ${example.where || 'the whole body'}: ${example.found}, where ${example.against} has ${example.expected}.`
+        : '';
+      return h(
+        'p',
+        { class: 'note' },
+        `Mirrored to ${version}: ${same} answered by the same status, ${differing} by another, ${failed} not at all, ${leftOut} not sent.${bodies}${last}`,
+      );
+    });
+}
+
 /** Versions and instances of a service. */
 function serviceDetails(route, world) {
   const figures = world.rates.services[route.service];
@@ -123,6 +142,7 @@ function serviceDetails(route, world) {
     rollout
       ? h('p', { class: 'note' }, `Rollout ${rollout.from.join(', ')} → ${rollout.to.join(', ')}: ${rollout.phase}.`)
       : '',
+    ...mirrorNotes(route.service, world.traffic),
     table(
       `Versions of ${route.service}`,
       ['version', 'weight#', 'share#', 'requests#', 'errors#', 'p50#', 'p99#'],

@@ -9,8 +9,9 @@ export interface ExplainedChoice {
   words: string[];
   /** The version that alone may answer; null: any. */
   only: string | null;
-  /** Versions that the request's operation is split to. */
+  /** Versions that the request's operation is split to, and whether they get all of it. */
   splitTo: string[];
+  isAllSplit: boolean;
 }
 
 /** `rest`: the path that instances see, with its query; null where none is reached. */
@@ -19,9 +20,13 @@ export function explainChoice(route: Route, { method, headers }: Question, rest:
   const asked = override === undefined ? undefined : headers.get(override.toLowerCase());
   const path = (rest ?? '').split('?', 1)[0] ?? '';
   const own = splitOf(split, method, path);
-  const words = own.map(
-    ({ to, weight }) => `${weight} % of ${own[0]?.method} ${own[0]?.path} go to ${to}, the rest by weight`,
-  );
+  const live = own.filter(({ to }) => isThere(route, to));
+  const isAllSplit = live.reduce((sum, { weight }) => sum + weight, 0) >= 100;
+  const words = own.map(({ to, weight }) => {
+    const operation = `${own[0]?.method} ${own[0]?.path}`;
+    if (!isThere(route, to)) return `${weight} % of ${operation} are declared for ${to}, which has no instance`;
+    return `${weight} % of ${operation} go to ${to}${isAllSplit ? '' : ', the rest by weight'}`;
+  });
   const mirrored = mirror !== undefined && (method === 'GET' || method === 'HEAD');
   return {
     words: [
@@ -31,7 +36,8 @@ export function explainChoice(route: Route, { method, headers }: Question, rest:
       ...(mirrored ? [`${mirror.weight} % are copied to ${mirror.to}, whose answers reach nobody`] : []),
     ],
     only: asked || null,
-    splitTo: asked ? [] : own.filter(({ weight }) => weight > 0).map(({ to }) => to),
+    splitTo: asked ? [] : live.filter(({ weight }) => weight > 0).map(({ to }) => to),
+    isAllSplit: !asked && isAllSplit,
   };
 }
 
@@ -39,10 +45,12 @@ export function explainChoice(route: Route, { method, headers }: Question, rest:
 export function chosenAmong(
   route: Route,
   instances: ExplainedInstance[],
-  { only, splitTo }: ExplainedChoice,
+  { only, splitTo, isAllSplit }: ExplainedChoice,
 ): ExplainedInstance[] {
   return instances.map((one, at) => {
     if (only !== null && one.version !== only) return { ...one, chance: 'no', why: `version ${only} is asked for` };
+    if (isAllSplit && !splitTo.includes(one.version) && one.chance !== 'no')
+      return { ...one, chance: 'last', why: `all of this operation's requests go to ${splitTo.join(' and ')}` };
     const instance = route.instances[at];
     if (instance === undefined || !route.proxy || !isAtZero(route, instance)) return one;
     const weightless = 'its version has weight 0';
@@ -52,6 +60,11 @@ export function chosenAmong(
     }
     return { ...one, why: `${weightless}: only requests split to it, copied to it or naming it come here` };
   });
+}
+
+/** It may be sent requests, at weight 0 too. */
+function isThere(route: Route, version: string): boolean {
+  return route.instances.some((one) => one.version === version && (one.weight > 0 || isAtZero(route, one)));
 }
 
 function stickyWord(sticky: { by: 'cookie' | 'client' } | { by: 'header'; name: string }): string {

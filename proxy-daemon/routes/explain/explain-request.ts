@@ -41,7 +41,7 @@ export function explainRequest(input: ExplainInput): Explanation {
   );
   const choice =
     route === null || mode === 'plain'
-      ? { words: [], only: null, splitTo: [] }
+      ? { words: [], only: null, splitTo: [], isAllSplit: false }
       : explainChoice(route, question, target.kind === 'route' ? target.rest : null);
   const chances = route === null ? [] : explainInstances(route, moment, input.at);
   const instances = route === null || mode === 'plain' ? chances : chosenAmong(route, chances, choice);

@@ -76,3 +76,19 @@ VERSION  WEIGHT  LIVE  REQUESTS      ERRORS  ERROR RATE (95 %)       P50       P
   latency  no difference seen: 3.0 % took more than 10 ms, of 1.2.0 2.2 %; the difference is -1.5 % to 6.3 % (95 %)`,
   );
 });
+
+test('what came of copies of requests is told with where one of them deviated', (t) => {
+  const example = {
+    ...{ at: Date.UTC(2026, 0, 2, 3, 4, 5), against: '1.2.0', operation: 'GET /zones/{id}', status: 200 },
+    ...{ basis: 'document' as const, where: '/0/name', expected: 'string', found: 'integer' },
+  };
+  const copies = { same: 98, differing: 1, failed: 1, leftOut: 0, conforming: 40, deviating: 2, example };
+  const figured = [figures('1.2.0', 100, 0), figures('1.3.0', 0, 0)];
+  const told = (found: typeof copies) =>
+    renderReport(abReport(declared, sides, figured, null, new Map([['1.3.0', found]])), false);
+  t.regex(
+    told(copies),
+    /\n\nmirrored to dns 1\.3\.0: 98 answered by the same status, 1 by another, 1 not at all; 0 not sent\n {2}bodies: 40 of 42 compared had the same shape, 2 another\n {2}last: GET \/zones\/\{id\} 200, \/0\/name: integer, where the document of 1\.2\.0 says string \(2026-01-02 03:04:05Z\)/,
+  );
+  t.regex(told({ ...copies, conforming: 0, deviating: 0 }), /bodies: none compared/);
+});

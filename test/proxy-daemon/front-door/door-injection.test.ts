@@ -118,6 +118,7 @@ test('whatever is declared at a door, nginx accepts it, and it is nothing but th
     bodyBytes: 1000,
     securityHeaders: true,
     log: redirect,
+    trustedProxies: redirect ? ['10.0.0.0/8', '2001:db8::/32', '192.0.2.7'] : [],
     services: declared.flatMap((one) => makeServiceDoor(one, () => join(dir, 'users')) ?? []),
   });
   const sound = full.flatMap((one, index) => [

@@ -1,11 +1,17 @@
 /** Which version a client gets: by its cookie, address or header, by its wish, by its operation. On real nginx. */
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import test from 'ava';
+import { createDocumentStore } from '../../../proxy-daemon/document/document-store.ts';
+import { objectAt } from '../../../proxy-daemon/document/json.ts';
 import { gatewayPaths } from '../../../proxy-daemon/nginx/paths.ts';
 import type { MirrorFigures, TrafficReport } from '../../../proxy-daemon/version-figures.ts';
+import { systemClock } from '../../../registrar/system-clock.ts';
 import type { LimitsSpec } from '../../../specs/front-door.ts';
 import type { ProxySpec } from '../../../specs/nouns.ts';
+import { smallDocument } from '../../helpers/document-server.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { type TestGateway, testGateway } from '../../helpers/gateway.ts';
 import { startBackend } from '../../helpers/http-backend.ts';
@@ -276,6 +282,96 @@ test('safe requests are mirrored without their callers noticing: other statuses,
     30_000,
   );
   t.is(readFileSync(gatewayPaths(gateway.dir).errorLog, 'utf8').includes('lua entry thread aborted'), false);
+});
+
+test('of mirrored answers also the shape is compared with what the document says, packed ones too, and where one deviates is told without a value', async (t) => {
+  const gateway = await testGateway(t);
+  const documents = createDocumentStore({ clock: systemClock, stateDir: join(gateway.dir, 'documents') });
+  t.teardown(() => documents.close());
+  const document = smallDocument(['/zones/{id}', '/plain']);
+  const zone = { type: 'object', required: ['name'], properties: { name: { type: 'string' } } };
+  const content = { 'application/json': { schema: { type: 'array', items: zone } } };
+  const operation = objectAt(objectAt(objectAt(document, 'paths'), '/zones/{id}'), 'get');
+  Object.assign(operation, { responses: { 200: { description: 'x', content } } });
+  const large = JSON.stringify(Array.from({ length: 5000 }, () => ({ name: 'a'.repeat(20) })));
+  const backend = (name: unknown) =>
+    startBackend(t, 'one', {
+      answer: (request, response) => {
+        response.setHeader('content-type', request.url === '/plain' ? 'text/plain' : 'application/json');
+        if (request.url === '/openapi.json') return response.end(JSON.stringify(document));
+        if (request.url === '/zones/large') return response.end(large);
+        const body = JSON.stringify([{ name: 'secret', also: 1 }, { name }]);
+        if (request.url === '/zones/chunks') {
+          for (const letter of body) response.write(letter);
+          return response.end();
+        }
+        if (request.headers['accept-encoding'] !== 'gzip') return response.end(body);
+        response.setHeader('content-encoding', 'gzip');
+        response.end(gzipSync(body));
+      },
+    });
+  for (const [version, name] of [
+    ['1', 'secret'],
+    ['2', 'other'],
+    ['3', 7],
+  ] as const) {
+    const { port } = await backend(name);
+    const place = { address: '127.0.0.1', port, document: '/openapi.json' };
+    await gateway.register(sampleRegistration('dns', version, Number(version), place));
+  }
+  gateway.start({ mode: 'dynamic', documents });
+  const mirrorTo = (to: string) =>
+    declare(gateway, { dns: { proxy: { mirror: { to, weight: 100 } }, weights: { '1': 1, '2': 0, '3': 0 } } });
+  await mirrorTo('2');
+  await eventually(
+    'the document is read',
+    () => documents.current().sources.some(({ version, state }) => version === '1' && state === 'fresh'),
+    40_000,
+  );
+  const mirrored = async (of: string) => {
+    const report = JSON.parse((await gateway.ask('/status/traffic.json')).body) as TrafficReport;
+    return report.versions.find(({ version }) => version === of)?.mirrored;
+  };
+  const asked: [path: string, headers?: Record<string, string>][] = [
+    ['/dns/zones/a?x=1'],
+    ['/dns/zones/chunks'],
+    ['/dns/zones/a', { 'accept-encoding': 'gzip' }],
+    ['/dns/zones/large'],
+    ['/dns/plain'],
+  ];
+  let rounds = 0;
+  await eventually(
+    'three of five can be compared',
+    async () => {
+      rounds += 1;
+      for (const [path, headers] of asked) t.is((await gateway.ask(path, headers)).status, 200);
+      return ((await mirrored('2'))?.conforming ?? 0) >= 3 && rounds >= 3;
+    },
+    30_000,
+  );
+  const fine = await eventually('counted', () => mirrored('2'));
+  t.is(fine.deviating, 0);
+  t.true(fine.conforming <= 3 * rounds, 'neither text nor what is too large');
+  await mirrorTo('3');
+  await gateway.ask('/dns/zones/anna?token=x');
+  const { example, deviating } = await eventually(
+    'told',
+    async () => {
+      const found = await mirrored('3');
+      return found?.example ? found : null;
+    },
+    30_000,
+  );
+  t.is(deviating, 1);
+  t.like(example, {
+    ...{ against: '1', operation: 'GET /zones/{id}', status: 200, basis: 'document' },
+    ...{ where: '/1/name', expected: 'string', found: 'integer' },
+  });
+  const { body } = await gateway.ask('/status/traffic.json');
+  t.false(/secret|anna|token/.test(body));
+  const shown = /GET \/zones\/\{id\} 200, \/1\/name: integer, where 1 has string/;
+  await eventually('shown', async () => shown.test((await gateway.ask('/status')).body), 30_000);
+  t.false(readFileSync(gatewayPaths(gateway.dir).errorLog, 'utf8').includes('[error]'));
 });
 
 function isMatch(found: MirrorFigures | undefined, what: Partial<MirrorFigures>): boolean {

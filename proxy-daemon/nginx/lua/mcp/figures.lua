@@ -3,6 +3,8 @@
 --   c1, c3, c4  answers of 1xx, 3xx, 4xx (2xx are the rest: the usual answer costs no count of its own)
 --   s  sum of ms         b<limit>  requests of up to so many ms (the last has no limit: b)
 --   copies sent to it (mirror.lua):  ms  answered by the same status    md  by another    mf  not at all    mx  not sent
+--                        of those of the same status, bodies of the same shape:  mk    of another:  mv    (the rest was not compared)
+--   o  refusals of the gateway's own, which no instance was chosen for: the status stands for the version, - for no service
 -- Requests that last as long as the client likes (WebSockets, event streams) count as requests, but not as ms.
 local dict = ngx.shared.mcp_figures
 local limits = { 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000 }
@@ -19,13 +21,7 @@ local kinds = setmetatable({}, {
   end,
 })
 
-local function add(service, version, kind, value)
-  local keys = kinds[version]
-  local key = keys[kind]
-  if not key then
-    key = service .. ' ' .. kind .. ' ' .. version.name
-    keys[kind] = key
-  end
+local function add_to(key, value)
   local count, err = dict:incr(key, value)
   if count or err ~= 'not found' then
     return
@@ -37,6 +33,16 @@ local function add(service, version, kind, value)
   elseif not added then
     dict:incr('uncounted', 1)
   end
+end
+
+local function add(service, version, kind, value)
+  local keys = kinds[version]
+  local key = keys[kind]
+  if not key then
+    key = service .. ' ' .. kind .. ' ' .. version.name
+    keys[kind] = key
+  end
+  add_to(key, value)
 end
 
 local function bucket(ms)
@@ -70,6 +76,13 @@ end
 -- `kind`: one of those of copies of requests (see mirror.lua).
 function M.mirrored(service, version, kind)
   add(service, version, kind, 1)
+end
+
+-- A refusal of the gateway's own: no instance was chosen. `service` may be empty or nil, where no route leads.
+function M.own(service, status)
+  if status >= 400 then
+    add_to((service and service ~= '' and service or '-') .. ' o ' .. status, 1)
+  end
 end
 
 function M.retried(service, version)

@@ -1,10 +1,13 @@
 -- Copies of answered requests for another version: only GET and HEAD, only after the caller has had the whole answer, in a timer of
--- its own. What comes back is compared by its status, counted, and thrown away. So nothing of it can reach the caller: a copy
--- that hangs or fails costs a connection for some seconds, and where too many are under way no more are sent.
+-- its own. What comes back is compared by its status, counted, and thrown away; of some also the body is (see seen-answer.lua).
+-- So nothing of it can reach the caller: a copy that hangs or fails costs a connection for some seconds, and where too many are
+-- under way no more are sent.
 local choose_peer = require 'mcp.choose-peer'
 local figures = require 'mcp.figures'
 local in_flight = require 'mcp.in-flight'
+local read_answer = require 'mcp.read-answer'
 local routes = require 'mcp.routes'
+local seen_answer = require 'mcp.seen-answer'
 
 local most_under_way = 32 -- in a worker
 local connect_ms, send_ms, read_ms = 2000, 2000, 5000
@@ -42,13 +45,13 @@ end
 -- The current request as text.
 local function copy_of(prefix)
   local var = ngx.var
-  local forwarded = var.http_x_forwarded_for
-  local for_whom = forwarded and not forwarded:find('%c') and forwarded .. ', ' or ''
+  local forwarded = var.mcp_forwarded_for
+  local for_whom = not forwarded:find('%c') and forwarded or var.remote_addr
   local lines = {
     ngx.req.get_method() .. ' ' .. var.mcp_rest .. ' HTTP/1.1',
     'Host: ' .. (var.http_host or 'localhost'),
     'Connection: close',
-    'X-Forwarded-For: ' .. for_whom .. var.remote_addr,
+    'X-Forwarded-For: ' .. for_whom,
     'X-Forwarded-Proto: ' .. var.scheme,
     'X-Forwarded-Prefix: ' .. prefix,
     'X-Request-Id: ' .. var.mcp_request_id,
@@ -81,54 +84,93 @@ local function pick(prefix, name)
   return peer
 end
 
--- The status of the answer, or nil.
-local function ask(peer, text)
+-- The status of the answer, or nil, and what the daemon says of the two bodies.
+local function ask(peer, copy)
   local socket = ngx.socket.tcp()
   socket:settimeouts(connect_ms, send_ms, read_ms)
   local ok = socket:connect(peer.host, peer.port)
-  local line = ok and socket:send(text) and socket:receive('*l')
+  local status, headers
+  if ok and socket:send(copy.text) then
+    status, headers = read_answer.head(socket)
+  end
+  local verdict = status == copy.status and copy.seen and seen_answer.compare(copy, peer.version.name, headers, socket)
   if ok then
     socket:close()
   end
-  return line and tonumber(line:match('^HTTP/1%.[01] (%d%d%d)'))
+  return status, verdict
 end
 
 local function send(premature, copy)
   local peer = not premature and pick(copy.prefix, copy.to)
   if peer then
     -- Whatever goes wrong, the count must go down again, or the instance would never be drained.
-    local ok, status = pcall(ask, peer, copy.text)
+    local ok, status, verdict = pcall(ask, peer, copy)
     in_flight.finish(peer)
     status = ok and status
     figures.mirrored(copy.service, peer.version, not status and 'mf' or status == copy.status and 'ms' or 'md')
+    if ok and verdict then
+      figures.mirrored(copy.service, peer.version, verdict)
+    end
   end
+  seen_answer.done(copy.seen)
   under_way = under_way - 1
+end
+
+-- Whether the current request, which `peer` answers, is to be copied. To be asked once.
+local function is_drawn(request, peer)
+  local entry = request.entry
+  local mirror = entry.choice and entry.choice.mirror
+  local method = ngx.req.get_method()
+  if not mirror or not entry.choice.names[mirror.to] or peer.version.name == mirror.to or request.lasting then
+    return false
+  end
+  if method ~= 'GET' and method ~= 'HEAD' then
+    return false
+  end
+  -- Bodies are not kept, and credentials that end at a door are not to get past it.
+  if entry.door or entry.protocol ~= 'http' or ngx.var.http_content_length or ngx.var.http_transfer_encoding then
+    return false
+  end
+  return not ngx.var.mcp_rest:find('[%c ]') and routes.next_point(mirror) < mirror.share
+end
+
+-- A part of the answer to the current request, on its way to the caller.
+function M.pass(request, part, is_last)
+  if request.mirrored == nil then
+    request.mirrored = request.peer ~= nil and is_drawn(request, request.peer)
+    request.seen = request.mirrored and seen_answer.begin()
+  end
+  if request.seen then
+    seen_answer.add(request.seen, part, is_last)
+  end
 end
 
 -- At the end of a request of an entry with a mirror. `peer`: the instance that answered it.
 function M.copy(request, peer, status)
-  local entry = request.entry
-  local mirror = entry.choice.mirror
-  local to = entry.choice.names[mirror.to]
-  local method = ngx.req.get_method()
-  if not to or peer.version.name == mirror.to or request.lasting or (method ~= 'GET' and method ~= 'HEAD') then
-    return
+  if request.mirrored == nil then
+    request.mirrored = is_drawn(request, peer)
   end
-  -- Bodies are not kept, and credentials that end at a door are not to get past it.
-  if entry.door or entry.protocol ~= 'http' or ngx.var.http_content_length or ngx.var.http_transfer_encoding then
-    return
+  local entry, seen = request.entry, request.seen or nil
+  local mirror = entry.choice and entry.choice.mirror
+  local to = mirror and entry.choice.names[mirror.to]
+  if not request.mirrored or not to then
+    return seen_answer.done(seen)
   end
-  if ngx.var.mcp_rest:find('[%c ]') or routes.next_point(mirror) >= mirror.share then
-    return
-  end
-  if under_way >= most_under_way then
-    figures.mirrored(entry.service, to, 'mx')
-    return
-  end
-  local copy = { prefix = request.prefix, service = entry.service, to = mirror.to, status = status, text = copy_of(entry.prefix) }
+  local copy = {
+    prefix = request.prefix,
+    service = entry.service,
+    version = peer.version.name,
+    to = mirror.to,
+    status = status,
+    text = copy_of(entry.prefix),
+    method = ngx.req.get_method(),
+    path = ngx.var.mcp_rest,
+    seen = seen,
+  }
   under_way = under_way + 1
-  if not ngx.timer.at(0, send, copy) then
+  if under_way > most_under_way or not ngx.timer.at(0, send, copy) then
     under_way = under_way - 1
+    seen_answer.done(seen)
     figures.mirrored(entry.service, to, 'mx')
   end
 end

@@ -8,12 +8,12 @@ local requests = require 'mcp.requests'
 local watched = require 'mcp.watched'
 
 if ngx.var.mcp_ticket == '' then
-  return
+  return figures.own(ngx.var.mcp_service, ngx.status)
 end
 local request = requests.take()
 local peer = request and request.peer
 if not peer then
-  return
+  return figures.own(ngx.var.mcp_service, ngx.status)
 end
 if request.counted then
   in_flight.finish(peer)

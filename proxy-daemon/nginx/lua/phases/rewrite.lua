@@ -66,6 +66,9 @@ end
 if lasts then
   return ngx.exec('@stream')
 end
+if entry.choice and entry.choice.mirror and ngx.req.get_method() == 'GET' then
+  return ngx.exec('@mirrored')
+end
 if entry.any_method then
   return ngx.exec('@any-method')
 end
