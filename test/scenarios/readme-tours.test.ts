@@ -79,8 +79,8 @@ tours('upgrade, undo and A/B run as printed, and print what is printed', async (
     t.true(printed.length > 0, section);
     for (const { words, output } of printed) {
       const expected = output.filter((line) => line !== '...').map(stable);
-      // What is gone is counted some seconds after it was found.
-      const patience = words[0] === 'rollouts' ? 20 : 1;
+      // What is counted comes some seconds late.
+      const patience = words[0] === 'rollouts' || words.includes('--report') ? 60 : 1;
       let missing = expected;
       for (let tries = 0; missing.length > 0 && tries < patience; tries += 1) {
         const { stdout, stderr } = await runMcp([...words, '--state', env.dir], { cwd: root });
