@@ -157,6 +157,7 @@ class GatewayDaemon {
         if (this.#eventAt === null) await this.#revive();
         await this.#step();
         await this.#backend.observe();
+        this.#backend.watch(this.#reading?.watched ?? []);
         this.#tellers.look(this.#reading?.desired?.environment.gateway);
         if (this.#eventAt === null) this.#tidy();
       } catch (error) {

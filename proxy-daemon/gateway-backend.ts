@@ -35,6 +35,12 @@ export interface TableUse {
   free: number;
 }
 
+/** An operation of a service, as instances see it: `DELETE /v1/zones/{zone}`. */
+export interface WatchedOperation {
+  service: string;
+  operation: string;
+}
+
 export interface GatewayBackend {
   readonly mode: 'plain' | 'dynamic';
   /** Each publication costs a reload, so there must not be many. */
@@ -65,6 +71,8 @@ export interface GatewayBackend {
   observe(): Promise<void>;
   /** What was counted, not older than some seconds; null where this mode counts nothing. */
   traffic(): Promise<Omit<TrafficReport, 'gateway'> | null>;
+  /** Calls of these operations are counted from now on, and of no others; a mode that counts nothing does not. */
+  watch(operations: readonly WatchedOperation[]): void;
   /** What decides, beside the routes, where a request goes just now; null where this mode can't tell. Never rejects. */
   moment(): Promise<Moment | null>;
   /** Empty where this mode has no tables. */

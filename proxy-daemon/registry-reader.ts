@@ -16,9 +16,10 @@ import { SessionKeeper } from '../registrar/recipes/session-keeper.ts';
 import type { DesiredRecord, ReleasesRecord } from '../registrar/records.ts';
 import type { ConnectRegistry, RegistryClient } from '../registrar/registry-client.ts';
 import { isMcpError } from '../specs/errors.ts';
+import type { WatchedOperation } from './gateway-backend.ts';
 import { machineIn } from './ledger-view.ts';
 import { leftOut } from './left-out.ts';
-import { rolloutStates } from './rollout-states.ts';
+import { rolloutStates, watchedOperations } from './rollout-states.ts';
 import { RegistrationIndex } from './routes/registration-index.ts';
 import type { LiveRegistration, Rejected } from './routes/route-table.ts';
 import type { RolloutState } from './status-report.ts';
@@ -35,6 +36,8 @@ export interface RegistryReading {
   releases: ReleasesRecord['releases'];
   /** Of the rollouts that count for `desired`: the same list as long as it is the same one. */
   rollouts: readonly RolloutState[];
+  /** Operations whose calls are to be counted. */
+  watched: readonly WatchedOperation[];
   /** Every registration change up to this zxid is in here. */
   asOf: number;
 }
@@ -70,6 +73,7 @@ export class RegistryReader {
   #releases: ReleasesRecord['releases'] = [];
   #declared: DesiredRecord | null = null;
   #rollouts: readonly RolloutState[] = [];
+  #watched: readonly WatchedOperation[] = [];
   /** What is wrong, by what it concerns; empty where nothing is. */
   readonly #troubles = { session: '', desired: '' };
 
@@ -165,6 +169,7 @@ export class RegistryReader {
         if (record || !damage) {
           this.#desired = record && effectiveDesired(this.#sameOr(record), rollouts);
           this.#rollouts = rolloutStates(rollouts);
+          this.#watched = watchedOperations(rollouts);
         }
         const trouble = `${paths.desired} can't be read: ${damage}; what was declared before stays in force`;
         this.#trouble('desired', damage ? trouble : '');
@@ -215,6 +220,7 @@ export class RegistryReader {
       rejected: [...refused, ...this.#rejected.values()],
       desired: this.#desired,
       rollouts: this.#rollouts,
+      watched: this.#watched,
       releases: this.#releases,
       asOf,
     });

@@ -56,6 +56,17 @@ interface LatencyFigures {
   sum: number;
 }
 
+/** Calls of one operation that somebody asks about. */
+export interface WatchedCalls {
+  service: string;
+  /** As instances see it: `DELETE /v1/zones/{zone}`. */
+  operation: string;
+  requests: number;
+  /** Since when it is counted, and the last call (0: none); ms since the Unix epoch. */
+  since: number;
+  lastAt: number;
+}
+
 /** Refusals that the gateway answered itself, no instance being chosen. */
 export interface OwnAnswers {
   /** Empty where no route leads. */
@@ -78,6 +89,8 @@ export interface TrafficReport {
   down: string[];
   /** Counts that found no room. */
   uncounted: number;
+  /** Absent: nobody asks about any. */
+  watched?: WatchedCalls[];
 }
 
 /**

@@ -56,6 +56,8 @@ export interface RolloutGate {
   findings: GateFinding[];
   /** Findings that are not listed. */
   leftOut: number;
+  /** Operations that are gone, as instances see them: gateways count whether they are still called. Absent: none. */
+  watched?: string[];
 }
 
 /** One step that a rollout took, for people. */

@@ -1,4 +1,5 @@
 /** Rollouts as people read them: a tree of phases and instances, a table of all, and one line for each step. */
+import type { WatchedCalls } from '../../proxy-daemon/version-figures.ts';
 import type { RolloutEntry } from '../../registrar/rollout-records.ts';
 import { namesOf } from '../rollout/sides.ts';
 import type { RolloutView } from '../view/rollout-view.ts';
@@ -31,8 +32,13 @@ export function renderRollouts(views: readonly RolloutView[], now: number, color
   return table([['SERVICE', 'VERSIONS', 'PHASE', 'NEW', 'FOR', 'BY', 'WHY'], ...rows], color);
 }
 
-/** One rollout with all that is known of it. */
-export function renderRollout(view: RolloutView, now: number, color: boolean): string {
+/** One rollout with all that is known of it. `calls`: of operations that its new version lacks; null: not counted. */
+export function renderRollout(
+  view: RolloutView,
+  now: number,
+  color: boolean,
+  calls: readonly WatchedCalls[] | null = null,
+): string {
   const lines = renderTree(view, now, color);
   const evidence = view.evidence.flatMap((text) => text.split('\n')).map((line) => `    ${line}`);
   const log = view.log.map((entry) => `  ${renderEntry(entry, color)}`);
@@ -44,6 +50,7 @@ export function renderRollout(view: RolloutView, now: number, color: boolean): s
     ...lines,
     ...(evidence.length > 0 ? ['', paint(color, 'bold', 'Evidence'), ...evidence] : []),
     ...gateLines(view, color),
+    ...callLines(view, calls, now, color),
     '',
     paint(color, 'bold', 'Steps'),
     ...log,
@@ -69,6 +76,30 @@ function gateLines({ gate }: RolloutView, color: boolean): string[] {
       .split('\n')
       .map((line) => `  ${line}`),
     ...more,
+  ];
+}
+
+/** Whether what the new version lacks is still asked for. */
+function callLines(
+  { gate }: RolloutView,
+  calls: readonly WatchedCalls[] | null,
+  now: number,
+  color: boolean,
+): string[] {
+  if (gate?.watched === undefined) return [];
+  const head = ['', paint(color, 'bold', 'Still called?')];
+  if (!calls) return [...head, '  not known: not every gateway counts calls by operation (yet); plain mode never does'];
+  const rows = calls.map(({ operation, requests, since, lastAt }) => [
+    operation,
+    requests > 0 ? paint(color, 'red', `${requests} ${requests === 1 ? 'call' : 'calls'}`) : 'no call',
+    `in ${ago(now - since)}`,
+    requests > 0 ? `the last ${ago(now - lastAt)} ago` : '',
+  ]);
+  return [
+    ...head,
+    ...table([['OPERATION', 'CALLS', 'COUNTED', ''], ...rows], color)
+      .split('\n')
+      .map((line) => `  ${line}`),
   ];
 }
 

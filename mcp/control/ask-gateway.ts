@@ -93,6 +93,17 @@ const trafficPage = z.object({
   inFlight: z.array(z.object({ service: z.string(), endpoint: z.string(), requests: z.number() })),
   down: z.array(z.string()),
   uncounted: z.number(),
+  watched: z
+    .array(
+      z.object({
+        service: z.string(),
+        operation: z.string(),
+        requests: z.number(),
+        since: z.number(),
+        lastAt: z.number(),
+      }),
+    )
+    .optional(),
 });
 
 /**

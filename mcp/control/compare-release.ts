@@ -27,7 +27,7 @@ export interface CompareContext {
 const patienceMs = 15_000;
 const againMs = 1_000;
 /** A rollout's record is read with every look at the registry. */
-const most = { findings: 20, operations: 3 };
+const most = { findings: 20, operations: 3, watched: 20 };
 
 /**
  * What the new version does to callers. A new document that can't be read is breaking: the merged document would lack it. An
@@ -60,11 +60,20 @@ export async function compareRelease(
   }
   const both = `the documents of ${live.version} and ${next.version}`;
   try {
-    const { findings } = await thread.run({ kind: 'compare', route, live: before.document, next: after.document });
+    const job = { kind: 'compare', route, live: before.document, next: after.document } as const;
+    const { findings, removed } = await thread.run(job);
     const subject = { service: next.service, live: live.version, next: next.version };
     const report = compatibilityReport(findings, subject, most);
     const { verdict, leftOut } = report;
-    return { at, verdict, words: `${both}: ${summaryOf(report)}`, findings: report.findings.map(listed), leftOut };
+    const watched = removed.slice(0, most.watched);
+    return {
+      at,
+      verdict,
+      words: `${both}: ${summaryOf(report)}`,
+      findings: report.findings.map(listed),
+      leftOut,
+      ...(watched.length > 0 ? { watched } : {}),
+    };
   } catch (error) {
     signal.throwIfAborted();
     if (!isMcpError(error)) throw error;

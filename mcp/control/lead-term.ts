@@ -118,7 +118,7 @@ export async function leadTerm(options: LeadOptions, term: LeaderTerm): Promise<
       if (ended === 'epoch-lost') return;
       failures = ended === 'failed' ? failures + 1 : 0;
       if (failures > 0) await pause(clock, backoffDelay(backoff, failures - 1, 1), term.signal);
-      else await rungOrPause(bell, clock, leader.isRolling ? rolloutMs : slowMs, term.signal);
+      else await rungOrPause(bell, clock, leader.restMs, term.signal);
     }
   } finally {
     stopHints();
@@ -158,7 +158,9 @@ class Leader {
   /** As the provider last said. */
   #templates: Snapshot['templates'];
   /** A rollout is under way. */
-  isRolling = false;
+  #isRolling = false;
+  /** When time alone takes something further, by the monotonic clock. */
+  #dueAt = Number.POSITIVE_INFINITY;
 
   constructor(options: LeadOptions, term: LeaderTerm, look: () => void) {
     const { client, provider, clock, id, clusterId, registry, access, failpoint } = options;
@@ -209,6 +211,12 @@ class Leader {
     await told.catch(() => {});
   }
 
+  /** The longest pause before the next look, ms. */
+  get restMs(): number {
+    const left = Math.max(0, this.#dueAt - this.#options.clock.monotonic());
+    return Math.min(this.#isRolling ? rolloutMs : slowMs, left);
+  }
+
   settled(): Promise<void> {
     return this.#input.slowCalls.settled();
   }
@@ -220,7 +228,7 @@ class Leader {
     const now = clock.monotonic();
     this.#memory = remember(this.#memory, snapshot, policy, now);
     const rolling = Object.values(snapshot.rollouts).filter(({ record }) => isActive(record));
-    this.isRolling = rolling.length > 0;
+    this.#isRolling = rolling.length > 0;
     const figures = await this.#figures(snapshot, rolling);
     const gates = this.#options.lookAtDocuments?.(
       snapshot,
@@ -229,6 +237,7 @@ class Leader {
     );
     const inFlight = await this.#inFlight(snapshot);
     const plan = makePlan(snapshot, this.#memory, policy, { now, newId, figures, gates, inFlight });
+    this.#dueAt = now + (plan.dueMs ?? Number.POSITIVE_INFINITY);
     onPlan?.(plan);
     const outcomes = await execute(this.#input, snapshot, plan, {
       quiet: !this.#memory.quietOver,

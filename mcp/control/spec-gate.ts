@@ -92,8 +92,8 @@ export class SpecGate {
 }
 
 /** An instance of one of the versions that is up and has a document, by their order. */
-function instanceOf(
-  { registrations }: Snapshot,
+export function instanceOf(
+  { registrations }: Pick<Snapshot, 'registrations'>,
   service: string,
   versions: readonly Version[],
 ): ObservedRegistration['record'] | null {

@@ -69,7 +69,8 @@ export async function rollback(
 ): Promise<VersionChange> {
   const { declared, rollout } = found(registry, service);
   if (rollout && isActive(rollout)) return abort(client, registry, service, author);
-  const to = undoTarget(declared, rollout, await readGenerations(client));
+  // Where a rollout tells, undo does not wait for the whole history to be read.
+  const to = undoTarget(declared, rollout, []) ?? undoTarget(declared, rollout, await readGenerations(client));
   if (!to) {
     throw new McpError('REFUSED_NOTHING_BEFORE', `nothing else than what runs now ever ran as ${service}`, {
       hint: 'See mcp history.',

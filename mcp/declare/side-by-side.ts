@@ -51,6 +51,19 @@ export function newcomers(declared: Service, shares: readonly VersionShare[]): s
   return shares.map(({ version }) => version).filter((name) => !running.some(({ version }) => version === name));
 }
 
+/** Versions that get no request now, and are to get some: they run at weight 0, or not at all. */
+export function entering(declared: Service, shares: readonly VersionShare[]): string[] {
+  const served = runningVersions(declared).filter(({ weight }) => weight !== 0);
+  return shares
+    .filter(({ version, weight }) => weight > 0 && !served.some((one) => one.version === version))
+    .map(({ version }) => version);
+}
+
+/** The same shares before these versions get any: nothing else loses its last request by it. */
+export function sharesBefore(shares: readonly VersionShare[], names: readonly string[]): VersionShare[] {
+  return shares.map((share) => ({ ...share, weight: names.includes(share.version) ? 0 : Math.max(1, share.weight) }));
+}
+
 /**
  * The service with these weights. Versions that run keep their counts unless told otherwise; `fresh` has what the others run.
  * What is not named and runs nothing stays declared, at weight 0. Errors: USAGE_BAD_OPTION where a version runs that is not

@@ -75,7 +75,8 @@ async function startDaemon(paths: StatePaths, spec: DaemonSpec): Promise<Process
     cwd: paths.dir,
     detached: true,
     stdio: ['ignore', log, log],
-    env: { ...process.env, ...spec.env, [ownerMark]: paths.dir },
+    // Most of what an agent's start takes is compiling: machines that are processes have this from the controller.
+    env: { ...process.env, NODE_COMPILE_CACHE: paths.compiled, ...spec.env, [ownerMark]: paths.dir },
   });
   closeSync(log);
   await new Promise<void>((resolve, reject) => {

@@ -47,6 +47,7 @@ export function statePaths(dir: string) {
     gateway: join(dir, 'gateway'),
     factory: join(dir, 'factory'),
     artifacts: join(dir, 'artifacts'),
+    compiled: join(dir, 'compiled'),
   };
 }
 export type StatePaths = ReturnType<typeof statePaths>;

@@ -47,6 +47,8 @@ export interface Draft {
   unmetClaims: Map<string, number>;
   /** Instances missing whose claims something holds back; what is ready now is kept for them. */
   heldClaims: number;
+  /** ms until time alone changes what there is to do, as far as somebody knows. */
+  dueMs: number;
 }
 
 /** Adds an action that changes a machine, unless this plan already has one for it. */
@@ -71,8 +73,8 @@ export function idlePlan(snapshot: Snapshot, waiting: Waiting[], alarms: Alarm[]
 }
 
 export function planOf(draft: Draft): Plan {
-  const { actions, waiting, alarms } = draft;
-  return { ...idlePlan(draft.snapshot, waiting, alarms), actions };
+  const { actions, waiting, alarms, dueMs } = draft;
+  return { ...idlePlan(draft.snapshot, waiting, alarms), actions, ...(Number.isFinite(dueMs) ? { dueMs } : {}) };
 }
 
 /** First characters of a machine's UUID: enough for people. */

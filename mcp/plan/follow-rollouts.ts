@@ -3,6 +3,7 @@
  * written there: this plan still goes by what is.
  */
 import type { RolloutRecord } from '../../registrar/rollout-records.ts';
+import { dueIn } from '../rollout/due-in.ts';
 import { nextRollout } from '../rollout/next-rollout.ts';
 import type { RolloutInput, RolloutInstance } from '../rollout/rollout-input.ts';
 import { stageKey } from '../rollout/rollout-input.ts';
@@ -18,7 +19,9 @@ export function followRollouts(draft: Draft): void {
 
 function followRollout(draft: Draft, record: RolloutRecord): void {
   const { service, operation } = record;
-  const step = nextRollout(rolloutInput(draft, record));
+  const input = rolloutInput(draft, record);
+  const step = nextRollout(input);
+  draft.dueMs = Math.min(draft.dueMs, dueIn(input) ?? Number.POSITIVE_INFINITY);
   const name = `rollout of ${service}`;
   if (record.phase === 'reverting' || record.hold?.kind === 'failed')
     alarm(draft, 'ROLLOUT_FAILED', `${name}: ${record.why}`);

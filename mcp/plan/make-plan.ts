@@ -62,5 +62,6 @@ function startDraft(snapshot: Snapshot, world: World, memory: PlannerMemory, pol
     busy: new Set(),
     unmetClaims: new Map(),
     heldClaims: 0,
+    dueMs: Number.POSITIVE_INFINITY,
   };
 }

@@ -111,4 +111,6 @@ export interface Plan {
   actions: Action[];
   waiting: Waiting[];
   alarms: Alarm[];
+  /** ms until time alone makes another plan of this; absent: as far as is known it never does. */
+  dueMs?: number;
 }

@@ -141,11 +141,8 @@ interface Problem {
   evidence: string[];
 }
 
-function problemOf(
-  { record, stageMs }: RolloutInput,
-  failed: readonly RolloutInstance[],
-  worse: string[] | null,
-): Problem | null {
+function problemOf(input: RolloutInput, failed: readonly RolloutInstance[], worse: string[] | null): Problem | null {
+  const { record, stageMs } = input;
   const evidence = failed.map(
     ({ machine, version, reason }) => `${version} on machine ${machine.slice(0, 8)}: ${reason}`,
   );
@@ -158,7 +155,18 @@ function problemOf(
   if (breaks) return breaks;
   const { progressDeadlineMs } = record.settings;
   if (record.hold || record.phase === 'baking' || record.waitedMs + stageMs < progressDeadlineMs) return null;
-  return { why: `no progress for ${Math.round(progressDeadlineMs / 1000)} s: ${record.why}`, evidence: [record.why] };
+  const stuck = whatLacks(input);
+  return { why: `no progress for ${Math.round(progressDeadlineMs / 1000)} s: ${stuck[0]}`, evidence: stuck };
+}
+
+/** What a rollout that stands still would need. */
+function whatLacks(input: RolloutInput): [string, ...string[]] {
+  const { record, instances, room } = input;
+  const counts = countOf(record.to, record.total, instances, isSound(record.settings.minHealthyMs));
+  if (counts >= record.goal) return [record.why];
+  const isFull = room !== null && room <= 0 && instancesOf(record.to, instances).length < record.goal;
+  const quota = isFull ? ["the provider's quota leaves no room for one more machine"] : [];
+  return [waitsFor(input, record, counts), ...quota];
 }
 
 /** A failed rollout goes back by itself, or holds for a person where it is told to. */
@@ -245,7 +253,9 @@ function begin(record: RolloutRecord, counts: number, now: number): RolloutRecor
   const { canary } = limitsOf(settings, total);
   const isCanary = base < canary && canary < total;
   const why = isCanary ? `${canary} of ${total} goes first` : `from ${namesOf(record.from)} to ${namesOf(record.to)}`;
-  const begun = { ...record, base, goal: Math.max(base, record.goal), reached: base };
+  const goal = Math.max(base, record.goal);
+  // One that was read serves already: that it counts is no progress that would begin its time with traffic anew.
+  const begun = { ...record, base, goal, reached: goal };
   return enter(begun, isCanary ? 'canary' : 'rolling', { by: controller, why, now });
 }
 

@@ -27,7 +27,7 @@ export function gateProblem({ phase, gate, settings }: RolloutRecord): { why: st
 }
 
 /** One line for each finding that is not safe. */
-function linesOf({ findings, leftOut }: RolloutGate): string[] {
+export function linesOf({ findings, leftOut }: RolloutGate): string[] {
   const lines = findings
     .filter(({ severity }) => severity !== 'safe')
     .map(

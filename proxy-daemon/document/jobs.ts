@@ -2,6 +2,7 @@ import type { AnswerVerdict, DocumentDoor } from '../document-source.ts';
 import { type AnswersJob, compareAnswers } from './answers/compare-answers.ts';
 import { compareDocuments } from './compat/compare-documents.ts';
 import type { Finding } from './compat/finding.ts';
+import { removedOperations } from './compat/removed-operations.ts';
 import { withGatewaySecurity } from './gateway-security.ts';
 import type { JsonObject } from './json.ts';
 import type { LeftOut } from './namespace.ts';
@@ -34,7 +35,7 @@ export type Job =
 export interface JobResults {
   normalise: { document: Uint8Array; notes: string[] };
   fragment: MadeFragment;
-  compare: { findings: Finding[] };
+  compare: { findings: Finding[]; removed: string[] };
   answers: AnswerVerdict;
   /** False: all parts must be sent. */
   publish: boolean;
@@ -58,7 +59,9 @@ export async function runJob(job: Job): Promise<JobResults[Job['kind']]> {
     return { document: new TextEncoder().encode(JSON.stringify(document)), notes };
   }
   if (job.kind === 'compare') {
-    return { findings: compareDocuments(parsed(job.live), parsed(job.next), { route: job.route }) };
+    const [live, { route }] = [parsed(job.live), job];
+    const findings = compareDocuments(live, parsed(job.next), { route });
+    return { findings, removed: removedOperations(findings, live, route) };
   }
   if (job.kind === 'answers') return compareAnswers(job);
   const versions = job.versions.map(({ version, document }) => ({

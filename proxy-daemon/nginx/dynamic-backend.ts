@@ -8,7 +8,7 @@ import { McpError } from '../../specs/errors.ts';
 import type { MergedDocument } from '../document-source.ts';
 import { replaceFile } from '../files.ts';
 import { type FrontDoor, noDoor } from '../front-door/front-door.ts';
-import type { GatewayBackend, Publication, PublicationTimes, TableUse } from '../gateway-backend.ts';
+import type { GatewayBackend, Publication, PublicationTimes, TableUse, WatchedOperation } from '../gateway-backend.ts';
 import type { Moment } from '../routes/explain/explain-instances.ts';
 import type { RouteTable } from '../routes/route-table.ts';
 import type { TrafficReport } from '../version-figures.ts';
@@ -194,6 +194,10 @@ export class DynamicBackend implements GatewayBackend {
 
   traffic(): Promise<Omit<TrafficReport, 'gateway'> | null> {
     return this.#counts.traffic();
+  }
+
+  watch(operations: readonly WatchedOperation[]): void {
+    this.#counts.watch(operations);
   }
 
   async moment(): Promise<Moment> {

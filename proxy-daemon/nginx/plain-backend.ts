@@ -135,6 +135,10 @@ export class PlainBackend implements GatewayBackend {
     return null;
   }
 
+  watch(): void {
+    // Nothing is counted here.
+  }
+
   async moment(): Promise<null> {
     return null;
   }

@@ -1,11 +1,12 @@
 /** What nginx's workers count in dynamic mode, read over the admin socket: requests in flight, and figures by version. */
 import type { Clock } from '../../registrar/clock.ts';
 import { DrainWatch } from '../drain-watch.ts';
-import type { TableUse } from '../gateway-backend.ts';
+import type { TableUse, WatchedOperation } from '../gateway-backend.ts';
 import type { Moment } from '../routes/explain/explain-instances.ts';
-import { readFigures, readOwnAnswers, type TrafficReport } from '../version-figures.ts';
+import { readFigures, readOwnAnswers, type TrafficReport, type WatchedCalls } from '../version-figures.ts';
 import { askAdmin, numberOf } from './admin-client.ts';
 import { isNginx } from './nginx-workers.ts';
+import { readWatched, watchText } from './watched-operations.ts';
 
 /** Figures are not older than this, and in-flight counts where nobody drains, ms. */
 const freshMs = 2000;
@@ -29,6 +30,9 @@ export class TrafficCounts {
   #tables: TableUse[] = [];
   #report: Omit<TrafficReport, 'gateway'> | null = null;
   #reportDue = 0;
+  #asked: readonly WatchedOperation[] = [];
+  /** nginx may count calls that nobody asks about any more. */
+  #mayCount = true;
 
   constructor(socket: string, clock: Clock) {
     this.#socket = socket;
@@ -68,6 +72,11 @@ export class TrafficCounts {
   async moment(): Promise<Pick<Moment, 'inFlight' | 'down'>> {
     if (this.#clock.monotonic() - this.#lookedAt > momentMs) await this.#count().catch(() => {});
     return { inFlight: this.#busy, down: new Set(this.#down) };
+  }
+
+  /** Calls of these operations are counted from now on, and of no others. */
+  watch(operations: readonly WatchedOperation[]): void {
+    this.#asked = operations;
   }
 
   async traffic(): Promise<Omit<TrafficReport, 'gateway'> | null> {
@@ -129,7 +138,22 @@ export class TrafficCounts {
       }),
       down: this.#down,
       uncounted: numberOf(figures, 'uncounted'),
+      ...(await this.#watched()),
     };
+  }
+
+  /** What nginx counts is compared with what is asked for each time: it may have begun anew. */
+  async #watched(): Promise<{ watched?: WatchedCalls[] }> {
+    if (this.#asked.length === 0 && !this.#mayCount) return {};
+    const path = '/watched';
+    const found = readWatched((await askAdmin(this.#socket, 'GET', path)).lines);
+    const counts = ({ service, operation }: WatchedOperation) =>
+      found.find((one) => one.service === service && one.operation === operation);
+    const watched = this.#asked.flatMap((one) => counts(one) ?? []);
+    if (watched.length < this.#asked.length || watched.length < found.length)
+      await askAdmin(this.#socket, 'POST', path, watchText(this.#asked));
+    this.#mayCount = this.#asked.length > 0;
+    return this.#mayCount ? { watched } : {};
   }
 
   #hasOthers(): boolean {

@@ -50,6 +50,7 @@ const gate = shaped<RolloutGate>({
     shaped<GateFinding>({ severity: z.enum(['breaking', 'risky', 'safe']), words: text, operations: z.array(text) }),
   ),
   leftOut: count,
+  watched: z.array(text).optional(),
 });
 
 export const rolloutSchema = shaped<RolloutRecord>({

@@ -42,6 +42,7 @@ const benches: Record<string, () => Promise<{ run: () => Promise<BenchResult> }>
   route: () => import('./route.ts'),
   replace: () => import('./replace.ts'),
   document: () => import('./document.ts'),
+  upgrade: () => import('./upgrade.ts'),
 };
 
 const { values, positionals } = parseArgs({

@@ -25,7 +25,7 @@ export function startLoad(
   url: string,
   targets: Target[],
   { clients = 8, pauseMs = 2 } = {},
-): { stop(): Promise<LoadResult> } {
+): { soFar: LoadResult; stop(): Promise<LoadResult> } {
   const result: LoadResult = { requests: 0, failures: [] };
   let stopped = false;
   const started = performance.now();
@@ -43,6 +43,7 @@ export function startLoad(
     agent.destroy();
   });
   return {
+    soFar: result,
     async stop() {
       stopped = true;
       await Promise.all(loops);

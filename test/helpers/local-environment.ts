@@ -14,6 +14,8 @@ import { systemClock } from '../../registrar/system-clock.ts';
 import { connectZooKeeper } from '../../registrar/zookeeper/client.ts';
 
 const cli = fileURLToPath(new URL('../../mcp/cli/main.ts', import.meta.url));
+/** Commands are started again and again, and most of a start is compiling. */
+const compiled = fileURLToPath(new URL('../../node_modules/.cache/mcp-compiled', import.meta.url));
 export const examples = fileURLToPath(new URL('../../specs/examples/', import.meta.url));
 
 export interface CliResult {
@@ -30,7 +32,7 @@ export function runMcp(
   return new Promise<CliResult>((resolve, reject) => {
     const child = spawn(process.execPath, [cli, ...words], {
       cwd,
-      env: { ...process.env, ...env },
+      env: { ...process.env, NODE_COMPILE_CACHE: compiled, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const result: CliResult = { code: -1, stdout: '', stderr: '' };

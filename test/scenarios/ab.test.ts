@@ -1,5 +1,5 @@
 /** The README's "A/B in two commands", on real processes under load. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -38,6 +38,17 @@ async function reportOf(env: TestEnvironment): Promise<AbReport> {
   return JSON.parse((await env.mcp('ab', 'dns', '--report', '--json')).stdout) as AbReport;
 }
 
+type Traffic = { versions: { version: string; requests: number }[] }[];
+
+/** Takes the first operation that deletes out of a document; gives its path. */
+function removeDelete(file: string): string {
+  const document = JSON.parse(readFileSync(file, 'utf8')) as { paths: Record<string, Record<string, unknown>> };
+  const [gone = ''] = Object.keys(document.paths).filter((path) => document.paths[path]?.delete !== undefined);
+  delete document.paths[gone]?.delete;
+  writeFileSync(file, JSON.stringify(document));
+  return gone;
+}
+
 function codeOf({ stderr }: { stderr: string }): string {
   return (JSON.parse(stderr) as { error: { code: string } }).error.code;
 }
@@ -50,14 +61,38 @@ test.serial(
     t.is(codeOf(await env.mcpFails(2, 'ab', 'dns', '--report', '--json')), 'USAGE_NO_AB');
     t.is(codeOf(await env.mcpFails(2, 'ab', 'dns', '1.2.0=90', '1.3.0=10', '--json')), 'USAGE_UNKNOWN_NAME');
 
+    // $ mcp ab dns 1.2.0=90 1.3.0=10 --artifact services/dns-without-delete
+    const broken = join(folder, 'broken');
+    cpSync(dns, broken, { recursive: true });
+    const gone = removeDelete(join(broken, 'openapi.json'));
+    const begin = ['ab', 'dns', '1.2.0=90', '1.3.0=10', '--artifact'];
+    const refused = await env.mcpFails(3, ...begin, broken);
+    t.regex(refused.stderr, /1 change breaks callers/);
+    t.true(refused.stderr.includes(`DELETE ${gone} is gone`), refused.stderr);
+    await env.until(
+      'it is taken back',
+      ({ services }) =>
+        services[0]?.versions.every(
+          ({ live, desired, version }) => live === desired && (version === '1.2.0' || live === 0),
+        ) === true,
+    );
+    const traffic = JSON.parse((await env.mcp('gateway', 'traffic', '--json')).stdout) as Traffic;
+    t.false(
+      traffic.some(({ versions }) => versions.some(({ version, requests }) => version === '1.3.0' && requests > 0)),
+    );
+
     // $ mcp ab dns 1.2.0=90 1.3.0=10 --artifact services/dns
-    const begin = ['ab', 'dns', '1.2.0=90', '1.3.0=10', '--artifact', dns];
-    t.regex((await env.mcp(...begin)).stdout, /Desired = live/);
+    const begun = await env.mcp(...begin, dns);
+    t.regex(begun.stdout, /^Desired = live\.\n$/);
+    t.regex(
+      begun.stderr,
+      /1\.3\.0 {2}count 0 -> 1, weight - -> 0.*The documents of 1\.2\.0 and 1\.3\.0: nothing changed for callers\..*1\.3\.0 {2}weight 0 -> 10/s,
+    );
     t.deepEqual(await versionsOf(env), [
       ['1.2.0', 1, 1, 90],
       ['1.3.0', 1, 1, 10],
     ]);
-    t.regex((await env.mcp(...begin)).stderr, /Generation 2 already says so/, 'the same again is nothing new');
+    t.regex((await env.mcp(...begin, dns)).stderr, /Generation 5 already says so/, 'the same again is nothing new');
     t.regex((await env.mcp('ab', 'dns')).stdout, /1\.2\.0 +90 +90\.0 % +1\/1\n1\.3\.0 +10 +10\.0 % +1\/1/);
     t.regex((await env.mcp('ab', 'dns', '--report')).stdout, /too few requests to tell: 0 and 0/);
     t.regex((await env.mcp('history')).stdout, /operator:\S+ +ab dns 1\.2\.0=90 1\.3\.0=10/);

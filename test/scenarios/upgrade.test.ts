@@ -1,12 +1,13 @@
 /** The README's "Upgrade without losing a request" and "Undo", and what goes wrong with them, on real processes under load. */
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { stopDaemon } from '../../mcp/local/daemons.ts';
 import { statePaths } from '../../mcp/local/state.ts';
 import type { RolloutView } from '../../mcp/view/rollout-view.ts';
-import { errorAnswers, killMachines, machinesOf } from '../helpers/environment-faults.ts';
+import type { WatchedCalls } from '../../proxy-daemon/version-figures.ts';
+import { daemonPid, errorAnswers, killMachines, machinesOf } from '../helpers/environment-faults.ts';
 import { startLoad } from '../helpers/load.ts';
 import { examples, settled, shareEnvironment, type TestEnvironment } from '../helpers/local-environment.ts';
 
@@ -33,6 +34,10 @@ async function routed(env: TestEnvironment): Promise<string[]> {
 
 async function rolloutOf(env: TestEnvironment): Promise<RolloutView> {
   return JSON.parse((await env.mcp('rollouts', 'dns', '--json')).stdout) as RolloutView;
+}
+
+interface Called {
+  calls: WatchedCalls[] | null;
 }
 
 function codeOf({ stderr }: { stderr: string }): string {
@@ -180,10 +185,116 @@ test.serial('a version whose document breaks callers gets no request, unless som
     ),
   );
 
+  // $ mcp rollouts dns: is what is gone still called?
+  await fetch(`${env.url}/dns/zones/nowhere.example?sure=1`, { method: 'DELETE' });
+  await fetch(`${env.url}/dns/zones/nowhere.example`);
+  const called = async () => (JSON.parse((await env.mcp('rollouts', 'dns', '--json')).stdout) as Called).calls;
+  let calls = await called();
+  for (let tries = 0; !calls?.[0]?.requests && tries < 40; tries += 1) {
+    await fetch(`${env.url}/dns/zones/nowhere.example`, { method: 'DELETE' });
+    calls = await called();
+  }
+  t.is(calls?.[0]?.operation, `DELETE ${gone}`);
+  t.true((calls?.[0]?.requests ?? 0) > 0);
+  t.regex(
+    (await env.mcp('rollouts', 'dns')).stdout,
+    /Still called\?.*DELETE \S+ +\d+ calls? +in \d+ s +the last \d+ s ago/s,
+  );
+
   // $ mcp upgrade dns --to 3.0.0 --allow-breaking 'nobody deletes zones any more'
   const why = 'nobody deletes zones any more';
   const allowed = ['--artifact', artifact, '--allow-breaking', why, '--undo', '0s', ...quick];
   const { stdout, stderr } = await env.mcp('upgrade', 'dns', '--to', '3.0.0', ...allowed);
   t.is(stdout.trim(), 'dns runs 3.0.0.');
   t.true(stderr.includes(`1 change breaks callers; allowed: ${why}`), stderr);
+});
+
+/** Starts the service, which then fails as FAULT says. */
+const faulty = `import { Server } from 'node:http';
+const emit = Server.prototype.emit;
+let asked = 0;
+Server.prototype.emit = function (name, call, answer, ...rest) {
+  const go = () => emit.call(this, name, call, answer, ...rest);
+  if (name !== 'request' || call.url === '/healthz' || call.url === '/openapi.json') return go();
+  asked += 1;
+  if (process.env.FAULT === 'errors' && asked % 20 === 0) return void answer.writeHead(500).end();
+  return process.env.FAULT === 'slow' ? void setTimeout(go, 40) : go();
+};
+await import('./server.js');
+`;
+
+test.serial('versions that serve badly are told by the gateway: 500 for one in twenty, or slow', async (t) => {
+  const env = environment();
+  const parent = await mkdtemp(join(tmpdir(), 'mcp-faulty-'));
+  t.teardown(() => rm(parent, { recursive: true, force: true }));
+  const artifact = join(parent, 'dns');
+  await cp(dns, artifact, { recursive: true });
+  await writeFile(join(artifact, 'faulty.js'), faulty);
+  const [before = ''] = await routed(env);
+  const load = startLoad(env.url, [calls[0]], { clients: 8, pauseMs: 5 });
+  t.teardown(() => void load.stop());
+  const cases = [
+    { version: '4.0.0', fault: 'errors', says: /errors: \d+\.\d % of the new, 0\.0 % of the old.*1\.0 % is allowed/ },
+    { version: '4.1.0', fault: 'slow', says: /slower than \d+ ms: \d+\.\d % of the new/ },
+  ];
+  for (const { version, fault, says } of cases) {
+    const words = ['--artifact', artifact, '--command', 'node faulty.js', '--env', `FAULT=${fault}`];
+    const { stdout } = await env.mcpFails(1, 'upgrade', 'dns', '--to', version, ...words, '--allow-breaking', 'a test');
+    t.regex(stdout, /the new version answers worse than the old one/, version);
+    t.regex(stdout, says, version);
+    const [, compared = '0'] = /(\d+) requests of the new version/.exec(stdout) ?? [];
+    t.true(Number(compared) >= 50, `${compared} requests are enough`);
+    t.deepEqual(await routed(env), [before], version);
+  }
+  const { requests, failures } = await load.stop();
+  t.deepEqual([...new Set(failures.map(({ what }) => what))], ['500'], 'nothing but its own errors');
+  t.true(failures.length < requests / 40, 'and these only while it was tried');
+});
+
+test.serial('a damaged artifact never starts; a registry that is killed in the midst only takes time', async (t) => {
+  const env = environment();
+  const [before = ''] = await routed(env);
+  const load = startLoad(env.url, [calls[0]], { clients: 2, pauseMs: 20 });
+  t.teardown(() => void load.stop());
+  const { artifacts } = statePaths(env.dir);
+  const store = new Map((await readdir(artifacts)).map((name) => [name, join(artifacts, name)]));
+  const parent = await mkdtemp(join(tmpdir(), 'mcp-damaged-'));
+  t.teardown(() => rm(parent, { recursive: true, force: true }));
+  await cp(dns, parent, { recursive: true });
+  await writeFile(join(parent, 'more.txt'), 'more');
+
+  // $ mcp upgrade dns --to 5.0.0, whose first try is aborted
+  await env.mcp('upgrade', 'dns', '--to', '5.0.0', '--artifact', parent, '--canary', '0', '--detach');
+  await env.mcp('abort', 'dns');
+  const [added = ''] = (await readdir(artifacts)).filter((name) => !store.has(name));
+  await appendFile(join(artifacts, added), 'x');
+  const { stdout } = await env.mcpFails(1, 'upgrade', 'dns', '--to', '5.0.0', ...quick);
+  t.regex(stdout, /digest|sha256/);
+  t.deepEqual(await routed(env), [before]);
+
+  // $ mcp upgrade dns --to 1.5.0
+  await env.mcp(
+    'upgrade',
+    'dns',
+    '--to',
+    '1.5.0',
+    '--artifact',
+    dns,
+    ...quick,
+    '--allow-breaking',
+    'a test',
+    '--detach',
+  );
+  await env.until('one new serves', ({ services }) =>
+    services.some(({ versions }) => versions.some(({ version, live }) => version === '1.5.0' && live > 0)),
+  );
+  process.kill(await daemonPid(env, 'zookeeper'), 'SIGKILL');
+  await env.until('all is new', ({ services }) =>
+    services.some(({ versions }) =>
+      versions.some(({ version, live, weight }) => version === '1.5.0' && live === 2 && weight === 100),
+    ),
+  );
+  for (let tries = 0; (await rolloutOf(env)).phase !== 'done' && tries < 100; tries += 1);
+  t.is((await rolloutOf(env)).phase, 'done');
+  t.deepEqual(errorAnswers(await load.stop()), []);
 });

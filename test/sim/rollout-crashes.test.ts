@@ -27,12 +27,35 @@ for (const [rollout, end, first] of ways) {
   });
 }
 
-test.serial('undo, whole and killed in the middle, ends with what ran before', async (t) => {
-  for (const killTurn of [1000, 19, 21]) {
+test.serial('undo whose controller is killed after any of its steps ends with what ran before', async (t) => {
+  // The upgrade before it has been killed at each of its own steps above.
+  for (let killTurn = 16; ; killTurn += 1) {
     const result = await simulate({ seed: 1, rollout: 'undo', killAt: 'roll.after', killTurn, healMs: 300_000 });
-    t.deepEqual([result.violations, result.unfinished, result.rollout], [[], [], 'done']);
+    const step = `killed after step ${killTurn}`;
+    t.deepEqual([result.violations, result.unfinished, result.rollout], [[], [], 'done'], step);
+    t.is(result.rollouts.dns?.kind, 'undo', step);
+    if (!result.killed) break;
   }
 });
+
+const acts = ['claim.after', 'confirm.before', 'drain.after', 'retire.after', 'destroy.after', 'create.answered'];
+
+test.serial(
+  'between its steps too: killed at whatever a rollout, or its way back, has done to a machine',
+  async (t) => {
+    for (const killAt of acts) {
+      for (const [rollout, end] of [
+        ['upgrade', 'done'],
+        ['failure', 'reverted'],
+        ['abort', 'reverted'],
+      ] as const) {
+        // The first ones are of the time before it.
+        const result = await simulate({ seed: 1, rollout, killAt, killTurn: 9, healMs: 300_000 });
+        t.deepEqual([result.violations, result.unfinished, result.rollout], [[], [], end], `${rollout} at ${killAt}`);
+      }
+    }
+  },
+);
 
 /** The steps of web's rollout, and when it left its waiting. */
 function phasesOf({ rollouts }: Awaited<ReturnType<typeof simulate>>, service: string): string[] {

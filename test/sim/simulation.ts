@@ -25,6 +25,12 @@ export interface SimulationOptions {
   killTurn?: number;
   /** No chance either: only this rollout. */
   rollout?: 'upgrade' | 'failure' | 'abort' | 'undo' | 'scaled' | 'ordered' | 'ordered-failure';
+  /** What happens again and again while it goes on. */
+  meanwhile?: 'registry-restarts' | 'clock-jumps';
+  /** Machines kept ready; 2 unless said. */
+  pool?: number;
+  /** The most machines that the provider makes; absent: no quota. */
+  quota?: number;
   /** ms of simulated time with faults. */
   chaosMs?: number;
   /** ms of simulated time to converge in afterwards. */
@@ -86,15 +92,25 @@ class Simulation {
   #started = 0;
   #killed = false;
   #turns: number;
+  readonly #meanwhile: SimulationOptions['meanwhile'];
+  readonly #pool: number;
 
-  constructor({ seed, bug, killAt, killTurn }: SimulationOptions) {
+  constructor({ seed, bug, killAt, killTurn, meanwhile, pool, quota }: SimulationOptions) {
+    this.#meanwhile = meanwhile;
+    this.#pool = pool ?? 2;
     this.#turns = killTurn ?? 1;
     this.#seed = seed;
     this.#bug = bug ?? null;
     this.#killAt = killAt ?? null;
     this.#random = new Random(seed);
     this.#registry = new FakeRegistry({ clock: this.#clock });
-    this.#provider = new FakeProvider({ clock: this.#clock, clusterId, bootMs: 2_000, destroyMs: 1_000 });
+    this.#provider = new FakeProvider({
+      clock: this.#clock,
+      clusterId,
+      bootMs: 2_000,
+      destroyMs: 1_000,
+      maxMachines: quota,
+    });
     this.#world = new ModelWorld(this.#registry, this.#provider, this.#random, () => this.now);
     this.#oracle = new Oracle(this.#registry, this.#provider, () => this.now);
   }
@@ -107,7 +123,9 @@ class Simulation {
     const client = await this.#registry.connect();
     await formatRegistry(client, this.#clock, { clusterId });
     this.#operator = new ModelOperator(this.#registry, client, this.#clock, this.#random, (line) => this.#say(line));
-    await this.operator.declare(this.operator.environment.services, true);
+    const { environment } = this.operator;
+    this.operator.environment = { ...environment, pool: { ...environment.pool, size: this.#pool } };
+    await this.operator.declare(environment.services, true);
     this.#startController();
     this.#startController();
   }
@@ -157,7 +175,12 @@ class Simulation {
 
   async #runUntilOver(): Promise<void> {
     const isOver = () => this.#rollouts().every(({ phase }) => ['done', 'reverted'].includes(phase));
-    for (let passed = 0; passed < 600_000 && !isOver(); passed += 1_000) await this.run(1_000, false);
+    for (let passed = 0; passed < 900_000 && !isOver(); passed += 1_000) {
+      await this.run(1_000, false);
+      if (this.#meanwhile === 'clock-jumps') this.#clock.jump(this.#random.int(-12, 12) * 3_600_000);
+      if (this.#meanwhile === 'registry-restarts' && this.#registry.up && this.#random.chance(0.2))
+        this.#stopRegistry();
+    }
   }
 
   async heal(): Promise<void> {
@@ -401,6 +424,7 @@ class Simulation {
   }
 
   #stopRegistry(): void {
+    this.#say('the registry is away');
     this.#registry.stop();
     this.#after(this.#random.int(1_000, 15_000), () => this.#registry.start());
   }

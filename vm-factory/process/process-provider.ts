@@ -29,7 +29,7 @@ export class ProcessProvider extends HostProvider {
 function processMachines(options: ProcessProviderOptions, store: MachineStore): MachineKind {
   return {
     name: 'process',
-    capabilities: { pause: false, console: true, zones: false, snapshot: false, sharedHost: false },
+    capabilities: { pause: false, console: true, zones: false, snapshot: false, sharedHost: true },
     consoleFile: 'console.log',
     whyNoImage: async (image) =>
       image === processImage ? null : `there is no image ${image}: machines that are processes have none`,

@@ -9,10 +9,16 @@ import type { Service, Version } from '../../../specs/nouns.ts';
 import { runningVersions } from '../../../specs/running-versions.ts';
 import { readFigures, readFreshFigures, readMirrors } from '../../control/read-figures.ts';
 import { readStatus, readWorld } from '../../control/read-status.ts';
-import { applyEnvironment } from '../../declare/apply-environment.ts';
 import { found, upgrade } from '../../declare/change-version.ts';
 import { largestCount } from '../../declare/scale.ts';
-import { newcomers, parseShares, sideBySide, type VersionShare } from '../../declare/side-by-side.ts';
+import {
+  entering,
+  newcomers,
+  parseShares,
+  sharesBefore,
+  sideBySide,
+  type VersionShare,
+} from '../../declare/side-by-side.ts';
 import { currentTrial, noteTrial, readTrials, trialVersions } from '../../declare/trials.ts';
 import { type VersionWords, versionToRun } from '../../declare/version-to-run.ts';
 import { defaultImageOf, readState, statePaths } from '../../local/state.ts';
@@ -24,6 +30,7 @@ import type { RegistryPart } from '../../view/status-view.ts';
 import type { Context } from '../context.ts';
 import { wholeNumber } from '../numbers.ts';
 import { renderReport, renderSides } from '../render-ab.ts';
+import { declareService, passGate } from './ab-gate.ts';
 import { type DeclareOptions, declaration, finish } from './declare.ts';
 import { action, type Register } from './run.ts';
 import { author, follow, words } from './upgrade.ts';
@@ -32,6 +39,7 @@ interface AbOptions extends VersionWords, Omit<DeclareOptions, 'timeout'> {
   count?: number;
   report?: boolean;
   conclude?: string;
+  allowBreaking?: string;
   timeout?: number;
 }
 
@@ -56,6 +64,7 @@ export const registerAb: Register = (program, interrupted) => {
     .option('--command <words>', 'what to run: words, or a JSON list where they hold spaces', words)
     .option('--port <n>', 'port it listens on', wholeNumber(1, 65_535))
     .option('--env <NAME=value...>', 'environment variables beside those of the version that runs')
+    .option('--allow-breaking <reason>', 'why the document of what is new may break callers of what runs')
     .option('--yes', 'take away more than half if that is what you want')
     .option('--reason <text>', 'why, for the history')
     .option('--no-wait', 'do not wait until it is so')
@@ -77,10 +86,14 @@ function checkOptions(options: AbOptions, shares: readonly VersionShare[]): void
   const asked = [shares.length > 0, options.report === true, options.conclude !== undefined].filter(Boolean).length;
   if (asked > 1) throw badOption('shares, --report and --conclude are three different things', 'Give one of them.');
   if (shares.length > 0) return;
-  const unused = (['count', 'file', 'artifact', 'command', 'port', 'env', 'yes'] as const).find(
+  const unused = (['count', 'file', 'artifact', 'command', 'port', 'env', 'yes', 'allowBreaking'] as const).find(
     (name) => options[name] !== undefined,
   );
-  if (unused) throw badOption(`--${unused} goes with shares`, 'Such as: mcp ab dns 1.2.0=90 1.3.0=10');
+  if (unused)
+    throw badOption(
+      `--${unused === 'allowBreaking' ? 'allow-breaking' : unused} goes with shares`,
+      'Such as: mcp ab dns 1.2.0=90 1.3.0=10',
+    );
 }
 
 function badOption(message: string, hint: string): McpError {
@@ -99,22 +112,22 @@ async function declareShares(
   if (rollout && isActive(rollout)) throw underWay(rollout);
   const fresh = await describe(context, registry, options, service, shares);
   const changed = sideBySide(declared, shares, fresh, options.count);
-  const current = registry.declared?.record;
-  if (!current) throw new Error('declared, and yet not');
-  const services = current.environment.services.map((one) => (one === declared ? changed : one));
-  const environment = { ...current.environment, services };
   const said = shares.map(
     ({ version, weight, count }) => `${version}=${weight}${count === undefined ? '' : `:${count}`}`,
   );
-  const words = await declaration(context, { ...options, timeout: 0 }, `ab ${service} ${said.join(' ')}`);
-  const applied = await applyEnvironment(client, environment, { ...words, expectGeneration: current.generation });
-  const code = await finish(
-    context,
-    client,
-    applied,
-    { ...options, timeout: options.timeout ?? patience.shares },
-    { service },
-  );
+  const why = options.allowBreaking === undefined ? '' : `; allowed to break callers: ${options.allowBreaking}`;
+  const words = await declaration(context, { ...options, timeout: 0 }, `ab ${service} ${said.join(' ')}${why}`);
+  const times = { ...options, timeout: options.timeout ?? patience.shares };
+  let generation = registry.declared?.record.generation ?? 0;
+  const gated = declared.document === undefined ? [] : entering(declared, shares);
+  if (gated.length > 0) {
+    const before = sideBySide(declared, sharesBefore(shares, gated), fresh, options.count);
+    const passed = await passGate(context, client, { declared, before, gated, generation }, times, words);
+    if (!('generation' in passed)) return passed.exitCode;
+    generation = passed.generation;
+  }
+  const applied = await declareService(client, changed, words, generation);
+  const code = await finish(context, client, applied, times, { service });
   if (code === undefined && applied.changed && options.wait !== false) {
     await begin(context, client, registry, changed, words);
   }

@@ -1,5 +1,6 @@
 /** `mcp controller run`, `mcp gateway run`, `mcp agent run` and the local supervisor: the long-lived processes. */
 
+import { flushCompileCache } from 'node:module';
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
@@ -44,6 +45,8 @@ export const registerController: Register = (program, interrupted) => {
 };
 
 async function controller(context: Context, id: string): Promise<undefined> {
+  // Node keeps what it compiled when it ends; machines are started before.
+  flushCompileCache();
   const state = context.local();
   const log = daemonLog(id);
   const provider = machineProvider(statePaths(context.stateDir), state);

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { RolloutRecord } from '../../../registrar/rollout-records.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
+import { readCalls } from '../../control/read-calls.ts';
 import { readWorld } from '../../control/read-status.ts';
 import { abort, found, noRollout } from '../../declare/change-version.ts';
 import { steer } from '../../declare/steer.ts';
@@ -74,8 +75,10 @@ async function show(context: Context, service: string | undefined): Promise<unde
   found(registry, service);
   const view = views.find((one) => one.service === service);
   if (!view) throw noRollout(service);
-  if (context.json) context.printJson(view);
-  else context.print(renderRollout(view, now, context.color));
+  const lost = view.gate?.watched ?? [];
+  const calls = lost.length > 0 ? await readCalls(registry.gateways, service, lost, context.signal) : null;
+  if (context.json) context.printJson({ ...view, calls });
+  else context.print(renderRollout(view, now, context.color, calls));
   return undefined;
 }
 

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { newcomers, parseShares, sideBySide } from '../../../mcp/declare/side-by-side.ts';
+import { entering, newcomers, parseShares, sharesBefore, sideBySide } from '../../../mcp/declare/side-by-side.ts';
 import { currentTrial, trialVersions } from '../../../mcp/declare/trials.ts';
 import { service, version } from '../../helpers/world.ts';
 
@@ -20,6 +20,26 @@ test('a new version gets enough instances for its share, and those that run keep
   t.deepEqual(declaredBy(['1.2.0=50', '1.3.0=50'])[2], ['1.3.0', 2, 50]);
   t.deepEqual(declaredBy(['1.2.0=67', '1.3.0=33'])[2], ['1.3.0', 2, 33], 'rounded up');
   t.deepEqual(declaredBy(['1.2.0=100', '1.3.0=0'])[2], ['1.3.0', 1, 0], 'without traffic it runs all the same');
+});
+
+test('what gets its first request is what runs at weight 0 or not at all, and gets none until its document is read', (t) => {
+  const shares = parseShares(['1.2.0=90', '1.3.0=10']);
+  t.deepEqual(entering(declared, shares), ['1.3.0']);
+  t.deepEqual(declaredBy(['1.2.0=90', '1.3.0=0']), [
+    ['1.1.0', 0, 0],
+    ['1.2.0', 4, 90],
+    ['1.3.0', 1, 0],
+  ]);
+  const quiet = sideBySide(declared, sharesBefore(shares, ['1.3.0']), fresh);
+  t.deepEqual(entering(quiet, shares), ['1.3.0'], 'it runs, and still has no traffic');
+  t.deepEqual(entering(sideBySide(declared, shares, fresh), parseShares(['1.2.0=10', '1.3.0=90'])), []);
+  t.deepEqual(entering(declared, parseShares(['1.2.0=90', '1.3.0=0'])), [], 'it is to get none');
+  const all = parseShares(['1.2.0=0', '1.3.0=100']);
+  t.deepEqual(
+    sharesBefore(all, entering(declared, all)).map(({ weight }) => weight),
+    [1, 0],
+    'what serves goes on',
+  );
 });
 
 test('counts are said apart from weights', (t) => {

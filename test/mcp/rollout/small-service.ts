@@ -1,6 +1,12 @@
 /** A service and its machines, small enough to roll in a test: what a planner would do, without any of its reasons. */
 import { nextRollout } from '../../../mcp/rollout/next-rollout.ts';
-import { type GateLook, isActive, type RolloutInstance, stageKey } from '../../../mcp/rollout/rollout-input.ts';
+import {
+  type GateLook,
+  isActive,
+  type RolloutInput,
+  type RolloutInstance,
+  stageKey,
+} from '../../../mcp/rollout/rollout-input.ts';
 import { startRollout } from '../../../mcp/rollout/start-rollout.ts';
 import { effectiveEnvironment } from '../../../registrar/recipes/effective-environment.ts';
 import type { RolloutOrder, RolloutRecord, VersionFigures } from '../../../registrar/rollout-records.ts';
@@ -109,13 +115,22 @@ export class SmallService {
     const key = stageKey(this.record);
     if (key !== this.#stage) this.#stageSince = this.now;
     this.#stage = key;
-    const { record, declared, machines, others, room, figures, gate, now } = this;
-    const instances = structuredClone(machines);
-    const stageMs = now - this.#stageSince;
-    const step = nextRollout({ record, declared, instances, others, room, figures, gate, stageMs, now });
+    const step = nextRollout(this.seen());
     this.waits = step.waits;
     if (step.record) this.record = step.record;
     if (step.redeclare) this.declared = step.redeclare;
+  }
+
+  /** What a look sees, `later` ms from now if nothing happens. */
+  seen(later = 0): RolloutInput {
+    const { record, declared, machines, others, room, figures, gate, now } = this;
+    const instances = structuredClone(machines).map((one) => ({
+      ...one,
+      healthyMs: one.state === 'live' ? one.healthyMs + later : 0,
+    }));
+    const since = stageKey(record) === this.#stage ? this.#stageSince : now;
+    const stageMs = now - since + later;
+    return { record, declared, instances, others, room, figures, gate, stageMs, now: now + later };
   }
 
   /** Steps until the rollout is over, or so many seconds. */

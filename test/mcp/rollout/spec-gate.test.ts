@@ -96,3 +96,17 @@ test('whatever the limits and however long the comparison takes: capacity and su
     { numRuns: 100 },
   );
 });
+
+test('the one that was read is watched once with traffic, for as long as declared', (t) => {
+  for (const waits of [1, 3, 8]) {
+    const small = new SmallService({ settings: { minHealthyMs: 5_000 } });
+    small.gate = { waits: 'the documents are compared' };
+    small.run(waits + 4);
+    small.gate = { found: safe };
+    while (small.record.phase !== 'canary') small.step();
+    const began = small.now;
+    while (small.record.base === 0) small.step();
+    // A look each second.
+    t.true(small.now - began >= 5_000 && small.now - began <= 6_000, `${small.now - began} ms`);
+  }
+});

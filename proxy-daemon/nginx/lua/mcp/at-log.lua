@@ -5,6 +5,7 @@ local health = require 'mcp.health'
 local in_flight = require 'mcp.in-flight'
 local mirror = require 'mcp.mirror'
 local requests = require 'mcp.requests'
+local watched = require 'mcp.watched'
 
 local now, floor = ngx.now, math.floor
 
@@ -34,6 +35,9 @@ return function()
   end
   local ms = not request.lasting and floor((now() - request.began) * 1000 + 0.5) or nil
   figures.count(entry.service, peer.version, status, ms)
+  if watched.of then
+    watched.count(entry.service, ngx.var.request_method, ngx.var.mcp_rest)
+  end
   if entry.choice and entry.choice.mirror then
     mirror.copy(request, peer, status)
   end

@@ -5,6 +5,7 @@ local in_flight = require 'mcp.in-flight'
 local message_text = require 'mcp.message-text'
 local publish = require 'mcp.publish'
 local routes = require 'mcp.routes'
+local watched = require 'mcp.watched'
 
 local function body()
   ngx.req.read_body()
@@ -62,6 +63,19 @@ local function publish_message()
   return err == 'conflict' and 409 or err and 507 or 400, { err or 'no message' }
 end
 
+local function watched_now()
+  local lines = {}
+  watched.each(function(name, count, since, last)
+    lines[#lines + 1] = ('watched %s %d %d %d'):format(name, count, since, last)
+  end)
+  return 200, lines
+end
+
+local function watch()
+  watched.ask(body())
+  return 200, {}
+end
+
 local function forget()
   in_flight.forget((ngx.var.arg_pid or ''):match('^%d+$') or '-')
   return 200, {}
@@ -71,6 +85,8 @@ local calls = {
   ['GET /state'] = state,
   ['GET /in-flight'] = in_flight_now,
   ['GET /figures'] = all_figures,
+  ['GET /watched'] = watched_now,
+  ['POST /watched'] = watch,
   ['POST /publish'] = publish_message,
   ['POST /forget'] = forget,
 }

@@ -4,10 +4,12 @@ local figures = require 'mcp.figures'
 local in_flight = require 'mcp.in-flight'
 local routes = require 'mcp.routes'
 local streams = require 'mcp.streams'
+local watched = require 'mcp.watched'
 
 math.randomseed(ngx.worker.pid() + ngx.now() * 1000)
 in_flight.init()
 choice.init()
+watched.start()
 
 -- Only for what no request would do: ending connections that last, telling all what this worker counted, and forgetting routes
 -- that are gone.
