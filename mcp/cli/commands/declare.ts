@@ -5,7 +5,7 @@ import { readRollouts } from '../../../registrar/recipes/rollout-documents.ts';
 import type { RegistryClient } from '../../../registrar/registry-client.ts';
 import type { RolloutRecord } from '../../../registrar/rollout-records.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
-import { McpError } from '../../../specs/errors.ts';
+import { isMcpError, McpError } from '../../../specs/errors.ts';
 import type { Environment } from '../../../specs/nouns.ts';
 import { readStatus, readWorld } from '../../control/read-status.ts';
 import { type Applied, applyEnvironment } from '../../declare/apply-environment.ts';
@@ -94,8 +94,7 @@ async function apply(
   const fromFile = file === undefined ? null : await loadFile(context, { file, allowEmpty });
   return context.withRegistry(async (client) => {
     const environment = fromFile ?? (await generationOf(client, generation ?? 0));
-    const { registry } = await readWorld(client, context.reading());
-    warn(context, unheeded(environment, registry.declared?.record.environment, registry.gateways));
+    warn(context, await unheededNow(context, client, environment));
     const what = fromFile ? `apply -f ${file}` : `apply --generation ${generation}`;
     const given = { ...(await declaration(context, options, what)), expectGeneration: options.checkIndex };
     const applied = await applyEnvironment(client, environment, {
@@ -105,6 +104,17 @@ async function apply(
     });
     return finish(context, client, applied, options);
   });
+}
+
+/** No reason to refuse: what can't be read may be just what the apply repairs. */
+async function unheededNow(context: Context, client: RegistryClient, environment: Environment): Promise<string> {
+  try {
+    const { registry } = await readWorld(client, context.reading());
+    return unheeded(environment, registry.declared?.record.environment, registry.gateways);
+  } catch (error) {
+    if (isMcpError(error, 'RECORD_INVALID')) return '';
+    throw error;
+  }
 }
 
 function warn(context: Context, warning: string): void {
