@@ -3,7 +3,7 @@
  * request, so a new document needs no reload. Each way of running nginx has a place of its own: plain mode's holds whole files,
  * dynamic mode's lists of pieces (decision 0084). So one goes on serving its own while the other is put in its stead.
  */
-import { readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { McpError } from '../../specs/errors.ts';
 import { joinedFromLists, listedFromFiles } from '../document/convert-document.ts';
@@ -37,8 +37,18 @@ export async function writeDocument(
   document: MergedDocument,
 ): Promise<() => void> {
   if (servedDocument(paths, form)?.digest === document.digest) return () => {};
-  await document.write(foldersOf(paths, form, generation), generation);
-  return () => show(paths, form, nameOf(form, generation));
+  const number = freeNumber(paths, form, generation);
+  await document.write(foldersOf(paths, form, number), generation);
+  return () => show(paths, form, nameOf(form, number));
+}
+
+/** A folder's number: the generation's, unless that one is in place, from a try that failed after it. What is served is never written to. */
+function freeNumber(paths: GatewayPaths, form: DocumentForm, generation: number): number {
+  try {
+    return readlinkSync(placeOf(paths, form)) === nameOf(form, generation) ? generation + 1 : generation;
+  } catch {
+    return generation;
+  }
 }
 
 /**

@@ -92,8 +92,11 @@ test('documents from the wild become one valid document, by which alone every op
     [],
   );
   const merged = await eventually('the document is in place', async () => {
-    const body = JSON.parse((await gateway.ask('/openapi.json')).body) as JsonObject;
-    return documents.current().digest === served && objectAt(body, 'paths') && body;
+    const answer = await gateway.ask('/openapi.json');
+    t.is(answer.status, 200, answer.body.slice(0, 200));
+    const body = JSON.parse(answer.body) as JsonObject;
+    const sources = body['x-mcp-source'];
+    return Array.isArray(sources) && sources.length === all.length && documents.current().digest === served && body;
   });
 
   await assertValidOpenApi(t, merged);

@@ -1,17 +1,20 @@
 /** The merged document from pieces, by a real nginx: what happens to slow clients, to damage, and where the mode changes. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rename, rm, truncate } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import test from 'ava';
+import type { DocumentFolders } from '../../../proxy-daemon/document-source.ts';
 import { stopNginx } from '../../../proxy-daemon/main.ts';
 import { gatewayPaths } from '../../../proxy-daemon/nginx/paths.ts';
 import { runNginx } from '../../../proxy-daemon/nginx/run-nginx.ts';
+import { writeDocument } from '../../../proxy-daemon/nginx/served-document.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { fixedDocuments } from '../../helpers/fixed-documents.ts';
 import { testGateway } from '../../helpers/gateway.ts';
+import { tempDir } from '../../helpers/temp-dir.ts';
 
 /** More than sockets and nginx take in without a reader. */
 const large = { text: randomBytes(12_000_000).toString('hex') };
@@ -94,4 +97,24 @@ test('the document stays over changes of the mode and back, and after a restart 
   await eventually('it serves', async () => (await titleAt(gateway).catch(() => '')) === 'first');
   await rm(documents.lists);
   t.is((await gateway.ask('/openapi.json')).status, 404);
+});
+
+test('what is in place is never written to, also where a generation is tried again with another document', async (t) => {
+  const paths = gatewayPaths(await tempDir(t));
+  await mkdir(paths.documents.all, { recursive: true });
+  const inPlace = () => readFile(join(paths.documents.lists, 'digest'), 'utf8');
+  let before: string | null = null;
+  for (const digest of ['first', 'second', 'third']) {
+    const write = async ({ merged }: DocumentFolders) => {
+      await rm(merged, { recursive: true, force: true });
+      if (before !== null) t.is(await inPlace(), before);
+      await mkdir(merged);
+      await writeFile(join(merged, 'digest'), digest);
+    };
+    const putInPlace = await writeDocument(paths, 'lists', 7, { digest, operations: 0, sources: [], write });
+    putInPlace();
+    t.is(await inPlace(), digest);
+    before = digest;
+  }
+  t.deepEqual((await readdir(paths.documents.all)).length, 2, 'the link and one folder');
 });
