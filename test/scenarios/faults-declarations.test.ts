@@ -43,6 +43,7 @@ test.serial(
     const lines = '        artifact: { directory: services/dns }\n        command: [sh, -c, "echo going down; exit 3"]';
     const file = await withDns(await tempDir(t), '1.3.0', lines);
     const load = startLoad(env.url, [{ method: 'GET', path: '/dns/zones' }], { clients: 2, pauseMs: 20 });
+    t.teardown(() => void load.stop());
     await env.mcp('apply', '-f', file, '--no-wait');
     await env.until('given up after three', ({ alarms }) => alarms.some(({ code }) => code === 'START_FAILING'));
     const { stdout } = await env.mcpFails(1, 'why', 'dns');

@@ -67,6 +67,7 @@ test.serial(
     const env = environment();
     const before = await env.status();
     const load = startLoad(env.url, [{ method: 'GET', path: '/domains/v1/names' }], { clients: 2, pauseMs: 20 });
+    t.teardown(() => void load.stop());
     const dead = machinesOf(before, 'dns');
     await killMachines(env, dead);
     const after = await env.until(

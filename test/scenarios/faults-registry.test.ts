@@ -34,6 +34,7 @@ async function unnoticed(t: ExecutionContext, env: TestEnvironment, body: () => 
   const before = machinesOf(await env.status());
   const known = (await eventKinds(env)).length;
   const load = startLoad(env.url, targets, { clients: 3, pauseMs: 20 });
+  t.teardown(() => void load.stop());
   try {
     await body();
   } finally {
@@ -179,6 +180,7 @@ test.serial('a ledger that is wiped, the rest left: what serves enters it again,
   const env = environment();
   const before = machinesOf(await env.until('as declared', settled));
   const load = startLoad(env.url, targets, { clients: 3, pauseMs: 20 });
+  t.teardown(() => void load.stop());
   await withRegistry(env, async (client) => {
     for (const uuid of (await client.children(paths.machines)).children) await wipe(client, paths.machine(uuid));
   });
@@ -195,6 +197,7 @@ test.serial('a wiped registry: the controller halts, all serves on, and up sets 
   t.timeout(180_000);
   const env = environment();
   const load = startLoad(env.url, targets, { clients: 3, pauseMs: 20 });
+  t.teardown(() => void load.stop());
   await env.until('as declared', settled);
   const { machines } = JSON.parse((await env.mcp('machines', '--json')).stdout) as {
     machines: { machine: string; state: string }[];

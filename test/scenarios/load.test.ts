@@ -28,6 +28,7 @@ test('scaling up and down under GET and POST load loses no request but to the re
     path,
   }));
   const load = startLoad(env.url, [...gets, ...posts], { clients: 8, pauseMs: 5 });
+  t.teardown(() => void load.stop());
   for (const count of ['4', '2', '3', '1']) {
     await env.mcp('scale', 'dns', count, '--yes');
     await env.until(

@@ -30,6 +30,7 @@ test('ZooKeeper away for several sessions: traffic goes on, and no machine is de
   const before = machinesOf(await env.status());
   const paths = statePaths(env.dir);
   const load = startLoad(env.url, [...targets], { clients: 4, pauseMs: 10 });
+  t.teardown(() => void load.stop());
   await stopDaemon(paths, 'supervisor', 5000);
   await stopDaemon(paths, 'zookeeper', 5000);
   // The outage itself is what is tested: nothing else ends it.

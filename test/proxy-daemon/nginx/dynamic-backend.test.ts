@@ -92,6 +92,7 @@ test('weights are exact within 1 % over 10,000 requests, while other services ch
   gateway.start({ mode: 'dynamic' });
   await gateway.settled();
   const load = startLoad(gateway.url, [{ method: 'GET', path: '/dns/x' }], { clients: 16, pauseMs: 0 });
+  t.teardown(() => void load.stop());
   const total = () => [...counts.values()].reduce((sum, n) => sum + n, 0);
   for (let n = 0; total() < 10_000; n += 1) {
     await gateway.register(onLoopback('other', '1', 10 + (n % 5), 1000 + n));
@@ -111,6 +112,7 @@ test('kill -9 of one of two instances: no GET fails, and the dead one is passed 
   gateway.start({ mode: 'dynamic' });
   await gateway.settled();
   const load = startLoad(gateway.url, [{ method: 'GET', path: '/dns/x' }], { clients: 32, pauseMs: 1 });
+  t.teardown(() => void load.stop());
   await pause(500);
   await dies.kill();
   const isDown = async () => (await traffic(gateway)).down.includes(`127.0.0.1:${dies.port}`);
@@ -351,6 +353,7 @@ test('100 changes a second under keep-alive GET and POST: no request fails', asy
     ],
     { clients: 16 },
   );
+  t.teardown(() => void load.stop());
   for (let n = 0; n < 200; n += 1) {
     // The second instance comes and goes; others change beside it.
     const one = onLoopback('dns', '1', 1, ports[1] ?? 0);
