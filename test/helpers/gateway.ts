@@ -1,8 +1,9 @@
 /** A gateway of a test's own: real nginx, registry in memory, everything ended with the test. */
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 
 import { pino } from 'pino';
 import { type RunGatewayOptions, runGateway, stopNginx } from '../../proxy-daemon/main.ts';
+import { gatewayPaths } from '../../proxy-daemon/nginx/paths.ts';
 import type { LiveRegistration } from '../../proxy-daemon/routes/route-table.ts';
 import type { StatusReport } from '../../proxy-daemon/status-report.ts';
 import type { DesiredRecord, GatewayRecord } from '../../registrar/records.ts';
@@ -35,7 +36,7 @@ export interface TestGateway {
   ask(path: string, headers?: Record<string, string>): Promise<Answer>;
   status(): Promise<StatusReport>;
   record(): Promise<GatewayRecord>;
-  /** Waits until the gateway's word covers everything in the registry. */
+  /** Waits until the gateway's word, and its status, cover everything in the registry. */
   settled(): Promise<GatewayRecord>;
 }
 
@@ -128,6 +129,10 @@ export async function testGateway(
       return JSON.parse((await askGateway('/status.json')).body);
     },
     async settled() {
+      const toldAsOf = async (): Promise<number> => {
+        const told = await readFile(gatewayPaths(dir).statusJson, 'utf8').catch(() => null);
+        return told === null ? 0 : JSON.parse(told).served.asOf;
+      };
       const { stat, zxid } = await client.get('/services');
       const reached = Math.max(stat.pzxid, zxid);
       // The gateway learns of changes below /services only; a node written there and removed makes it look.
@@ -137,7 +142,8 @@ export async function testGateway(
         'the gateway acknowledged everything',
         async () => {
           const said = await record().catch(() => null);
-          return said && said.served.asOf >= reached ? said : null;
+          // Its status is written beside other things, and read by whoever waited for this.
+          return said && said.served.asOf >= reached && (await toldAsOf()) >= reached ? said : null;
         },
         40_000,
       );
