@@ -6,9 +6,9 @@ import { statePaths } from '../../mcp/local/state.ts';
 import { startLoad } from '../helpers/load.ts';
 import { instancesOf, runMcp, settled, startEnvironment, type TestEnvironment } from '../helpers/local-environment.ts';
 
-const outageMs = 20_000;
+const outageMs = 12_000;
 /** Each costs six seconds; with MCP_ALL=1 there are twenty. */
-const kills = process.env.MCP_ALL === '1' ? 20 : 8;
+const kills = process.env.MCP_ALL === '1' ? 20 : 5;
 const targets = [
   { method: 'GET', path: '/dns/zones' },
   { method: 'GET', path: '/domains/v1/names' },
