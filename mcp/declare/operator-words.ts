@@ -7,6 +7,7 @@ import type { MultiOp, RegistryClient } from '../../registrar/registry-client.ts
 import { codecs, encode } from '../../registrar/store/codecs.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { Author } from './change-version.ts';
+import { readEpoch } from './epoch-now.ts';
 
 /**
  * Protects an instance, or takes that back. One that was told to go and has not begun to is told so no more. Gives the record as
@@ -27,7 +28,8 @@ export function setProtection(
     const { protected: _, toLeave, ...rest } = record;
     written = wanted ? { ...rest, protected: { by: author, reason, at } } : { ...rest, ...(toLeave && { toLeave }) };
     const said = { record: written, version: found?.version ?? 0 };
-    await client.multi(opsOf(said, wanted ? 'protected' : 'unprotected', { author, reason, at }));
+    const epoch = await readEpoch(client);
+    await client.multi(opsOf(said, wanted ? 'protected' : 'unprotected', { author, reason, at }, epoch));
     return { record: written, changed: true };
   });
 }
@@ -37,14 +39,16 @@ export function tellToGo(client: RegistryClient, uuid: string, author: Author): 
   return retryConflicts(paths.machine(uuid), async () => {
     const found = await readDocument(client, paths.machine(uuid), codecs.machine);
     const record = instanceOf(found, uuid);
-    if (!record.toLeave) await client.multi(toldToGo({ record, version: found?.version ?? 0 }, author));
+    if (record.toLeave) return;
+    const epoch = await readEpoch(client);
+    await client.multi(toldToGo({ record, version: found?.version ?? 0 }, author, epoch));
   });
 }
 
 /** What tells an instance to go, as operations of one multi. */
-export function toldToGo({ record, version }: Versioned<MachineRecord>, author: Author): MultiOp[] {
+export function toldToGo({ record, version }: Versioned<MachineRecord>, author: Author, epoch: number): MultiOp[] {
   const { author: by, reason, at } = author;
-  return opsOf({ record: { ...record, toLeave: { by, reason, at } }, version }, 'told-to-go', author);
+  return opsOf({ record: { ...record, toLeave: { by, reason, at } }, version }, 'told-to-go', author, epoch);
 }
 
 function instanceOf(found: Versioned<MachineRecord> | null, uuid: string): MachineRecord {
@@ -60,6 +64,7 @@ function opsOf(
   { record, version }: Versioned<MachineRecord>,
   what: 'protected' | 'unprotected' | 'told-to-go',
   { author, reason, at }: Author,
+  epoch: number,
 ): MultiOp[] {
   const { uuid, claim } = record;
   const words = { protected: 'is protected', unprotected: 'is protected no more', 'told-to-go': 'is told to go' };
@@ -74,6 +79,9 @@ function opsOf(
       machine: uuid,
       message: `the instance of ${claim?.service} on machine ${uuid} ${words[what]}`,
       reason: reason || 'no reason given',
+      epoch,
+      // The entry's version at which it was said: nothing else can be said at that one.
+      operation: `${what}-${uuid.slice(0, 8)}-${version}`,
     }),
   ];
 }

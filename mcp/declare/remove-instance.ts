@@ -33,7 +33,7 @@ export async function removeInstance(
   if (!what.replace) {
     const environment = oneLess(declared.environment, what.service, record.claim?.version ?? '');
     const expectGeneration = declared.generation;
-    const alongside = toldToGo({ record, version }, { author, reason: options.reason, at });
+    const alongside = toldToGo({ record, version }, { author, reason: options.reason, at }, registry.epoch);
     const given = { author, reason, at, confirmed: options.confirmed, expectGeneration, alongside };
     return { ...(await applyEnvironment(client, environment, given)), machine: record.uuid };
   }

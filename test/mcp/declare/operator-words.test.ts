@@ -44,6 +44,9 @@ test('protection is in the ledger, with who and why, and an event of its own; sa
     (await kinds()).filter((kind) => kind.startsWith('machine.')),
     ['machine.protected', 'machine.unprotected'],
   );
+  const said = (await readEvents(client)).filter(({ kind }) => kind.startsWith('machine.'));
+  t.is(new Set(said.map(({ operation }) => operation)).size, 2, 'each is an operation of its own (P16)');
+  t.true(said.every(({ epoch, operation }) => epoch !== undefined && operation !== undefined));
 });
 
 test('to protect one that was told to go takes that back', async (t) => {
