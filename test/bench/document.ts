@@ -103,6 +103,7 @@ async function measure(
   for (let round = 0; round < rounds; round += 1) {
     const name = names[(round * 137) % services] ?? '';
     change(name, round + 1);
+    await quiet(cpu);
     const loop = watchLoop();
     const started = performance.now();
     const cpuBefore = cpu();
@@ -226,6 +227,15 @@ async function until(store: DocumentSource, holds: () => boolean): Promise<void>
   look();
   await changed.promise;
   stop();
+}
+
+/** What was begun before is not this change's: files that are still being saved, another thread's garbage. At most ten seconds. */
+async function quiet(cpu: () => number): Promise<void> {
+  for (let tries = 0; tries < 50; tries += 1) {
+    const before = cpu();
+    await systemClock.sleep(200);
+    if (cpu() - before < 5) return;
+  }
 }
 
 interface LoopDelay {
