@@ -14,7 +14,9 @@ export function turnOf({ order }: RolloutRecord, rollouts: readonly RolloutRecor
   const failed = [...order.after, ...order.others].find((name) => hasFailed(phase(name)));
   if (failed) {
     const words = phase(failed) ?? 'known no more';
-    const which = order.others.some((name) => keyOf(name) === keyOf(failed)) ? 'of the same apply' : 'which comes first';
+    const which = order.others.some((name) => keyOf(name) === keyOf(failed))
+      ? 'of the same apply'
+      : 'which comes first';
     return { failed: `the rollout of ${failed.service}, ${which}, is ${words}: what had not begun does not begin` };
   }
   const open = order.after.filter((name) => phase(name) !== 'done');
