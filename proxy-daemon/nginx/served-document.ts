@@ -3,7 +3,16 @@
  * request, so a new document needs no reload. Each way of running nginx has a place of its own: plain mode's holds whole files,
  * dynamic mode's lists of pieces (decision 0084). So one goes on serving its own while the other is put in its stead.
  */
-import { readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { McpError } from '../../specs/errors.ts';
 import { joinedFromLists, listedFromFiles } from '../document/convert-document.ts';
@@ -99,7 +108,9 @@ function show(paths: GatewayPaths, form: DocumentForm, name: string): void {
 
 function removeAllBut(name: string, { documents: { all } }: GatewayPaths, form: DocumentForm): void {
   const [prefix, number] = [nameOf(form, ''), /^\d+$/];
-  const folders = readdirSync(all).filter((one) => one.startsWith(prefix) && number.test(one.slice(prefix.length)));
+  // Before the first document there is no folder for any.
+  const names = existsSync(all) ? readdirSync(all) : [];
+  const folders = names.filter((one) => one.startsWith(prefix) && number.test(one.slice(prefix.length)));
   for (const folder of folders) if (folder !== name) rmSync(join(all, folder), { recursive: true, force: true });
 }
 

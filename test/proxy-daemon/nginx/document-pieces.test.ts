@@ -9,7 +9,7 @@ import type { DocumentFolders } from '../../../proxy-daemon/document-source.ts';
 import { stopNginx } from '../../../proxy-daemon/main.ts';
 import { gatewayPaths } from '../../../proxy-daemon/nginx/paths.ts';
 import { runNginx } from '../../../proxy-daemon/nginx/run-nginx.ts';
-import { writeDocument } from '../../../proxy-daemon/nginx/served-document.ts';
+import { removeOtherDocument, writeDocument } from '../../../proxy-daemon/nginx/served-document.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { fixedDocuments } from '../../helpers/fixed-documents.ts';
@@ -117,4 +117,9 @@ test('what is in place is never written to, also where a generation is tried aga
     before = digest;
   }
   t.deepEqual((await readdir(paths.documents.all)).length, 2, 'the link and one folder');
+});
+
+test('a gateway that never had a document has none of the other mode to remove', async (t) => {
+  const paths = gatewayPaths(await tempDir(t));
+  for (const form of ['lists', 'whole'] as const) t.notThrows(() => removeOtherDocument(paths, form));
 });
