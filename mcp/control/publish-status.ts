@@ -33,7 +33,10 @@ export class StatusPublisher {
     this.#leader = leader;
   }
 
-  /** `machines`: the provider's quota, where it was asked for. Writes /status where there is something new to say; what comes faster than once a second waits for a later call. */
+  /**
+   * Writes /status where there is something new to say; what comes faster than once a second waits for a later call. `machines`:
+   * the provider's quota, where it was asked for.
+   */
   async publish(
     plan: Pick<Plan, 'generation' | 'waiting' | 'alarms'>,
     signal: AbortSignal,

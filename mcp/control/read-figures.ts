@@ -24,7 +24,6 @@ export async function readFigures(
   return new Map(services.map((name) => [name, together(counted.filter(({ service }) => service === name))]));
 }
 
-/** Gateways read their figures every few seconds. */
 /** What came of copies of a service's requests, by the version that got them. Null and never rejecting as `readFigures`. */
 export async function readMirrors(
   gateways: readonly Pick<GatewayRecord, 'url'>[],
@@ -55,6 +54,7 @@ function bothMirrors(a: MirrorFigures, b: MirrorFigures): MirrorFigures {
   };
 }
 
+/** Gateways read their figures every few seconds. */
 const freshWithinMs = 15_000;
 const lookMs = 200;
 

@@ -1,9 +1,8 @@
 /** A plan as a file, and whether it is still the plan. See decision 0091. */
-import { createHash } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { canonicalJson } from '../../specs/canonical-json.ts';
-import { environmentDigest } from '../../specs/digest.ts';
+import { environmentDigest, sha256 } from '../../specs/digest.ts';
 import { McpError } from '../../specs/errors.ts';
 import type { Environment } from '../../specs/nouns.ts';
 import type { ForecastRow } from '../view/forecast.ts';
@@ -165,10 +164,6 @@ function parsed(text: string): unknown {
   } catch {
     return null;
   }
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
 
 function codeOf(cause: unknown): string {

@@ -1,6 +1,6 @@
 import { isMcpError } from '../../specs/errors.ts';
 import type { Clock } from '../clock.ts';
-import type { RegistryClient, WatchHandle, WatchNotice } from '../registry-client.ts';
+import type { WatchHandle, WatchNotice } from '../registry-client.ts';
 import { backoffDelay } from './backoff.ts';
 import {
   afterBatch,
@@ -11,18 +11,11 @@ import {
   type MembershipState,
 } from './membership-state.ts';
 import { isOver, orAborted, type StateSignal, stateError, stateSignal } from './state-signal.ts';
-import { SubtreeReader } from './subtree-reader.ts';
+import { type Subtree, SubtreeReader } from './subtree-reader.ts';
 
-export interface MembershipCacheOptions {
-  /** A session; the cache ends with it. */
-  client: RegistryClient;
+/** The client is a session: the cache ends with it. */
+export interface MembershipCacheOptions extends Subtree {
   clock: Clock;
-  /** Must exist, unless `mayLack`: a missing root is a failure, not an empty membership. */
-  root: string;
-  /** A root that is not there, or goes, is an empty membership: whoever registers first makes it. */
-  mayLack?: boolean;
-  /** Levels below the root that are kept; deeper nodes are not looked at. */
-  depth: number;
 }
 
 /** A watch event that got lost (fault 21) is looked for after this long, in ms. */

@@ -8,10 +8,11 @@ import { type Finding, findingAt, type Membership, sameFinding } from './members
 
 export interface Subtree {
   client: RegistryClient;
-  /** Must exist, unless `mayLack`. */
+  /** Must exist, unless `mayLack`: a missing root is a failure, not an empty membership. */
   root: string;
+  /** A root that is not there, or goes, is an empty membership: whoever registers first makes it. */
   mayLack?: boolean;
-  /** Levels below the root. */
+  /** Levels below the root that are read; deeper nodes are not looked at. */
   depth: number;
 }
 
