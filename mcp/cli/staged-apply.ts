@@ -26,7 +26,7 @@ export function stagedChanges(begun: readonly RolloutRecord[], now: readonly Rol
     from: namesOf(from),
     to: namesOf(to),
     after: (order?.after ?? []).map((one) => one.service),
-    phase: stands[at]?.phase ?? null,
+    phase: stands[at] ?? null,
     why: now.find((one) => one.service === service && one.operation === operation)?.why ?? '',
   }));
 }

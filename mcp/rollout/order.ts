@@ -1,6 +1,6 @@
 /** Rollouts of one apply, one after the other: what the later ones wait for, and what stops them. Pure. */
 import type { RolloutName, RolloutPhase, RolloutRecord } from '../../registrar/rollout-records.ts';
-import { isActive, isForward } from './rollout-input.ts';
+import { isForward } from './rollout-input.ts';
 
 /** What a waiting rollout does next: `failed` and `waits` are for people. */
 type Turn = { begins: true } | { failed: string } | { waits: string };
@@ -42,14 +42,8 @@ function keyOf({ service, operation }: RolloutName): string {
   return `${service} ${operation}`;
 }
 
-/** How the rollouts that were begun together stand. */
-export function standOf(
-  names: readonly RolloutName[],
-  rollouts: readonly RolloutRecord[],
-): { name: RolloutName; phase: RolloutPhase | null; isOver: boolean }[] {
+/** How these rollouts stand, in their order; null: it is known no more. */
+export function standOf(names: readonly RolloutName[], rollouts: readonly RolloutRecord[]): (RolloutPhase | null)[] {
   const phases = phasesOf(rollouts);
-  return names.map((name) => {
-    const phase = phases.get(keyOf(name)) ?? null;
-    return { name, phase, isOver: phase === null || !isActive({ phase }) };
-  });
+  return names.map((name) => phases.get(keyOf(name)) ?? null);
 }

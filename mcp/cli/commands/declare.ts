@@ -96,13 +96,7 @@ async function apply(
     const environment = fromFile ?? (await generationOf(client, generation ?? 0));
     warn(context, await unheededNow(context, client, environment));
     const what = fromFile ? `apply -f ${file}` : `apply --generation ${generation}`;
-    const given = { ...(await declaration(context, options, what)), expectGeneration: options.checkIndex };
-    const applied = await applyEnvironment(client, environment, {
-      ...given,
-      staged: true,
-      supersede: options.supersede,
-    });
-    return finish(context, client, applied, options);
+    return declareAll(context, client, environment, options, { what, index: options.checkIndex });
   });
 }
 
@@ -128,14 +122,27 @@ async function applyPlan(context: Context, options: ApplyOptions, path: string):
     const now = await planNow(context, client, saved.environment);
     requireSamePlan(saved, now);
     warn(context, now.warning);
-    const given = { ...(await declaration(context, options, `apply ${path}`)), expectGeneration: saved.index };
-    const applied = await applyEnvironment(client, saved.environment, {
-      ...given,
-      staged: true,
-      supersede: options.supersede,
-    });
-    return finish(context, client, applied, options);
+    return declareAll(context, client, saved.environment, options, { what: `apply ${path}`, index: saved.index });
   });
+}
+
+/** `index`: refused where another generation is declared by now. */
+async function declareAll(
+  context: Context,
+  client: RegistryClient,
+  environment: Environment,
+  options: ApplyOptions,
+  { what, index }: { what: string; index: number | undefined },
+): Promise<number | undefined> {
+  const { supersede } = options;
+  const words = await declaration(context, options, what);
+  const applied = await applyEnvironment(client, environment, {
+    ...words,
+    expectGeneration: index,
+    staged: true,
+    supersede,
+  });
+  return finish(context, client, applied, options);
 }
 
 async function generationOf(client: RegistryClient, generation: number): Promise<Environment> {
