@@ -1,13 +1,12 @@
 /** Whatever stands in the registry for a front door: nginx is given the template's directives and no other, in both modes. */
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
 import { type FrontDoor, frontDoorSchema, noDoor } from '../../../proxy-daemon/front-door/front-door.ts';
 import { makeServiceDoor } from '../../../proxy-daemon/front-door/service-door.ts';
 import { makeNginxConfig } from '../../../proxy-daemon/nginx/config.ts';
-import { doorTable, writeDoorTable } from '../../../proxy-daemon/nginx/door-table.ts';
+import { doorTable } from '../../../proxy-daemon/nginx/door-table.ts';
 import { makeDynamicConfig } from '../../../proxy-daemon/nginx/dynamic-config.ts';
 import { emit } from '../../../proxy-daemon/nginx/emit.ts';
 import { luaModules } from '../../../proxy-daemon/nginx/lua-module.ts';
@@ -17,6 +16,7 @@ import { emptyRouteTable } from '../../../proxy-daemon/routes/route-table.ts';
 import type { ServiceDoorSpec } from '../../../specs/front-door.ts';
 import type { Service } from '../../../specs/nouns.ts';
 import { Authority } from '../../helpers/certificates.ts';
+import { checkNginx } from '../../helpers/check-nginx.ts';
 import { hostileWords } from '../../helpers/nasty.ts';
 import { directivesOf } from '../../helpers/nginx-directives.ts';
 import { sampleService } from '../../helpers/sample-world.ts';
@@ -94,7 +94,6 @@ test('whatever is declared at a door, nginx accepts it, and it is nothing but th
   const dir = await tempDir(t);
   const paths = gatewayPaths(dir);
   installLua(paths);
-  for (const part of ['logs', 'temp', 'admin']) mkdirSync(join(dir, part), { recursive: true });
   const authority = await Authority.create(dir, 'ca');
   const pair = await authority.issue('site', ['127.0.0.1']);
   writeFileSync(join(dir, 'site.key'), pair.key);
@@ -131,10 +130,8 @@ test('whatever is declared at a door, nginx accepts it, and it is nothing but th
   const known = new Set([...allowed, ...textsOf(noDoor).map(directivesOf)].flatMap((found) => [...found]));
   const problemOf = (of: FrontDoor) =>
     textsOf(of).map((text) => {
-      writeDoorTable(paths.doors, doorTable(of));
-      writeFileSync(paths.candidate, text);
-      const run = spawnSync('/usr/sbin/nginx', ['-t', '-q', '-c', paths.candidate], { encoding: 'utf8' });
-      return run.status === 0 ? '' : run.stderr;
+      const { problem, files } = checkNginx(dir, text);
+      return problem || files.filter((file) => file !== join(dir, 'candidate.conf')).join(', ');
     });
   t.deepEqual(problemOf(doorOf([...sound, closed], true)), ['', '']);
   let [runs, open] = [0, 0];
