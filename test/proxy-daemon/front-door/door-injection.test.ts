@@ -38,6 +38,11 @@ const full: ServiceDoorSpec[] = [
   },
   {
     access: { basicFile: '/users' },
+    operations: [
+      { method: 'POST', path: '/zones/{id}', limits: { rate: { requests: 10, per: 's', burst: 5 }, bodyBytes: 100 } },
+      { method: 'ANY', path: '/admin/**', access: { clientCertificate: 'required' } },
+      { method: 'GET', path: '/health', open: true },
+    ],
     cors: { origins: ['*'], methods: [], headers: [], expose: [], credentials: false, maxAgeMs: 0 },
   },
 ];
@@ -59,21 +64,37 @@ const list = fc.array(nasty, { maxLength: 3 });
 const mostly = <T>(sound: T, hostile: fc.Arbitrary<T>) =>
   fc.oneof({ weight: 4, arbitrary: fc.constant(sound) }, { weight: 1, arbitrary: hostile });
 const clients = fc.array(fc.record({ name: mostly('shop', nasty), sha256: mostly(sha256, nasty) }), { maxLength: 2 });
+const accessOf = fc.oneof(
+  fc.record({ apiKeys: fc.record({ header: mostly('X-API-Key', nasty), clients }) }),
+  fc.record({ basicFile: nasty }),
+  fc.record({ clientCertificate: fc.constantFrom('required', 'optional') }),
+  fc.constant({}),
+);
+const limitsOf = fc.record(
+  {
+    rate: fc.record({ requests: mostly(5, number), per: fc.constantFrom('s', 'm'), burst: mostly(0, number) }),
+    bodyBytes: mostly(1000, number),
+  },
+  { requiredKeys: [] },
+);
+const path = fc.oneof(fc.constantFrom('/a/**', '/**', '/', '/(a+)+', '/a b', '/a"', '/{a}{b}', '/%', '/%41.*~'), nasty);
 /** Each setting is sound, or of the right kind and hostile. */
 const door = fc.record(
   {
-    access: fc.oneof(
-      fc.record({ apiKeys: fc.record({ header: mostly('X-API-Key', nasty), clients }) }),
-      fc.record({ basicFile: nasty }),
-      fc.record({ clientCertificate: fc.constantFrom('required', 'optional') }),
-      fc.constant({}),
-    ),
-    limits: fc.record(
-      {
-        rate: fc.record({ requests: mostly(5, number), per: fc.constantFrom('s', 'm'), burst: mostly(0, number) }),
-        bodyBytes: mostly(1000, number),
-      },
-      { requiredKeys: [] },
+    access: accessOf,
+    limits: limitsOf,
+    operations: fc.array(
+      fc.record(
+        {
+          method: mostly('GET', fc.oneof(fc.constantFrom('ANY', 'POST'), nasty)),
+          path: mostly('/zones/{id}', path),
+          access: accessOf,
+          open: fc.constant(true as const),
+          limits: limitsOf,
+        },
+        { requiredKeys: ['method', 'path'] },
+      ),
+      { maxLength: 2 },
     ),
     cors: fc.record({
       origins: mostly(['https://app.example'], list),
@@ -150,7 +171,7 @@ test('whatever is declared at a door, nginx accepts it, and it is nothing but th
       for (const line of doorTable(made)?.text.split('\n') ?? []) {
         t.regex(
           line,
-          /^(?:log|door\t[a-z0-9-]+\t\/[a-z0-9_/-]+\t\/[a-z0-9_/-]+\t(?:-|http_[a-z0-9_]+)|key\t[a-z0-9-]+\t[a-z0-9-]+\t[0-9a-f]{64})?$/,
+          /^(?:log|door\t[a-z0-9-]+\t\/[a-z0-9_/-]+\t\/[a-z0-9_/-]+\t(?:-|mcp_operation_\d+)|gate\t\/[a-z0-9_/-]+\t(?:-|http_[a-z0-9_]+)\t[a-z0-9/-]+|key\t[a-z0-9/-]+\t[a-z0-9-]+\t[0-9a-f]{64})?$/,
         );
       }
       open += made.services.filter((one) => one.closed === '').length;
