@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { connect } from 'node:http2';
 import { request } from 'node:https';
 import test from 'ava';
+import type { OperationDoorSpec } from '../../../specs/front-door.ts';
 import { callGrpc, grpcAnswer, grpcMessage, startGrpcBackend } from '../../helpers/grpc.ts';
 import { startBackend } from '../../helpers/http-backend.ts';
 import { sampleRegistration, sampleService, sampleVersion } from '../../helpers/sample-world.ts';
@@ -11,9 +12,14 @@ const key = randomBytes(32).toString('base64url');
 const sha256 = createHash('sha256').update(key).digest('hex');
 const access = { apiKeys: { header: 'X-API-Key', clients: [{ name: 'shop', sha256 }] } };
 
+const operations: OperationDoorSpec[] = [
+  { method: 'POST', path: '/grpc.health.v1.Health/**', open: true },
+  { method: 'POST', path: '/hosting.Zones/Create', limits: { rate: { requests: 1, per: 'm', burst: 0 } } },
+];
+
 test('doors of gRPC services and of event streams: refused without a key, with it as without a door', async (t) => {
   const { gateway, url, ca } = await secureGateway(t, 'dynamic', {}, [
-    sampleService('zones', [sampleVersion('1', 1)], { access, proxy: { protocol: 'grpc' } }),
+    sampleService('zones', [sampleVersion('1', 1)], { access, operations, proxy: { protocol: 'grpc' } }),
     sampleService('events', [sampleVersion('1', 1)], { access }),
   ]);
   const port = await startGrpcBackend(t, (stream, headers) => {
@@ -39,6 +45,16 @@ test('doors of gRPC services and of event streams: refused without a key, with i
     messages: ['/hosting.Zones/Get shop '],
     grpcStatus: '0',
   });
+
+  t.deepEqual((await callGrpc(client, '/zones/grpc.health.v1.Health/Check')).messages, [
+    '/grpc.health.v1.Health/Check  ',
+  ]);
+  t.is((await callGrpc(client, '/zones/grpc.health.v1.Healthy/Check')).status, 401);
+  const create = () => callGrpc(client, '/zones/hosting.Zones/Create', { 'x-api-key': key });
+  t.deepEqual(
+    [(await create()).status, (await create()).status, (await call({ 'x-api-key': key })).status],
+    [200, 429, 200],
+  );
 
   const first = (headers: Record<string, string>) =>
     new Promise<string>((resolve, reject) => {
