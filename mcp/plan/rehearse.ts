@@ -238,7 +238,7 @@ class Running {
   #isOver(snapshot: Snapshot, { waiting }: Plan): boolean {
     const rolls = Object.values(snapshot.rollouts).some(({ record }) => isActive(record));
     if (rolls) return this.#world.now - this.#movedAt > longestWait(snapshot);
-    const open = waiting.filter(({ what }) => !what.startsWith('rollout of '));
+    const open = waiting.filter(({ cause }) => cause !== 'rollout');
     return open.length === 0 || this.#world.now - this.#movedAt > patienceMs;
   }
 
@@ -247,9 +247,9 @@ class Running {
     this.#tickMs = moved ? firstTickMs : Math.min(lastTickMs, this.#tickMs * 1.2);
     const tick = moved ? 20 : Math.round(this.#tickMs);
     const until = next === null ? now + tick : Math.min(now + tick, Math.max(next, now));
-    for (const { what, why } of waiting) {
-      const key = `${what} ${why.replaceAll(/\d+/g, '#')}`;
-      const known = this.#heldUp.get(key) ?? { what, why, ms: 0 };
+    for (const one of waiting) {
+      const key = `${one.what} ${one.cause}`;
+      const known = this.#heldUp.get(key) ?? { ...one, ms: 0 };
       known.ms += until - now;
       this.#heldUp.set(key, known);
     }

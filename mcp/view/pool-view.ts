@@ -1,6 +1,6 @@
 /** `mcp pool` as a value. Pure. */
-import type { EndedRecord, FailureCount, TemplateRecord } from '../../registrar/records.ts';
-import type { Alarm, Waiting } from '../plan/plan.ts';
+import type { EndedRecord, FailureCount, TemplateRecord, WaitingRecord } from '../../registrar/records.ts';
+import type { Alarm } from '../plan/plan.ts';
 import { knownPoolSize } from '../plan/pool-record.ts';
 import { endedView, type MachineView, machineViews, type StoryStep } from './machine-view.ts';
 import type { RegistryPart } from './status-view.ts';
@@ -27,7 +27,7 @@ export interface PoolView {
   breakers: ({ image: string; open: boolean } & FailureCount)[];
   /** Medians of machines that came that far, ms; null where there is none. */
   medianMs: { built: number | null; verified: number | null; waited: number | null };
-  waiting: Waiting[];
+  waiting: WaitingRecord[];
   alarms: Alarm[];
 }
 
@@ -37,7 +37,7 @@ const shown = 5;
 /** What the pool is and what it waits for; `ended`: machines that are no more, newest first. */
 export function poolView(
   registry: RegistryPart,
-  words: { waiting: Waiting[]; alarms: Alarm[] },
+  words: { waiting: WaitingRecord[]; alarms: Alarm[] },
   ended: readonly EndedRecord[],
 ): PoolView {
   const all = machineViews(registry);

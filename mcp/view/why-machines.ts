@@ -4,12 +4,8 @@ import type { Service, Version } from '../../specs/nouns.ts';
 import type { ObservedMachine } from '../plan/snapshot.ts';
 import { operatorWords } from './machine-view.ts';
 import type { ControllerWords, RegistryPart } from './status-view.ts';
+import { waitsForMachines } from './waits.ts';
 import type { Link } from './why-link.ts';
-
-/** A word of the planner's that is about claims. */
-export function waitsForMachines(why: string): boolean {
-  return /wait for a ready machine/.test(why);
-}
 
 /** Each instance has a machine of its own. */
 export function claimsLink(service: Service, registry: RegistryPart, { waiting, alarms }: ControllerWords): Link {
@@ -25,9 +21,7 @@ export function claimsLink(service: Service, registry: RegistryPart, { waiting, 
     return { link: 'claims', ok: true, evidence: [...counts, ...words] };
   }
   const why = [
-    ...waiting
-      .filter((one) => one.what.startsWith(`${service.name}@`) && waitsForMachines(one.why))
-      .map((one) => one.why),
+    ...waiting.filter((one) => one.service === service.name && waitsForMachines(one)).map((one) => one.why),
     ...waiting.filter(({ what }) => what === 'pool').map((one) => `pool waits: ${one.why}`),
     ...alarms.filter(({ code }) => code.startsWith('POOL_')).map(({ code, message }) => `alarm ${code}: ${message}`),
   ];

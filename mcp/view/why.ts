@@ -2,11 +2,12 @@
  * `mcp why SERVICE`: walks from the declaration to the merged document and names the first broken link, with its evidence and
  * the next thing to try. Pure.
  */
-import type { DesiredRecord, ForeignWord } from '../../registrar/records.ts';
+import type { DesiredRecord, ForeignWord, WaitingRecord } from '../../registrar/records.ts';
 import { didYouMean } from '../../specs/near-miss.ts';
 import type { Service } from '../../specs/nouns.ts';
-import type { Alarm, Waiting } from '../plan/plan.ts';
+import type { Alarm } from '../plan/plan.ts';
 import { type ControllerWords, foreignWords, type RegistryPart } from './status-view.ts';
+import { concerns, goesOn } from './waits.ts';
 import {
   foreignDeclaration,
   foreignEvidence,
@@ -15,7 +16,7 @@ import {
   leftOutOf,
 } from './why-foreign.ts';
 import type { Link } from './why-link.ts';
-import { agentsLink, claimsLink, healthLink, machinesLink, waitsForMachines } from './why-machines.ts';
+import { agentsLink, claimsLink, healthLink, machinesLink } from './why-machines.ts';
 
 export interface WhyView {
   service: string;
@@ -120,28 +121,15 @@ function controllerLink(name: string, registry: RegistryPart, controller: Contro
     link: 'controller',
     ok,
     evidence,
-    try: nextStep(name, suspended, controller),
+    try: nextStep(suspended, controller, mine),
   };
 }
 
-function nextStep(name: string, suspended: boolean, { leader, alarms }: ControllerWords): string {
+function nextStep(suspended: boolean, { leader }: ControllerWords, waiting: readonly WaitingRecord[]): string {
   if (suspended) return 'mcp resume';
   if (leader === null) return 'mcp up';
-  const failing = alarms.some(({ code, message }) => code === 'START_FAILING' && message.startsWith(`${name}@`));
+  const failing = waiting.some(({ cause }) => cause === 'breaker');
   return failing ? 'correct what fails and mcp apply -f FILE; what serves goes on meanwhile' : 'mcp watch';
-}
-
-/** The plan is at work on it: what keeps it, if anything does, is a later link. */
-function goesOn({ why }: Waiting): boolean {
-  return (
-    /^\d+ of \d+ serve; \d+ on their way/.test(why) ||
-    /no instance of it has served yet/.test(why) ||
-    waitsForMachines(why)
-  );
-}
-
-function concerns({ what }: Waiting, name: string): boolean {
-  return what === name || what.startsWith(`${name}@`) || what === 'everything';
 }
 
 function registrationsLink(service: Service, registry: RegistryPart): Link {

@@ -66,6 +66,8 @@ export interface MachineKind {
   tidyUp?(): Promise<void>;
   /** For people. */
   facts?(): Record<string, string>;
+  /** As `MachineProvider.memory`. */
+  memory?: { host: number; machine: number };
 }
 
 const halfMade: Condition = { state: 'stopped', remark: 'its making was broken off' };
@@ -110,6 +112,10 @@ export class HostProvider implements MachineProvider {
 
   get facts(): Readonly<Record<string, string>> {
     return this.#kind.facts?.() ?? {};
+  }
+
+  get memory(): { host: number; machine: number } | undefined {
+    return this.#kind.memory;
   }
 
   async create(request: CreateMachine, signal?: AbortSignal): Promise<ProviderMachine> {

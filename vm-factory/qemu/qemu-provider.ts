@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { link, stat, unlink, writeFile } from 'node:fs/promises';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { MachineAccess } from '../../registrar/access.ts';
 import { isSameProcess, standsStill } from '../../registrar/process-identity.ts';
@@ -99,6 +100,7 @@ function virtualMachines(options: QemuProviderOptions, store: MachineStore, fact
     name: 'qemu',
     capabilities: { pause: true, console: true, zones: false, snapshot: false, sharedHost: true },
     consoleFile: join(vmFolder, 'console.log'),
+    memory: { host: totalmem(), machine: factory.usual.memoryBytes },
 
     async whyNoImage(image) {
       try {

@@ -1,5 +1,8 @@
 import test from 'ava';
+import type { ControllerWords } from '../../../mcp/view/status-view.ts';
 import { whyService } from '../../../mcp/view/why.ts';
+import type { WaitingRecord } from '../../../registrar/records.ts';
+import type { WaitCause } from '../../../registrar/wait-causes.ts';
 import {
   claimed,
   environment,
@@ -13,7 +16,7 @@ import {
 
 const v1 = version('1.0.0', 1);
 const dns = environment(service('dns', [v1]));
-const controller = { leader: 'controller-1', waiting: [], alarms: [] };
+const controller: ControllerWords = { leader: 'controller-1', waiting: [], alarms: [] };
 const documents = [{ version: '1.0.0', stale: false, problem: '' }];
 const well = { machines: [claimed('a', 'dns', v1)], registrations: [registration('a', 'dns', v1)] };
 
@@ -47,24 +50,28 @@ test('a suspended controller is the first broken link and resume is what to try'
 });
 
 test('what the controller waits for is told as its evidence', (t) => {
-  const waiting = [{ what: 'dns@1.0.0', why: 'pool empty: 1 building' }];
-  const view = broken(
-    { machines: [], registrations: [] },
-    { controller: { ...controller, waiting } as typeof controller },
-  );
+  const view = broken({ machines: [], registrations: [] }, waits('lost-ledger', '2 machines may serve it'));
   t.is(view.broken, 'controller');
-  t.true(view.links.some(({ evidence }) => evidence.includes('dns@1.0.0 waits: pool empty: 1 building')));
+  t.true(view.links.some(({ evidence }) => evidence.includes('dns@1.0.0 waits: 2 machines may serve it')));
+});
+
+test('what concerns all concerns each service; what another one waits for does not, nor what has no cause', (t) => {
+  const told = (words: Partial<WaitingRecord>) =>
+    broken({}, { controller: { ...controller, waiting: [{ what: 'x', why: 'w', ...words }] } }).broken;
+  t.is(told({ cause: 'registry' }), 'controller');
+  t.is(told({ cause: 'budget', service: 'web' }), null);
+  t.is(told({ cause: 'more' }), null);
+  t.is(told({}), null);
 });
 
 test('of a version that fails to start the alarm is told, and only there what to do about it', (t) => {
   const alarms = [{ code: 'START_FAILING', message: 'dns@1.0.0: 3 starts in a row failed, exited with code 3' }];
-  const waiting = [{ what: 'dns@1.0.0', why: '2 more wait' }];
-  const tryOf = (words: object) =>
-    broken({}, { controller: { ...controller, ...words } as typeof controller }).links.find(
-      ({ link }) => link === 'controller',
-    )?.try;
-  t.regex(tryOf({ waiting, alarms }) ?? '', /correct what fails/);
-  t.is(tryOf({ waiting, alarms: [{ code: 'START_FAILING', message: 'web@1: crashed' }] }), 'mcp watch');
+  const tryOf = (cause: WaitCause) => {
+    const { controller: words } = waits(cause, '2 more wait');
+    return broken({}, { controller: { ...words, alarms } }).links.find(({ link }) => link === 'controller')?.try;
+  };
+  t.regex(tryOf('breaker') ?? '', /correct what fails/);
+  t.is(tryOf('mass-failure'), 'mcp watch');
 });
 
 test('missing claims are the broken link where the controller waits for nothing', (t) => {
@@ -100,18 +107,18 @@ test('a stale document is the last link that can break', (t) => {
 
 /** One thing amiss at each link, beside the words of a controller at work; what is told, and what to try. */
 const amiss: [string, Parameters<typeof broken>[0], Parameters<typeof broken>[1], RegExp, RegExp][] = [
-  ['controller', {}, { controller: { ...controller, leader: null as never } }, /no controller leads/, /^mcp up$/],
+  ['controller', {}, { controller: { ...controller, leader: null } }, /no controller leads/, /^mcp up$/],
   [
     'controller',
     {},
-    waits('dns@1.0.0', '1 more wait: mass failure: at most 1 starting at a time'),
+    waits('mass-failure', '1 more wait: mass failure: at most 1 starting at a time'),
     /mass failure/,
     /^mcp watch$/,
   ],
   [
     'claims',
     { machines: [machine('p', { state: 'building' })], registrations: [] },
-    waits('dns@1.0.0', '1 more wait for a ready machine: pool empty, 1 building'),
+    waits('no-machine', '1 more wait for a ready machine: pool empty, 1 building'),
     /pool empty, 1 building/,
     /^mcp pool$/,
   ],
@@ -153,13 +160,13 @@ function at(phase: 'fetching' | 'starting' | 'checking' | 'unhealthy', reason: s
   return { machines: [claimed('a', 'dns', v1, phase, reason)], registrations: [] };
 }
 
-function waits(what: string, why: string) {
-  return { controller: { ...controller, waiting: [{ what, why }] } as unknown as typeof controller };
+function waits(cause: WaitCause, why: string) {
+  return { controller: { ...controller, waiting: [{ what: 'dns@1.0.0', service: 'dns', cause, why }] } };
 }
 
 /** What a controller says while it waits for what it did: no link of its own is broken. */
 function onTheWay() {
-  return waits('dns@1.0.0', '0 of 1 serve; 1 on their way (starting)');
+  return waits('starting', '0 of 1 serve; 1 on their way (starting)');
 }
 
 for (const [link, over, words, evidence, next] of amiss) {
