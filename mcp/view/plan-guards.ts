@@ -164,7 +164,7 @@ function heldUp({ heldUp: all, stuck: left }: Rehearsal): Guard[] {
   const longest = new Map<string, Guard & { ms: number }>();
   for (const one of found) {
     const key = `${one.guard} ${one.effect}`;
-    if (one.ms >= (longest.get(key)?.ms ?? 0)) longest.set(key, one);
+    if (one.ms > (longest.get(key)?.ms ?? -1)) longest.set(key, one);
   }
   return [...longest.values()].map(({ ms: _, ...guard }) => guard);
 }
@@ -173,7 +173,10 @@ function heldUp({ heldUp: all, stuck: left }: Rehearsal): Guard[] {
 function stuck({ stuck: left }: Rehearsal, known: readonly Guard[]): Guard[] {
   const [first] = left;
   if (first === undefined || known.some(({ effect }) => effect === 'stops')) return [];
-  return [{ guard: 'stuck', effect: 'stops', why: `${first.what}: ${first.why}`, try: '' }];
+  const more = 'give it more time (rollout: progress-deadline), or fewer instances at a time';
+  const where = first.service === undefined ? 'mcp status' : `mcp why ${first.service}`;
+  const next = first.cause === 'rollout' ? more : `mcp apply, then ${where}`;
+  return [{ guard: 'stuck', effect: 'stops', why: `${first.what}: ${first.why}`, try: next }];
 }
 
 const tries: Partial<Record<Guard['guard'], string>> = {
