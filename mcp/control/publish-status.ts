@@ -2,8 +2,8 @@
 import type { Clock } from '../../registrar/clock.ts';
 import { paths } from '../../registrar/layout.ts';
 import { commit } from '../../registrar/recipes/epoch-guard.ts';
-import type { ProviderRecord, StatusRecord } from '../../registrar/records.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
+import type { ProviderRecord, StatusRecord } from '../../registrar/status-records.ts';
 import { codecs, encode } from '../../registrar/store/codecs.ts';
 import { canonicalJson } from '../../specs/canonical-json.ts';
 import type { Plan } from '../plan/plan.ts';

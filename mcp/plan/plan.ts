@@ -1,6 +1,7 @@
 /** The plan is a value: it can be printed (`mcp plan`), checked by an independent checker, simulated, executed. */
-import type { BudgetRecord, WaitingRecord } from '../../registrar/records.ts';
+import type { BudgetRecord } from '../../registrar/records.ts';
 import type { RolloutEntry, RolloutRecord } from '../../registrar/rollout-records.ts';
+import type { WaitingRecord } from '../../registrar/status-records.ts';
 import type { WaitCause } from '../../registrar/wait-causes.ts';
 import type { Flavor, Service } from '../../specs/nouns.ts';
 

@@ -3,7 +3,8 @@
  * nothing of why; it does what agents, provider and gateways do when all is well. Pure: its own copy, its own clock.
  */
 import { effectiveDesired } from '../../registrar/recipes/effective-environment.ts';
-import type { DesiredRecord, ProviderRecord } from '../../registrar/records.ts';
+import type { DesiredRecord } from '../../registrar/records.ts';
+import type { ProviderRecord } from '../../registrar/status-records.ts';
 import type { RegistryView } from '../../registrar/store/registry-view.ts';
 import type { Service } from '../../specs/nouns.ts';
 import type { ProviderMachine, TemplateState } from '../../vm-factory/provider.ts';

@@ -1,5 +1,7 @@
 /** `mcp pool` as a value. Pure. */
-import type { EndedRecord, FailureCount, TemplateRecord, WaitingRecord } from '../../registrar/records.ts';
+import type { EndedRecord, FailureCount, TemplateRecord } from '../../registrar/records.ts';
+import type { WaitingRecord } from '../../registrar/status-records.ts';
+import { median } from '../../specs/median.ts';
 import type { Alarm } from '../plan/plan.ts';
 import { knownPoolSize } from '../plan/pool-record.ts';
 import { endedView, type MachineView, machineViews, type StoryStep } from './machine-view.ts';
@@ -90,7 +92,6 @@ function failedEarly({ story, verification }: MachineView): boolean {
 function medianOf(machines: readonly MachineView[], step: StoryStep['step']): number | null {
   const took = machines
     .filter((machine) => !(failedEarly(machine) && step !== 'built'))
-    .flatMap(({ story }) => story.find((one) => one.step === step)?.tookMs ?? [])
-    .sort((a, b) => a - b);
-  return took[Math.floor(took.length / 2)] ?? null;
+    .flatMap(({ story }) => story.find((one) => one.step === step)?.tookMs ?? []);
+  return median(took);
 }

@@ -1,6 +1,5 @@
 /** A rollout as a value that people and programs read. Pure. */
 
-import type { WaitingRecord } from '../../registrar/records.ts';
 import type {
   RolloutEntry,
   RolloutGate,
@@ -8,6 +7,7 @@ import type {
   RolloutPhase,
   RolloutRecord,
 } from '../../registrar/rollout-records.ts';
+import type { WaitingRecord } from '../../registrar/status-records.ts';
 import { sameRun } from '../rollout/sides.ts';
 import { instanceViews, type RegistryPart } from './status-view.ts';
 

@@ -1,13 +1,7 @@
 /** `mcp status` as a value: the stable JSON contract, made from what the registry says. Pure. */
 
-import type {
-  ForeignWord,
-  GatewayRecord,
-  ProviderRecord,
-  SuspendedRecord,
-  TemplateRecord,
-  WaitingRecord,
-} from '../../registrar/records.ts';
+import type { ForeignWord, GatewayRecord, SuspendedRecord, TemplateRecord } from '../../registrar/records.ts';
+import type { ProviderRecord, WaitingRecord } from '../../registrar/status-records.ts';
 import type { Environment, Service } from '../../specs/nouns.ts';
 import type { Alarm } from '../plan/plan.ts';
 import { knownPoolSize } from '../plan/pool-record.ts';

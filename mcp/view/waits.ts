@@ -1,5 +1,5 @@
 /** What follows from the causes for which the controller leaves things undone. Pure. */
-import type { WaitingRecord } from '../../registrar/records.ts';
+import type { WaitingRecord } from '../../registrar/status-records.ts';
 import type { WaitCause } from '../../registrar/wait-causes.ts';
 
 const stopsAll: ReadonlySet<WaitCause> = new Set(['suspended', 'undeclared', 'registry', 'own-writes', 'error']);

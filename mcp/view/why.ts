@@ -2,7 +2,8 @@
  * `mcp why SERVICE`: walks from the declaration to the merged document and names the first broken link, with its evidence and
  * the next thing to try. Pure.
  */
-import type { DesiredRecord, ForeignWord, WaitingRecord } from '../../registrar/records.ts';
+import type { DesiredRecord, ForeignWord } from '../../registrar/records.ts';
+import type { WaitingRecord } from '../../registrar/status-records.ts';
 import { didYouMean } from '../../specs/near-miss.ts';
 import type { Service } from '../../specs/nouns.ts';
 import type { Alarm } from '../plan/plan.ts';

@@ -25,13 +25,12 @@ import type {
   ReleasesRecord,
   SelfTestFigure,
   SelfTestRecord,
-  StatusRecord,
   SuspendedRecord,
   TemplateRecord,
   TrialsRecord,
   VerificationRecord,
-  WaitingRecord,
 } from '../records.ts';
+import type { StatusRecord, WaitingRecord } from '../status-records.ts';
 import { waitCauses } from '../wait-causes.ts';
 import {
   artifactSchema,

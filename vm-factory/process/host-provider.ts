@@ -66,8 +66,6 @@ export interface MachineKind {
   tidyUp?(): Promise<void>;
   /** For people. */
   facts?(): Record<string, string>;
-  /** As `MachineProvider.memory`. */
-  memory?: { host: number; machine: number };
 }
 
 const halfMade: Condition = { state: 'stopped', remark: 'its making was broken off' };
@@ -112,10 +110,6 @@ export class HostProvider implements MachineProvider {
 
   get facts(): Readonly<Record<string, string>> {
     return this.#kind.facts?.() ?? {};
-  }
-
-  get memory(): { host: number; machine: number } | undefined {
-    return this.#kind.memory;
   }
 
   async create(request: CreateMachine, signal?: AbortSignal): Promise<ProviderMachine> {

@@ -13,7 +13,7 @@ import type { Flavor } from '../../specs/nouns.ts';
 import { inTurn, orRemove, ownName, readIfThere, readWord, unless, writeOnce } from '../process/files.ts';
 import { HostProvider, type HostProviderOptions, type MachineKind } from '../process/host-provider.ts';
 import { MachineStore, type StoredMachine } from '../process/machine-store.ts';
-import type { ServiceTemplate, TemplateState } from '../provider.ts';
+import type { MachineProvider, ServiceTemplate, TemplateState } from '../provider.ts';
 import { unavailable } from '../provider-errors.ts';
 import { machineType } from './command-line.ts';
 import { guestGrant, type HostGrant, hostFiles, parseHostGrant, seenFromGuest, tokenExpiry } from './grant.ts';
@@ -37,6 +37,7 @@ const vmFolder = 'vm';
 
 export class QemuProvider extends HostProvider {
   readonly #factory: VmFactory;
+  readonly memory: NonNullable<MachineProvider['memory']>;
 
   /** Errors: PROVIDER_BAD_CONFIG. */
   constructor(options: QemuProviderOptions) {
@@ -44,6 +45,7 @@ export class QemuProvider extends HostProvider {
     const factory = new VmFactory(options);
     super(options, store, virtualMachines(options, store, factory));
     this.#factory = factory;
+    this.memory = { host: totalmem(), machine: factory.usual.memoryBytes };
   }
 
   /**
@@ -100,7 +102,6 @@ function virtualMachines(options: QemuProviderOptions, store: MachineStore, fact
     name: 'qemu',
     capabilities: { pause: true, console: true, zones: false, snapshot: false, sharedHost: true },
     consoleFile: join(vmFolder, 'console.log'),
-    memory: { host: totalmem(), machine: factory.usual.memoryBytes },
 
     async whyNoImage(image) {
       try {

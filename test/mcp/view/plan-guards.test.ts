@@ -3,7 +3,8 @@ import test from 'ava';
 import { planEnvironment } from '../../../mcp/declare/plan-environment.ts';
 import type { ObservedMachine } from '../../../mcp/plan/snapshot.ts';
 import type { RegistryPart } from '../../../mcp/view/status-view.ts';
-import type { EndedRecord, FailureCount, MachineRecord, ProviderRecord } from '../../../registrar/records.ts';
+import type { EndedRecord, FailureCount, MachineRecord } from '../../../registrar/records.ts';
+import type { ProviderRecord } from '../../../registrar/status-records.ts';
 import type { Environment, Version } from '../../../specs/nouns.ts';
 import { claimed, environment, machine, registration, registryPart, service, version } from '../../helpers/world.ts';
 

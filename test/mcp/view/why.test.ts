@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { ControllerWords } from '../../../mcp/view/status-view.ts';
 import { whyService } from '../../../mcp/view/why.ts';
-import type { WaitingRecord } from '../../../registrar/records.ts';
+import type { WaitingRecord } from '../../../registrar/status-records.ts';
 import type { WaitCause } from '../../../registrar/wait-causes.ts';
 import {
   claimed,
