@@ -50,7 +50,8 @@ export async function readRollouts(
 
 /**
  * `read`'s declaration and the rollouts of one moment: both are written in one multi, and the new one of the one with the old
- * one of the other would be a world that nobody wanted. Where somebody declares faster than this can read, the last try counts.
+ * one of the other would be a world that nobody wanted. Both are asked for at once, between two looks at the declaration's version;
+ * a session's requests are answered in their order. Where somebody declares faster than this can read, the last try counts.
  */
 export async function withRollouts<T extends { version: number | null } | null, R>(
   client: RegistryClient,
@@ -59,9 +60,9 @@ export async function withRollouts<T extends { version: number | null } | null, 
   options: CallOptions = {},
 ): Promise<[T, R]> {
   for (let tries = 1; ; tries += 1) {
-    const declared = await read();
-    const rollouts = await readAll();
-    const stat = await client.exists(paths.desired, options);
-    if (tries === attempts || (stat?.version ?? null) === (declared?.version ?? null)) return [declared, rollouts];
+    const [before, declared, rollouts] = await Promise.all([client.exists(paths.desired, options), read(), readAll()]);
+    const after = await client.exists(paths.desired, options);
+    const isOneMoment = [before, after].every((stat) => (stat?.version ?? null) === (declared?.version ?? null));
+    if (tries === attempts || isOneMoment) return [declared, rollouts];
   }
 }
