@@ -12,7 +12,7 @@ import { readService } from '../../registrar/store/read-service.ts';
 import { isMcpError, McpError } from '../../specs/errors.ts';
 import { didYouMean } from '../../specs/near-miss.ts';
 import type { RolloutSettings, Service, Version } from '../../specs/nouns.ts';
-import { rolloutSettings } from '../../specs/rollout-settings.ts';
+import { leavesNoRoom, rolloutSettings } from '../../specs/rollout-settings.ts';
 import { comesAfter } from '../../specs/service-order.ts';
 import { isActive } from '../rollout/rollout-input.ts';
 import { type SeenMachines, seenInstances } from '../rollout/seen-instances.ts';
@@ -44,7 +44,8 @@ export interface VersionChange {
 }
 
 /**
- * Begins a rolling upgrade to `to`; it waits where a service that it comes after is being rolled out. Errors: those of startRollout; USAGE_UNKNOWN_NAME; GENERATION_STALE where somebody declared
+ * Begins a rolling upgrade to `to`; it waits where a service that it comes after is being rolled out. Errors: those of startRollout;
+ * USAGE_UNKNOWN_NAME; USAGE_BAD_OPTION where neither more nor fewer instances are allowed meanwhile; GENERATION_STALE where somebody declared
  * something meanwhile; WRITE_CONFLICT where somebody began another rollout.
  */
 export async function upgrade(
@@ -56,7 +57,13 @@ export async function upgrade(
   author: Author,
 ): Promise<VersionChange> {
   const { declared } = found(registry, service);
-  return start(client, registry, service, [to], 'upgrade', rolloutSettings(declared, settings), {
+  const wanted = rolloutSettings(declared, settings);
+  if (leavesNoRoom(wanted)) {
+    throw new McpError('USAGE_BAD_OPTION', 'surge and unavailable are both 0: nothing could ever move', {
+      hint: 'Let more run meanwhile (--surge 1), or fewer (--unavailable 1).',
+    });
+  }
+  return start(client, registry, service, [to], 'upgrade', wanted, {
     ...author,
     reason: author.reason || `upgrade ${service} --to ${to.version}`,
   });
