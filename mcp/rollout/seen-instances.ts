@@ -7,10 +7,7 @@ export interface SeenMachines {
   registrations: readonly { record: RegistrationRecord }[];
 }
 
-export function seenInstances(
-  { machines, registrations }: SeenMachines,
-  service: string,
-): RolloutInstance[] {
+export function seenInstances({ machines, registrations }: SeenMachines, service: string): RolloutInstance[] {
   const up = new Set(registrations.filter(({ record }) => record.state === 'up').map(({ record }) => record.machine));
   return machines.flatMap(({ record: { uuid, claim, state }, agent }): RolloutInstance[] => {
     if (claim?.service !== service || state !== 'claimed') return [];

@@ -4,7 +4,7 @@ import { ledgerProblem, parseRegistration } from '../dialects/native.ts';
 import { paths } from '../layout.ts';
 import { readCluster, required } from '../recipes/format-registry.ts';
 import { mapBounded } from '../recipes/map-bounded.ts';
-import { readRollout, withRollouts } from '../recipes/rollout-documents.ts';
+import { withRollouts } from '../recipes/rollout-documents.ts';
 import { readDocument, type Versioned } from '../recipes/versioned-document.ts';
 import type { DesiredRecord, MachineRecord, RegistrationRecord } from '../records.ts';
 import type { CallOptions, RegistryClient } from '../registry-client.ts';
@@ -26,7 +26,7 @@ export interface ServicePart {
 const parallel = 128;
 
 /**
- * Reads what a change of the service's version is decided by, after a `sync`, in four answers' time: a whole registry takes as
+ * Reads what a change of the service's version is decided by, after a `sync`, in three answers' time: a whole registry takes as
  * long as it is large. A session's requests are answered in their order, so what follows the `sync` need not wait for its
  * answer. Errors: those of readRegistry.
  */
@@ -35,22 +35,20 @@ export async function readService(
   service: string,
   options: CallOptions = {},
 ): Promise<ServicePart> {
-  const [, { stat }, , [declared, rollout], instances] = await Promise.all([
+  const [, { stat }, , [declared, rollouts], instances] = await Promise.all([
     client.sync('/', options),
     required(paths.epoch, client.get(paths.epoch, options)),
     readCluster(client, options),
-    withRollouts(
-      client,
-      () => readDocument(client, paths.desired, codecs.desired, options),
-      () => readRollout(client, service, options),
-      options,
-    ),
+    withRollouts(client, () => readDocument(client, paths.desired, codecs.desired, options), {
+      ...options,
+      only: service,
+    }),
     readInstances(client, service, options),
   ]);
   return {
     epoch: stat.version,
     declared,
-    rollouts: rollout ? { [service]: rollout } : {},
+    rollouts,
     machines: instances.map(({ machine }) => machine),
     registrations: instances.map(({ registration }) => registration),
   };

@@ -59,7 +59,9 @@ const { values, positionals } = parseArgs({
 const name = positionals[0] ?? '';
 const load = benches[name];
 if (!load) {
-  console.error(`usage: npm run bench -- NAME [--only PART] [--json]\n  NAME is one of: ${Object.keys(benches).join(', ')}`);
+  console.error(
+    `usage: npm run bench -- NAME [--only PART] [--json]\n  NAME is one of: ${Object.keys(benches).join(', ')}`,
+  );
   process.exit(2);
 }
 const bench = await load();
