@@ -84,7 +84,7 @@ export interface MergedDocument {
   digest: string;
   /** Number of operations in it. */
   operations: number;
-  sources: DocumentSourceState[];
+  readonly sources: readonly DocumentSourceState[];
   /**
    * Writes the files, with `generation` as `x-mcp-generation`, the first key. Off the event loop. Rejects with GATEWAY_DISK
    * or DOCUMENT_CLOSED; then `merged` holds nothing to be served.
