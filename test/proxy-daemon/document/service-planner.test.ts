@@ -50,7 +50,14 @@ const target = fc.record({
   route: fc.constantFrom('/', '/x', '/x/', '/x/y', '/x//z', '/xy', '/docs', '/docs/x/y'),
   weight: fc.constantFrom(0, 1, 5),
 });
-const door: DocumentDoor = { keyHeader: 'x-key', users: false, certificate: false, bodies: false, rate: false };
+const door: DocumentDoor = {
+  keyHeader: 'x-key',
+  users: false,
+  certificate: false,
+  bodies: false,
+  rate: false,
+  operations: [],
+};
 const doors = fc.dictionary(fc.constantFrom('a', 'b'), fc.constantFrom(door, { ...door, users: true }));
 /** Some of the list stays, some goes, some comes. */
 const step = fc.record({
