@@ -112,7 +112,9 @@ export class Tellers {
 
   async #answer(query: string): Promise<object> {
     const doors = this.#said?.doors ?? [];
-    const keyHeaders = doors.flatMap(({ apiKeys }) => apiKeys?.header ?? []);
+    const keyHeaders = doors
+      .flatMap((door) => [door, ...door.operations])
+      .flatMap(({ apiKeys }) => apiKeys?.header ?? []);
     const question = readQuestion(query, keyHeaders);
     const moment = await this.#options.backend().moment();
     const status = this.#said;
