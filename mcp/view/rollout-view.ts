@@ -7,6 +7,7 @@ import type {
   RolloutRecord,
 } from '../../registrar/rollout-records.ts';
 import type { Waiting } from '../plan/plan.ts';
+import { isActive } from '../rollout/rollout-input.ts';
 import { sameRun } from '../rollout/sides.ts';
 import { instanceViews, type RegistryPart } from './status-view.ts';
 
@@ -79,7 +80,8 @@ function rolloutView(
     phase,
     since,
     why,
-    waits: waiting.find(({ what }) => what === `rollout of ${service}`)?.why ?? '',
+    // The leader's last word may be of the look before the one that ended it.
+    waits: isActive(record) ? (waiting.find(({ what }) => what === `rollout of ${service}`)?.why ?? '') : '',
     hold,
     by,
     reason,
