@@ -353,29 +353,6 @@ export interface BudgetRecord {
   rollout?: { operation: string; used: number };
 }
 
-/** A machine provider, and what people should know of it, by name: `accelerator: tcg`. */
-export interface ProviderRecord {
-  name: string;
-  facts: Record<string, string>;
-  /** Its quota, and how much of it machines take that are not in this ledger; absent: it has none, or none is known. */
-  machines?: { limit: number; others: number };
-  /** All its machines share the processors of one host. */
-  sharedHost?: boolean;
-}
-
-/** /status: what the leader last planned, for people and the CLI; written only when it changed. */
-export interface StatusRecord {
-  epoch: number;
-  leader: string;
-  generation: number | null;
-  at: number;
-  /** Things not done, and what they wait for. */
-  waiting: { what: string; why: string }[];
-  alarms: { code: string; message: string }[];
-  /** Where the leader's machines come from. */
-  provider?: ProviderRecord;
-}
-
 /** /events/e_<seq> (P16) */
 export interface EventRecord {
   at: number;

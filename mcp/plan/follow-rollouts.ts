@@ -25,7 +25,7 @@ function followRollout(draft: Draft, record: RolloutRecord): void {
   const name = `rollout of ${service}`;
   if (record.phase === 'reverting' || record.hold?.kind === 'failed')
     alarm(draft, 'ROLLOUT_FAILED', `${name}: ${record.why}`);
-  if (step.waits !== '') wait(draft, name, step.waits);
+  if (step.waits !== '') wait(draft, { what: name, service, cause: 'rollout', why: step.waits });
   const { record: next, redeclare } = step;
   if (!next) return;
   const last = next.log.at(-1);

@@ -1,4 +1,5 @@
 /** A rollout as a value that people and programs read. Pure. */
+
 import type {
   RolloutEntry,
   RolloutGate,
@@ -6,7 +7,7 @@ import type {
   RolloutPhase,
   RolloutRecord,
 } from '../../registrar/rollout-records.ts';
-import type { Waiting } from '../plan/plan.ts';
+import type { WaitingRecord } from '../../registrar/status-records.ts';
 import { isActive } from '../rollout/rollout-input.ts';
 import { sameRun } from '../rollout/sides.ts';
 import { instanceViews, type RegistryPart } from './status-view.ts';
@@ -57,8 +58,13 @@ export interface RolloutView {
   }[];
 }
 
+/** Whether it is what a rollout waits for: that is told with the rollout. */
+export function isOfRollout({ cause }: WaitingRecord): boolean {
+  return cause === 'rollout';
+}
+
 /** All rollouts, the latest first. */
-export function rolloutViews(registry: RegistryPart, waiting: readonly Waiting[], now: number): RolloutView[] {
+export function rolloutViews(registry: RegistryPart, waiting: readonly WaitingRecord[], now: number): RolloutView[] {
   return Object.values(registry.rollouts)
     .map(({ record }) => rolloutView(record, registry, waiting, now))
     .sort((a, b) => b.at - a.at || (a.service < b.service ? -1 : 1));
@@ -67,7 +73,7 @@ export function rolloutViews(registry: RegistryPart, waiting: readonly Waiting[]
 function rolloutView(
   record: RolloutRecord,
   registry: RegistryPart,
-  waiting: readonly Waiting[],
+  waiting: readonly WaitingRecord[],
   now: number,
 ): RolloutView {
   const { service, operation, kind, phase, since, why, hold, by, reason, at, total, base, evidence, log } = record;
@@ -81,7 +87,7 @@ function rolloutView(
     since,
     why,
     // The leader's last word may be of the look before the one that ended it.
-    waits: isActive(record) ? (waiting.find(({ what }) => what === `rollout of ${service}`)?.why ?? '') : '',
+    waits: isActive(record) ? (waiting.find((one) => isOfRollout(one) && one.service === service)?.why ?? '') : '',
     hold,
     by,
     reason,

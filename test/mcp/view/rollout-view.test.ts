@@ -7,7 +7,7 @@ import { SmallService } from '../rollout/small-service.ts';
 
 test('what is over waits for nothing, whatever the leader said last; what goes on says it in one line', (t) => {
   const small = new SmallService();
-  const waiting = [{ what: 'rollout of dns', why: 'one more' }];
+  const waiting = [{ what: 'rollout of dns', why: 'one more', cause: 'rollout' as const, service: 'dns' }];
   const last = (phase: typeof small.record.phase) => {
     const rollouts = { dns: { record: { ...small.record, phase, why: 'all is well' }, version: 1 } };
     const world = new WorldBuilder().declare([small.declared]).set({ rollouts });
