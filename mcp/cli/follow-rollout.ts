@@ -5,6 +5,7 @@ import { readWorld } from '../control/read-status.ts';
 import { isActive } from '../rollout/rollout-input.ts';
 import { type RolloutView, rolloutViews } from '../view/rollout-view.ts';
 import type { Context } from './context.ts';
+import { cut } from './output.ts';
 import { renderEntry, renderTree } from './render-rollout.ts';
 
 const lookMs = 250;
@@ -68,7 +69,7 @@ function treeScreen(context: Context): Screen {
       const lines = renderTree(view, systemClock.now(), context.color).slice(0, height);
       // Up to where the last tree began, and all below it anew; lines that wrap would be miscounted.
       const up = drawn > 0 ? `\x1b[${drawn}F` : '';
-      process.stderr.write(`\x1b[?7l${up}\x1b[J${lines.map((line) => line.slice(0, width + 40)).join('\n')}\n\x1b[?7h`);
+      process.stderr.write(`\x1b[?7l${up}\x1b[J${lines.map((line) => cut(line, width)).join('\n')}\n\x1b[?7h`);
       drawn = lines.length;
     },
   };

@@ -59,6 +59,20 @@ function width(text: string): number {
   return text.replace(ansi, '').length;
 }
 
+/** The first `columns` characters, and all colours: a line that goes on would wrap, or stand in the last column. */
+export function cut(text: string, columns: number): string {
+  let left = columns;
+  const parts = text.split(new RegExp(`(${ansi.source})`));
+  return parts
+    .map((part, at) => {
+      if (at % 2 === 1) return part;
+      const shown = part.slice(0, left);
+      left -= shown.length;
+      return shown;
+    })
+    .join('');
+}
+
 /** Rows in columns that line up; the first row is the head. Cells may hold colour. */
 export function table(rows: string[][], color: boolean): string {
   const widths = rows.reduce<number[]>((most, row) => row.map((cell, at) => Math.max(most[at] ?? 0, width(cell))), []);

@@ -148,7 +148,7 @@ function problemOf(input: RolloutInput, failed: readonly RolloutInstance[], wors
   );
   if (record.failed.length > record.settings.maxFailures && failed.length > 0) {
     const number = record.failed.length === 1 ? 'a new instance' : `${record.failed.length} new instances`;
-    return { why: `${number} failed: ${(failed.at(-1)?.reason ?? '').split('\n')[0] ?? ''}`, evidence };
+    return { why: `${number} failed: ${inOneLine(failed.at(-1)?.reason ?? '')}`, evidence };
   }
   if (worse) return { why: 'the new version answers worse than the old one', evidence: worse };
   const breaks = gateProblem(record);
@@ -157,6 +157,11 @@ function problemOf(input: RolloutInput, failed: readonly RolloutInstance[], wors
   if (record.hold || record.phase === 'baking' || record.waitedMs + stageMs < progressDeadlineMs) return null;
   const stuck = whatLacks(input);
   return { why: `no progress for ${Math.round(progressDeadlineMs / 1000)} s: ${stuck[0]}`, evidence: stuck };
+}
+
+/** The output that follows stays in the evidence. */
+function inOneLine(reason: string): string {
+  return (reason.split('\n')[0] ?? '').replace(/; its last output:$/, '');
 }
 
 /** What a rollout that stands still would need. */
@@ -317,7 +322,7 @@ function waitsFor({ instances }: RolloutInput, { to, goal, settings, total }: Ro
   const mine = instancesOf(to, instances);
   const live = countOf(to, total, instances, ({ state }) => state === 'live');
   const said = mine.filter(({ state }) => state !== 'live').map(({ reason }) => reason);
-  const words = [...new Set(said)].filter((reason) => reason !== '').join('; ');
+  const words = [...new Set(said.map(inOneLine))].filter((reason) => reason !== '').join('; ');
   const away = Math.max(0, goal - mine.length);
   const parts = [
     `${counts} of ${goal} new instances have served for ${settings.minHealthyMs / 1000} s`,

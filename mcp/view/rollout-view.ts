@@ -8,6 +8,7 @@ import type {
   RolloutRecord,
 } from '../../registrar/rollout-records.ts';
 import type { WaitingRecord } from '../../registrar/status-records.ts';
+import { isActive } from '../rollout/rollout-input.ts';
 import { sameRun } from '../rollout/sides.ts';
 import { instanceViews, type RegistryPart } from './status-view.ts';
 
@@ -85,7 +86,8 @@ function rolloutView(
     phase,
     since,
     why,
-    waits: waiting.find((one) => isOfRollout(one) && one.service === service)?.why ?? '',
+    // The leader's last word may be of the look before the one that ended it.
+    waits: isActive(record) ? (waiting.find((one) => isOfRollout(one) && one.service === service)?.why ?? '') : '',
     hold,
     by,
     reason,

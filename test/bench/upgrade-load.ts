@@ -49,7 +49,8 @@ export function measureChanges(onlyUndos: boolean): Promise<Measured> {
     let result: LoadResult;
     try {
       for (let round = 1; round <= rounds; round += 1) {
-        undos.push(await undoRound(rig, `${round}.1.0`));
+        await upgradeTo(rig, `${round}.1.0`);
+        undos.push(await measureUndo(rig, `${round}.1.0`));
         if (!onlyUndos) await shareRound(rig, `${round}.2.0`, load.soFar);
       }
     } finally {
@@ -94,11 +95,6 @@ function rowsOf(
   ];
 }
 
-async function undoRound(rig: LocalRig, tried: string): Promise<Undo> {
-  await upgradeTo(rig, tried);
-  return measureUndo(rig, tried);
-}
-
 async function shareRound(rig: LocalRig, next: string, load: LoadResult): Promise<void> {
   await shareTraffic(rig, [`${await current(rig)}=90`, `${next}=10`], load);
   await shareTraffic(rig, [`${await current(rig)}=50`, `${next}=50`], load);
@@ -134,8 +130,8 @@ const author = () => ({ author: 'operator:bench', reason: '', at: systemClock.no
 async function upgradeTo(rig: LocalRig, name: string, settings: Partial<RolloutSettings> = {}): Promise<void> {
   const { registry, service } = await declaredOf(rig);
   await upgrade(rig.client, registry, 'dns', called(service, name), settings, author());
-  const { phase, why } = await rig.rolledOut('dns');
-  if (phase !== 'done') throw new Error(`${name} is ${phase}: ${why}`);
+  const { phase, why, evidence } = await rig.rolledOut('dns');
+  if (phase !== 'done') throw new Error(`${name} is ${phase}: ${why} ${evidence.join('; ')}`);
 }
 
 /** Other weights; waits until what is new serves and the load has met them. */

@@ -70,7 +70,7 @@ export async function measureUndo(rig: LocalRig, taken: string): Promise<Undo> {
   const [before, back] = [probes[last], probes[last + 1]];
   if (!before || !back) throw new Error('the probe met only one of the versions');
   // Whoever hears of a write may have read it before its writer has the answer.
-  const { heard, served } = await followed(rig, Math.min(written, told[0] ?? written), back.endedAt);
+  const { heard, served } = await followed(rig, read, back.endedAt);
   const since = (at: number) => at - calledAt;
   return {
     read: since(read),
@@ -84,7 +84,7 @@ export async function measureUndo(rig: LocalRig, taken: string): Promise<Undo> {
   };
 }
 
-/** The publication that brought the flip: the last one before the traffic was back. In this process's time. */
+/** The publication that brought the flip: the first one after the write went out. In this process's time. */
 async function followed(rig: LocalRig, from: number, until: number): Promise<{ heard: number; served: number }> {
   const log = await readFile(daemonLog(statePaths(rig.env.dir), 'gateway-1'), 'utf8');
   const found = log

@@ -52,11 +52,11 @@ test('every command that the README prints exists, with every option', (t) => {
 /** What of a line is the same in every run: no times, generations, counts of requests, findings or widths of columns. */
 function stable(line: string): string {
   const words = line
-    .replace(/\d\d:\d\d:\d\d|(?<=eneration )\d+/g, '')
+    .replace(/\d\d:\d\d:\d\d|(?<=eneration )\d+|(?<=machine )[0-9a-f]{8}/g, '')
     .replace(/\s+/g, ' ')
     .trim();
   const varies =
-    /\(|\d+ requests|: exited with|: it ends again| \d+\/\d+| in \d+ s|, so they|all \d new instances count|(?<=^errors|^latency) | since /;
+    /\(|\d+ requests|: exited with| \d+\/\d+| in \d+ s|, so they|all \d new instances count|(?<=^errors|^latency) | since /;
   return (words.split(varies)[0] ?? '').replace(/^[+~] (?=\d)/, '').trim();
 }
 

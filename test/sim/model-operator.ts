@@ -110,6 +110,7 @@ export class ModelOperator {
     what: 'upgrade' | 'abort' | 'rollback',
     name = this.#random.pick(['dns', 'web']) ?? 'dns',
     broken?: boolean,
+    undoMs = this.#random.int(0, 40_000),
   ): Promise<void> {
     if (!this.#registry.up) return;
     const author = { author: by, reason: 'simulated', at: this.#clock.now(), operation: this.#random.uuid() };
@@ -117,7 +118,7 @@ export class ModelOperator {
     try {
       const registry = await this.#look();
       const [surge, unavailable] = [this.#random.int(0, 2), this.#random.int(0, 1)];
-      const settings = { surge, unavailable, undoMs: this.#random.int(0, 40_000) };
+      const settings = { surge, unavailable, undoMs };
       if (what === 'upgrade') await upgrade(this.client, registry, name, version, settings, author);
       else await (what === 'abort' ? abort : rollback)(this.client, name, author);
       this.#say(`${what} of ${name}${what === 'upgrade' ? ` to ${version.version}` : ''}`);

@@ -23,8 +23,20 @@ export interface SimulationOptions {
   killAt?: string;
   /** The how manieth coming to it is the last; 1 unless said. */
   killTurn?: number;
-  /** No chance either: only this rollout. */
-  rollout?: 'upgrade' | 'failure' | 'abort' | 'undo' | 'scaled' | 'ordered' | 'ordered-failure';
+  /** As `killAt`, at every failpoint: whoever comes to one at which nobody was killed yet is killed there. */
+  killAtEach?: true;
+  /** No chance either: only this rollout. Kills begin with what is said last of it: the upgrade, the abort, the roll-back, the scaling. */
+  rollout?:
+    | 'upgrade'
+    | 'failure'
+    | 'abort'
+    | 'undo'
+    | 'scaled'
+    /** When old machines have gone already. */
+    | 'late-abort'
+    | 'late-undo'
+    | 'ordered'
+    | 'ordered-failure';
   /** What happens again and again while it goes on. */
   meanwhile?: 'registry-restarts' | 'clock-jumps';
   /** Machines kept ready; 2 unless said. */
@@ -45,6 +57,8 @@ export interface SimulationResult {
   trace: string[];
   /** Whether a controller came to `killAt`. */
   killed: boolean;
+  /** With `killAtEach`: where they were, in order. */
+  killedAt: string[];
   /** How the last rollout of dns ended; null: there was none. */
   rollout: RolloutRecord['phase'] | null;
   /** The last rollout of every service. */
@@ -60,7 +74,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const simulation = new Simulation(options);
   await simulation.start();
   if (options.rollout) await simulation.roll(options.rollout);
-  else if (options.killAt === undefined) await simulation.run(options.chaosMs ?? 240_000, true);
+  else if (options.killAt === undefined && !options.killAtEach) await simulation.run(options.chaosMs ?? 240_000, true);
   else await simulation.play();
   await simulation.heal();
   const until = simulation.now + (options.healMs ?? 1_800_000);
@@ -92,10 +106,16 @@ class Simulation {
   #started = 0;
   #killed = false;
   #turns: number;
+  readonly #killAtEach: boolean;
+  readonly #killedAt: string[] = [];
+  /** Whether coming to a failpoint counts yet. */
+  #armed: boolean;
   readonly #meanwhile: SimulationOptions['meanwhile'];
   readonly #pool: number;
 
-  constructor({ seed, bug, killAt, killTurn, meanwhile, pool, quota }: SimulationOptions) {
+  constructor({ seed, bug, killAt, killTurn, killAtEach, rollout, meanwhile, pool, quota }: SimulationOptions) {
+    this.#killAtEach = killAtEach === true;
+    this.#armed = rollout === undefined;
     this.#meanwhile = meanwhile;
     this.#pool = pool ?? 2;
     this.#turns = killTurn ?? 1;
@@ -155,27 +175,35 @@ class Simulation {
   async roll(kind: NonNullable<SimulationOptions['rollout']>): Promise<void> {
     if (kind.startsWith('ordered')) return this.#rollInOrder(kind === 'ordered-failure');
     await this.run(30_000, false);
-    await this.operator.roll('upgrade', 'dns', kind === 'failure');
-    if (kind === 'abort' || kind === 'scaled') await this.run(8_000, false);
-    if (kind === 'abort') await this.operator.roll('abort', 'dns');
+    this.#armed = kind === 'upgrade' || kind === 'failure';
+    const isLate = kind.startsWith('late');
+    await this.operator.roll('upgrade', 'dns', kind === 'failure', isLate ? 0 : undefined);
+    const isUndo = kind.endsWith('undo');
+    if (kind === 'late-abort') await this.#runUntil(() => this.#rollouts().some(({ base }) => base > 1));
+    else if (isUndo) await this.#runUntilOver();
+    else if (kind === 'abort' || kind === 'scaled') await this.run(8_000, false);
+    if (kind === 'late-undo') await this.run(20_000, false);
+    this.#armed = true;
+    if (kind.endsWith('abort')) await this.operator.roll('abort', 'dns');
     if (kind === 'scaled') await this.operator.scale(() => 6, true);
-    if (kind === 'undo') {
-      await this.#runUntilOver();
-      await this.operator.roll('rollback', 'dns');
-    }
+    if (isUndo) await this.operator.roll('rollback', 'dns');
     await this.#runUntilOver();
   }
 
   async #rollInOrder(fails: boolean): Promise<void> {
     await this.operator.addMail();
     await this.run(30_000, false);
+    this.#armed = true;
     await this.operator.applyOrdered(fails ? 'dns' : null);
     await this.#runUntilOver();
   }
 
-  async #runUntilOver(): Promise<void> {
-    const isOver = () => this.#rollouts().every(({ phase }) => ['done', 'reverted'].includes(phase));
-    for (let passed = 0; passed < 900_000 && !isOver(); passed += 1_000) {
+  #runUntilOver(): Promise<void> {
+    return this.#runUntil(() => this.#rollouts().every(({ phase }) => ['done', 'reverted'].includes(phase)));
+  }
+
+  async #runUntil(holds: () => boolean): Promise<void> {
+    for (let passed = 0; passed < 900_000 && !holds(); passed += 1_000) {
       await this.run(1_000, false);
       if (this.#meanwhile === 'clock-jumps') this.#clock.jump(this.#random.int(-12, 12) * 3_600_000);
       if (this.#meanwhile === 'registry-restarts' && this.#registry.up && this.#random.chance(0.2))
@@ -242,6 +270,7 @@ class Simulation {
       unfinished: this.unfinished(),
       trace: this.#trace,
       killed: this.#killed,
+      killedAt: this.#killedAt,
       rollouts: Object.fromEntries(this.#rollouts().map((record) => [record.service, record])),
       rollout: this.#rollouts().find(({ service }) => service === 'dns')?.phase ?? null,
     };
@@ -380,9 +409,15 @@ class Simulation {
 
   /** The controller gets no further than here. */
   #killAtFailpoint(name: string, controller: SimController): Promise<void> | undefined {
-    if (name !== this.#killAt || this.#killed) return;
-    this.#turns -= 1;
-    if (this.#turns > 0) return;
+    if (!this.#armed) return;
+    if (this.#killAtEach) {
+      if (this.#killedAt.includes(name)) return;
+      this.#killedAt.push(name);
+    } else {
+      if (name !== this.#killAt || this.#killed) return;
+      this.#turns -= 1;
+      if (this.#turns > 0) return;
+    }
     this.#killed = true;
     this.#say(`${controller.id} is killed at ${name}`);
     this.#kill(controller);

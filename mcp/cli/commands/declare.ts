@@ -23,7 +23,7 @@ import { exitCodes, paint } from '../output.ts';
 import { planNow } from '../plan-now.ts';
 import { makeProgress } from '../progress.ts';
 import { renderDiff } from '../render-plan.ts';
-import { areDone, areOver, renderOrder, renderOutcome, stagedChanges } from '../staged-apply.ts';
+import { areDone, areOver, renderOrder, renderOutcome, type StagedChange, stagedChanges } from '../staged-apply.ts';
 import { action, type Register } from './run.ts';
 
 export interface FileOptions {
@@ -256,10 +256,12 @@ export async function finish(
   else if (applied.diff.change !== 'same')
     context.note(`Generation ${applied.generation} declared.\n${renderDiff(applied.diff, context.color)}`);
   const { rollouts } = applied;
-  if (rollouts.length > 0) context.note(`\n${renderOrder(stagedChanges(rollouts), context.color)}`);
-  const converged =
-    options.wait === false ? null : await waitUntilLive(context, client, options.timeout, { ...awaited, rollouts });
-  const changes = stagedChanges(rollouts, rollouts.length > 0 ? await lastRollouts(client) : []);
+  const begun = stagedChanges(rollouts);
+  if (rollouts.length > 0) context.note(`\n${renderOrder(begun, context.color)}`);
+  const { converged, changes } =
+    options.wait === false
+      ? { converged: null, changes: begun }
+      : await waitUntilLive(context, client, options.timeout, { ...awaited, rollouts });
   if (context.json) context.printJson({ ...applied, rollouts: changes, converged });
   else if (converged && rollouts.length > 0) context.print(renderOutcome(changes, context.color));
   else if (converged) context.print('Desired = live.');
@@ -270,12 +272,13 @@ async function lastRollouts(client: RegistryClient): Promise<RolloutRecord[]> {
   return Object.values(await readRollouts(client)).map(({ record }) => record);
 }
 
+/** Gives the rollouts as they stood when it ended: what is said afterwards is what was waited for. */
 async function waitUntilLive(
   context: Context,
   client: RegistryClient,
   timeout: number,
   { service: only, gone, rollouts = [], present }: Awaited,
-): Promise<boolean> {
+): Promise<{ converged: boolean; changes: StagedChange[] }> {
   const progress = makeProgress(context);
   const deadline = systemClock.monotonic() + timeout * 1000;
   progress.start(present ? `Wait until ${only}@${present.join(' and ')} is there` : 'Wait until desired = live');
@@ -287,7 +290,7 @@ async function waitUntilLive(
     const isTrue = present ? areThere(status, present) : isConverged(status);
     if (isTrue && areOver(changes) && !instances.some(({ machine }) => machine === gone)) {
       progress.done();
-      return true;
+      return { converged: true, changes };
     }
     const left = areOver(changes)
       ? leftToDo(status)
@@ -296,7 +299,7 @@ async function waitUntilLive(
     if (systemClock.monotonic() > deadline) {
       progress.fail();
       context.note(`Not true after ${timeout} s: ${left}\nThe controller goes on. See mcp status and mcp why.`);
-      return false;
+      return { converged: false, changes };
     }
     await systemClock.sleep(100, context.signal);
   }

@@ -118,6 +118,7 @@ test('a new instance that fails takes the rollout back, with its words as eviden
   small.run();
   t.is(small.record.phase, 'reverted');
   t.regex(small.record.evidence.join('\n'), /2\.0\.0 on machine m5: exited with code 3; its last output:\ngoing down/);
+  t.true(small.record.log.some(({ why }) => why === 'a new instance failed: exited with code 3'));
   t.is(small.live('1.0.0'), 4);
   t.is(small.declared.versions.find((one) => one.version === '1.0.0')?.count, 4);
   const tolerant = new SmallService({ settings: { maxFailures: 1 } });
