@@ -20,6 +20,8 @@ const atWork: ReadonlySet<WaitCause> = new Set([
   ...forMachines,
   'starting',
   'unproven',
+  // Told with the agents that failed.
+  'breaker',
   'replacement',
   'in-turn',
   'rollout',

@@ -40,6 +40,7 @@ test('a service that nobody declared is broken at its declaration, and the decla
   const view = whyService('dsn', { registry: registryPart(dns), controller, documents });
   t.is(view.broken, 'declaration');
   t.regex(view.links[0]?.evidence[0] ?? '', /it declares dns/);
+  t.is(view.links[0]?.try, 'mcp why dns');
 });
 
 test('a suspended controller is the first broken link and resume is what to try', (t) => {
@@ -64,14 +65,52 @@ test('what concerns all concerns each service; what another one waits for does n
   t.is(told({}), null);
 });
 
-test('of a version that fails to start the alarm is told, and only there what to do about it', (t) => {
-  const alarms = [{ code: 'START_FAILING', message: 'dns@1.0.0: 3 starts in a row failed, exited with code 3' }];
-  const tryOf = (cause: WaitCause) => {
-    const { controller: words } = waits(cause, '2 more wait');
-    return broken({}, { controller: { ...words, alarms } }).links.find(({ link }) => link === 'controller')?.try;
+test('of a version that fails to start the agents are the broken link, not the claims that were given up with them', (t) => {
+  const failing = (inARow: number, words: ReturnType<typeof waits>) => {
+    const starts = { [v1.digest]: { inARow, lastReason: 'exited with code 3' } };
+    const record = { images: {}, starts, counted: [], claims: [], countedTo: 0, lifted: 0 };
+    const alarms = [{ code: 'START_FAILING', message: 'dns@1.0.0: 3 starts in a row failed' }];
+    const pool = { record, version: 1 };
+    return broken({ machines: [], registrations: [], pool }, { controller: { ...words.controller, alarms } });
   };
-  t.regex(tryOf('breaker') ?? '', /correct what fails/);
-  t.is(tryOf('mass-failure'), 'mcp watch');
+  for (const [inARow, words] of [
+    [1, waits('no-machine', '1 more wait for a ready machine: pool empty, 1 building')],
+    [3, waits('breaker', '1 more wait: 3 starts in a row failed; one more is tried in 300 s')],
+  ] as const) {
+    const view = failing(inARow, words);
+    t.is(view.broken, 'agents', words.controller.waiting[0]?.cause);
+    const agents = view.links.find(({ link }) => link === 'agents');
+    t.regex(agents?.evidence[0] ?? '', /^1\.0\.0: the last (3 )?starts? failed: exited with code 3$/);
+    t.regex(agents?.try ?? '', /correct what fails and mcp apply -f FILE, or mcp pool retry/);
+  }
+  const other = { 'digest-other': { inARow: 3, lastReason: 'x' } };
+  const record = { images: {}, starts: other, counted: [], claims: [], countedTo: 0, lifted: 0 };
+  const view = broken({ machines: [], registrations: [], pool: { record, version: 1 } });
+  t.is(view.broken, 'claims', 'what was declared before fails no more');
+});
+
+test('the next command fits what the controller waits for, what is left out, and where there is no gateway', (t) => {
+  const next = (...of: Parameters<typeof broken>) => {
+    const view = broken(...of);
+    return view.links.find(({ link }) => link === view.broken)?.try ?? '';
+  };
+  t.regex(
+    next({}, waits('protected', '1 to go, but what is left is protected (a)')),
+    /^mcp machines unprotect MACHINE/,
+  );
+  t.is(next({}, waits('mass-failure', '1 more waits')), 'mcp watch');
+  t.is(next({ gateways: [] }), 'mcp up');
+  const left = (uuid: string) => next({ rejected: [{ path: `/services/dns/1.0.0/${uuid}`, reason: 'port 0' }] });
+  t.is(left('a'), 'mcp machines a');
+  t.regex(left('stranger'), /^look for what registers \/services\/dns\/1\.0\.0\/stranger: it is no machine of ours/);
+  const stale = { documents: [{ version: '1.0.0', stale: true, problem: 'timeout' }] };
+  t.is(next({}, stale), 'curl -i http://127.31.7.2:8080/openapi.json');
+});
+
+test('that it is suspended is said once', (t) => {
+  const suspended = { record: { suspended: true, reason: 'maintenance', by: 'operator:ann', at: 1 }, version: 1 };
+  const { evidence = [] } = broken({ suspended }, waits('suspended', 'suspended by operator:ann')).links[1] ?? {};
+  t.is(evidence.filter((fact) => fact.includes('suspended')).length, 1);
 });
 
 test('missing claims are the broken link where the controller waits for nothing', (t) => {
@@ -250,5 +289,5 @@ test('foreign instances beside a declared service are told with its registration
 
 test('a name that no one knows is compared with the names of others too', (t) => {
   const view = whyService('pya', { registry: registryPart(withOthers), controller, documents: null });
-  t.regex(view.links[0]?.evidence[0] ?? '', /did you mean "pay"/);
+  t.regex(view.links[0]?.evidence[1] ?? '', /did you mean "pay"/);
 });
