@@ -168,6 +168,8 @@ export interface AgentRecord {
   version?: string;
   /** Starts of the command so far, for crash loops. */
   starts: number;
+  /** How the service's last run ended, with its last output, where it ended by itself: said on while it is tried again. */
+  ended?: string;
   /** While nothing is assigned. */
   selfTest?: SelfTestRecord;
   /** While nothing is assigned: the service template whose service runs here and waits. */

@@ -194,6 +194,7 @@ export const codecs = {
     service: text.optional(),
     version: text.optional(),
     starts: count,
+    ended: text.optional(),
     selfTest: selfTest.optional(),
     template: text.optional(),
     warm: z.literal(true).optional(),
