@@ -2,6 +2,7 @@
  * The seam between the gateway and the merged OpenAPI document: the daemon says what is live, the source says what the
  * document is. proxy-daemon/document/ implements it; the gateway publishes what it gives together with the routes.
  */
+import type { DoorOperation } from '../specs/front-door.ts';
 
 /** One live instance that serves an OpenAPI document. Address and port are the registered ones: nothing else may be fetched. */
 export interface DocumentTarget {
@@ -28,8 +29,13 @@ export interface DocumentInfo {
   doors?: Record<string, DocumentDoor>;
 }
 
-/** What the gateway asks of a service's callers before it asks the service. */
-export interface DocumentDoor {
+/** What the gateway asks of a service's callers before it asks the service; of callers of these operations something else. */
+export interface DocumentDoor extends DocumentRules {
+  /** Complete; the most exact first. */
+  operations: (DocumentRules & DoorOperation & { own: { access: boolean } })[];
+}
+
+export interface DocumentRules {
   /** The header that carries an API key; null: none is asked for. */
   keyHeader: string | null;
   /** A user and password are asked for. */
@@ -78,7 +84,7 @@ export interface MergedDocument {
   digest: string;
   /** Number of operations in it. */
   operations: number;
-  sources: DocumentSourceState[];
+  readonly sources: readonly DocumentSourceState[];
   /**
    * Writes the files, with `generation` as `x-mcp-generation`, the first key. Off the event loop. Rejects with GATEWAY_DISK
    * or DOCUMENT_CLOSED; then `merged` holds nothing to be served.

@@ -1,7 +1,9 @@
 /** What a generation needs beside its routes, from the routes and the environment. Pure. */
 import { McpError } from '../specs/errors.ts';
+import type { AccessSpec, LimitsSpec } from '../specs/front-door.ts';
 import type { Environment, Service } from '../specs/nouns.ts';
-import type { DocumentDoor, DocumentInfo } from './document-source.ts';
+import type { DocumentDoor, DocumentInfo, DocumentRules } from './document-source.ts';
+import { mostExactFirst } from './routes/operation-pattern.ts';
 
 const defaultDrainMs = 30_000;
 
@@ -16,16 +18,23 @@ export function documentInfo(environment: Environment | null): DocumentInfo {
   };
 }
 
-function documentDoor({ name, access, limits }: Service): [string, DocumentDoor][] {
-  if (!access && !limits) return [];
-  const door = {
+function documentDoor({ name, access, limits, operations = [] }: Service): [string, DocumentDoor][] {
+  if (!access && !limits && operations.length === 0) return [];
+  const own = operations.map(({ method, path, open, ...of }) => ({
+    ...{ method, path, own: { access: of.access !== undefined || open === true } },
+    ...documentRules(open ? undefined : (of.access ?? access), { ...limits, ...of.limits }),
+  }));
+  return [[name, { ...documentRules(access, limits), operations: mostExactFirst(own) }]];
+}
+
+function documentRules(access: AccessSpec | undefined, limits: LimitsSpec | undefined): DocumentRules {
+  return {
     keyHeader: access?.apiKeys?.header ?? null,
     users: access?.basicFile !== undefined,
     certificate: access?.clientCertificate === 'required',
     bodies: limits?.bodyBytes !== undefined,
     rate: limits?.rate !== undefined,
   };
-  return [[name, door]];
 }
 
 const longest = new WeakMap<Environment, number>();

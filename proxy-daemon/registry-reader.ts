@@ -11,7 +11,7 @@ import { effectiveDesired } from '../registrar/recipes/effective-environment.ts'
 import { MembershipCache } from '../registrar/recipes/membership-cache.ts';
 import type { Membership, MembershipNode } from '../registrar/recipes/membership-state.ts';
 import { readReleases } from '../registrar/recipes/releases.ts';
-import { readRollouts, withRollouts } from '../registrar/recipes/rollout-documents.ts';
+import { withRollouts } from '../registrar/recipes/rollout-documents.ts';
 import { SessionKeeper } from '../registrar/recipes/session-keeper.ts';
 import type { DesiredRecord, ReleasesRecord } from '../registrar/records.ts';
 import type { ConnectRegistry, RegistryClient } from '../registrar/registry-client.ts';
@@ -73,6 +73,8 @@ export class RegistryReader {
   #releases: ReleasesRecord['releases'] = [];
   #declared: DesiredRecord | null = null;
   #rollouts: readonly RolloutState[] = [];
+  /** Services that have a rollout. */
+  #rolledOut: readonly string[] = [];
   #watched: readonly WatchedOperation[] = [];
   /** What is wrong, by what it concerns; empty where nothing is. */
   readonly #troubles = { session: '', desired: '' };
@@ -160,12 +162,12 @@ export class RegistryReader {
     while (!signal.aborted) {
       try {
         const onDamage = (reason: string) => this.#trouble('desired', reason);
-        const [{ record, damage }, rollouts] = await withRollouts(
-          client,
-          () => readDeclared(client, { signal }),
-          () => readRollouts(client, { signal, onDamage }),
-          { signal },
-        );
+        const [{ record, damage }, rollouts] = await withRollouts(client, () => readDeclared(client, { signal }), {
+          signal,
+          onDamage,
+          known: this.#rolledOut,
+        });
+        this.#rolledOut = Object.keys(rollouts);
         if (record || !damage) {
           this.#desired = record && effectiveDesired(this.#sameOr(record), rollouts);
           this.#rollouts = rolloutStates(rollouts);

@@ -49,7 +49,7 @@ export interface StatusReport {
   rejected: Rejected[];
   /** Services of other registries; absent where none are declared. */
   foreign?: ForeignWord[];
-  document: { digest: string; operations: number; sources: DocumentSourceState[] };
+  document: { digest: string; operations: number; sources: readonly DocumentSourceState[] };
   /** The newest last, at most 20. */
   publications: PublicationReport[];
   /** Times that nginx had died and was started again. */

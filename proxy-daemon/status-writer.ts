@@ -9,7 +9,7 @@ import type { StatusReport } from './status-report.ts';
 const heartbeatMs = 5000;
 const restFactor = 20;
 /** What takes longer than this, ms, begins only so long after a change, ms: the first requests come before it. */
-const longMs = 4;
+const longMs = 1;
 const waitMs = 100;
 /** Two writes further apart than this are never of one second. */
 const sameSecondMs = 2000;

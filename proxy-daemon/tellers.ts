@@ -17,6 +17,9 @@ import type { StatusReport } from './status-report.ts';
 import { StatusWriter } from './status-writer.ts';
 import { TrafficWriter } from './traffic-writer.ts';
 
+/** The page is not written so soon after a change, ms. */
+const waitMs = 100;
+
 export interface TellersOptions {
   paths: GatewayPaths;
   gateway: string;
@@ -34,6 +37,8 @@ export class Tellers {
   readonly #explain: ExplainListener;
   readonly #mirrored: MirroredAnswers;
   #isCounting = false;
+  /** Monotonic time of the oldest generation that the page was not written for yet; null: there is none. */
+  #changedAt: number | null = null;
   /** The status told last. */
   #said: StatusReport | null = null;
 
@@ -66,8 +71,17 @@ export class Tellers {
 
   say(status: StatusReport): void {
     void this.#status.write(status);
-    void this.#page.write(status);
+    if (!this.#isEarly(status)) void this.#page.write(status);
     this.#said = status;
+  }
+
+  /** The first requests of what changed come before its page, which the next look writes soon enough, also while more changes. */
+  #isEarly({ served }: StatusReport): boolean {
+    const now = this.#options.clock.monotonic();
+    if (this.#said !== null && served.generation !== this.#said.served.generation) this.#changedAt ??= now;
+    if (this.#changedAt !== null && now < this.#changedAt + waitMs) return true;
+    this.#changedAt = null;
+    return false;
   }
 
   alarm(): string {
@@ -98,7 +112,9 @@ export class Tellers {
 
   async #answer(query: string): Promise<object> {
     const doors = this.#said?.doors ?? [];
-    const keyHeaders = doors.flatMap(({ apiKeys }) => apiKeys?.header ?? []);
+    const keyHeaders = doors
+      .flatMap((door) => [door, ...door.operations])
+      .flatMap(({ apiKeys }) => apiKeys?.header ?? []);
     const question = readQuestion(query, keyHeaders);
     const moment = await this.#options.backend().moment();
     const status = this.#said;

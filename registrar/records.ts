@@ -168,6 +168,8 @@ export interface AgentRecord {
   version?: string;
   /** Starts of the command so far, for crash loops. */
   starts: number;
+  /** How the service's last run ended, with its last output, where it ended by itself: said on while it is tried again. */
+  ended?: string;
   /** While nothing is assigned. */
   selfTest?: SelfTestRecord;
   /** While nothing is assigned: the service template whose service runs here and waits. */
@@ -349,29 +351,6 @@ export interface BudgetRecord {
   used: number;
   /** How much of what a rollout gave up (RolloutRecord.givenUp) has been used. */
   rollout?: { operation: string; used: number };
-}
-
-/** A machine provider, and what people should know of it, by name: `accelerator: tcg`. */
-export interface ProviderRecord {
-  name: string;
-  facts: Record<string, string>;
-  /** Its quota, and how much of it machines take that are not in this ledger; absent: it has none, or none is known. */
-  machines?: { limit: number; others: number };
-  /** All its machines share the processors of one host. */
-  sharedHost?: boolean;
-}
-
-/** /status: what the leader last planned, for people and the CLI; written only when it changed. */
-export interface StatusRecord {
-  epoch: number;
-  leader: string;
-  generation: number | null;
-  at: number;
-  /** Things not done, and what they wait for. */
-  waiting: { what: string; why: string }[];
-  alarms: { code: string; message: string }[];
-  /** Where the leader's machines come from. */
-  provider?: ProviderRecord;
 }
 
 /** /events/e_<seq> (P16) */

@@ -14,6 +14,8 @@
  * - After `expired` the client is dead for good: everything rejects with REGISTRY_SESSION_EXPIRED. Make a new one.
  * - Responses and watch events arrive in the server's order: an event for a change comes before any read that shows it.
  */
+import type { McpError } from '../specs/errors.ts';
+
 export type SessionState = 'connecting' | 'connected' | 'suspended' | 'expired' | 'auth-failed' | 'closed';
 
 export type CreateMode =
@@ -89,6 +91,11 @@ export interface MultiResult {
   stat?: Stat;
 }
 
+export interface NodeRead {
+  data: Buffer;
+  stat: Stat;
+}
+
 export interface RegistryClient {
   readonly state: SessionState;
   /** `0x` hex, or null before the first connection. */
@@ -106,6 +113,11 @@ export interface RegistryClient {
   /** Null where there is no node (the watch is set then too). */
   exists(path: string, options?: ReadOptions): Promise<Stat | null>;
   get(path: string, options?: ReadOptions): Promise<{ data: Buffer; stat: Stat; zxid: Zxid }>;
+  /**
+   * What `get` gives for each of the paths, in one request; what one of them is refused with stands in its place. They need not be
+   * of one moment, but none is older than the request, and the reply comes after the events of all changes up to its zxid.
+   */
+  getEach(paths: readonly string[], options?: CallOptions): Promise<{ found: (NodeRead | McpError)[]; zxid: Zxid }>;
   set(path: string, data: Uint8Array | string, version?: number, options?: CallOptions): Promise<Stat>;
   /** Names, not paths, sorted. */
   children(path: string, options?: ReadOptions): Promise<{ children: string[]; stat: Stat; zxid: Zxid }>;

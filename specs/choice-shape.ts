@@ -66,7 +66,7 @@ export const choiceShape = {
   })
     .optional()
     .describe(
-      'GET and HEAD requests are sent to this version too, after their callers have their answers; only the status of what it answers is compared, and counted (mcp gateway traffic). Not for gRPC, nor with access, limits or cors.',
+      'GET and HEAD requests are sent to this version too, after their callers have their answers; only the status of what it answers is compared, and counted (mcp gateway traffic). Not for gRPC, nor with access, limits, cors or operations.',
     ),
 };
 
@@ -134,12 +134,13 @@ export function brokenMirror(
     access?: unknown;
     limits?: unknown;
     cors?: unknown;
+    operations?: unknown;
     proxy?: { protocol?: string };
   },
 ): BrokenRule[] {
   if (mirror === undefined) return [];
   const path = ['services', service, 'proxy', 'mirror'];
-  const other = (['access', 'limits', 'cors'] as const).find((key) => declared[key] !== undefined);
+  const other = (['access', 'limits', 'cors', 'operations'] as const).find((key) => declared[key] !== undefined);
   if (other) {
     return [
       {

@@ -7,11 +7,12 @@ import {
   type CorsSpec,
   type FrontDoorSpec,
   type LimitsSpec,
+  type OperationDoorSpec,
   type ServiceDoorSpec,
   type TlsSpec,
   usualBodyBytes,
 } from './front-door.ts';
-import type { AccessShape, CorsShape, LimitsShape, TlsShape } from './front-door-schema.ts';
+import type { AccessShape, CorsShape, LimitsShape, OperationDoorShape, TlsShape } from './front-door-schema.ts';
 import { formatSize, parseSize } from './size.ts';
 
 export function declareFrontDoor(gateway: EnvironmentShape['gateway']): FrontDoorSpec {
@@ -38,12 +39,23 @@ function declareTls({ port, certificate, key, redirect = false, ...rest }: TlsSh
 }
 
 /** A service's part of it. */
-export function declareServiceDoor({ access, limits, cors }: ServiceShape): ServiceDoorSpec {
+export function declareServiceDoor({ access, limits, cors, operations }: ServiceShape): ServiceDoorSpec {
   const header = access?.['api-keys'] && (access['api-keys'].header ?? usualHeader);
   return {
     ...(access === undefined ? {} : { access: declareAccess(access) }),
     ...(limits === undefined ? {} : { limits: declareLimits(limits) }),
     ...(cors === undefined ? {} : { cors: declareCors(cors, header === undefined ? [] : [header]) }),
+    ...(operations === undefined ? {} : { operations: operations.map(declareOperation) }),
+  };
+}
+
+function declareOperation({ operation, access, open, limits }: OperationDoorShape): OperationDoorSpec {
+  const [method = '', path = ''] = operation.split(' ');
+  return {
+    ...{ method, path },
+    ...(access === undefined ? {} : { access: declareAccess(access) }),
+    ...(open === undefined ? {} : { open }),
+    ...(limits === undefined ? {} : { limits: declareLimits(limits) }),
   };
 }
 
@@ -103,10 +115,26 @@ export function brokenFrontDoor({ gateway, services }: Shapes): BrokenRule[] {
 }
 
 function brokenServiceDoor(name: string, service: ServiceShape, gateway: EnvironmentShape['gateway']): BrokenRule[] {
-  const { access, limits } = service;
+  const { operations = [] } = service;
+  const place = ['services', name];
+  return [
+    ...brokenRules(place, service, gateway),
+    ...operations.flatMap((one, at) => [
+      ...brokenRules([...place, 'operations', at], one, gateway),
+      ...brokenOperation([...place, 'operations', at], one, service, operations.slice(0, at)),
+    ]),
+  ];
+}
+
+/** What holds for a service's access and limits and for those of its operations. */
+function brokenRules(
+  place: BrokenRule['path'],
+  { access, limits }: Pick<ServiceShape, 'access' | 'limits'>,
+  gateway: EnvironmentShape['gateway'],
+): BrokenRule[] {
   const broken: BrokenRule[] = [];
   const complain = (path: string[], on: BrokenRule['on'], message: string) =>
-    broken.push({ path: ['services', name, ...path], on, message });
+    broken.push({ path: [...place, ...path], on, message });
   if (access?.['client-certificate'] !== undefined && gateway?.tls?.['client-ca'] === undefined) {
     const message = 'client-certificate needs gateway.tls with a client-ca: what must certificates be signed by?';
     complain(['access', 'client-certificate'], 'key', message);
@@ -120,4 +148,20 @@ function brokenServiceDoor(name: string, service: ServiceShape, gateway: Environ
     complain(['limits', 'body'], 'value', message);
   }
   return broken;
+}
+
+function brokenOperation(
+  place: BrokenRule['path'],
+  { operation, open }: OperationDoorShape,
+  service: ServiceShape,
+  before: readonly OperationDoorShape[],
+): BrokenRule[] {
+  // Names of parameters tell nothing apart.
+  const shapeOf = (text: string) => text.replaceAll(/\{[^}]*\}/g, '{}');
+  if (before.some((one) => shapeOf(one.operation) === shapeOf(operation))) {
+    const message = `${operation} has a door of its own already`;
+    return [{ path: [...place, 'operation'], on: 'value', message }];
+  }
+  if (!open || service.access !== undefined) return [];
+  return [{ path: [...place, 'open'], on: 'key', message: 'open does nothing: the service has no access' }];
 }

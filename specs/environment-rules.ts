@@ -6,6 +6,7 @@ import { brokenRegistries } from './declare-registries.ts';
 import { type EnvironmentShape, gatewayPaths, limits, type ServiceShape } from './environment-schema.ts';
 import { builtInImages, isImageId } from './image-reference.ts';
 import { didYouMean } from './near-miss.ts';
+import { defaultRollout, leavesNoRoom } from './rollout-settings.ts';
 import { brokenOrder } from './service-order.ts';
 import type { Path } from './yaml-tree.ts';
 
@@ -29,6 +30,7 @@ export function brokenRules(
       ...(options.allowEmpty ? [] : emptyVersions(name, service)),
       ...brokenWeights(name, service),
       ...missingCommands(name, service),
+      ...stuckRollout(name, service),
       ...brokenSplits(name, service.proxy ?? {}, Object.keys(service.versions)),
       ...brokenMirror(name, service.proxy ?? {}, service),
     ]),
@@ -153,4 +155,12 @@ function missingCommands(name: string, service: ServiceShape): BrokenRule[] {
         message: `${key} is missing: give it here, or on the service for all its versions`,
       })),
   );
+}
+
+function stuckRollout(name: string, { rollout }: ServiceShape): BrokenRule[] {
+  const { surge, unavailable } = defaultRollout;
+  if (rollout === undefined) return [];
+  if (!leavesNoRoom({ surge: rollout.surge ?? surge, unavailable: rollout.unavailable ?? unavailable })) return [];
+  const message = `surge and unavailable are both 0: nothing could ever move${rollout.unavailable === undefined ? ' (unavailable is 0 unless you say more)' : ''}`;
+  return [{ path: ['services', name, 'rollout', 'surge'], on: 'value', message }];
 }

@@ -1,6 +1,6 @@
 /** The shape of the front door in an environment file. Rules between its parts are in declare-front-door.ts. */
 import { z } from 'zod';
-import { isReservedHeader } from './front-door.ts';
+import { doorMethods, isDoorPath, isReservedHeader } from './front-door.ts';
 import { isNetwork } from './network.ts';
 import { choice, duration, map, name, size, text, truth, whole } from './schema-parts.ts';
 
@@ -173,16 +173,44 @@ const cors = map({
   })
   .describe('Which pages of other origins may call the service; the gateway answers the preflight requests.');
 
+const operationWords = `must be a method and a path such as POST /zones/{id} or ANY /admin/**; methods are ${doorMethods.join(', ')}`;
+
+const operationDoor = map({
+  operation: z
+    .string({ error: operationWords })
+    .refine((text) => {
+      const [method = '', path = '', more] = text.split(' ');
+      return more === undefined && doorMethods.includes(method) && isDoorPath(path);
+    }, operationWords)
+    .describe('Such as GET /zones/{id} or ANY /admin/**, the path as behind the route. The most exact one counts.'),
+  access: access.optional().describe("Whom the gateway lets through to it. Default: the service's access."),
+  open: z
+    .literal(true, { error: 'must be true' })
+    .optional()
+    .describe("Lets everybody through, whatever the service's access asks for."),
+  limits: serviceLimits.optional().describe("Limits of its own. Default, each: the service's."),
+}).superRefine(({ access: own, open, limits: least }, context) => {
+  const complain = (message: string) => context.addIssue({ code: 'custom', message });
+  if (own !== undefined && open) complain('must have one of access and open');
+  const isEmpty = own === undefined && open === undefined && Object.keys(least ?? {}).length === 0;
+  if (isEmpty && context.issues.length === 0) complain('must have one of access, open and limits');
+});
+
 /** What a service's part of an environment file may hold of the front door. */
 export const serviceDoorShape = {
   access: access.optional(),
   limits: serviceLimits.optional(),
   cors: cors.optional(),
+  operations: list(operationDoor, 'operations such as [{ operation: POST /zones, limits: { rate: 10/m } }]')
+    .min(1, 'must not be empty')
+    .optional()
+    .describe('Operations with access or limits of their own; what they do not say is as the service says.'),
 };
 
 export type AccessShape = z.infer<typeof access>;
 export type LimitsShape = z.infer<typeof serviceLimits>;
 export type CorsShape = z.infer<typeof cors>;
+export type OperationDoorShape = z.infer<typeof operationDoor>;
 
 /** Keys of the gateway whose values are not text whatever they look like. */
 export const frontDoorKeys: readonly string[] = Object.keys(frontDoorShape);

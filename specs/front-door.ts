@@ -1,4 +1,5 @@
 /** The gateway's front door as declared: what stands between callers and the services. Plain JSON, part of /desired. */
+import { longestTemplate, pathTemplate, splitMethods } from './choice.ts';
 
 /** HTTPS and HTTP/2 on a port of their own. Files are the gateway's machine's own, PEM, absolute paths; keys are never in the registry. */
 export interface TlsSpec {
@@ -45,11 +46,41 @@ export interface CorsSpec {
   maxAgeMs: number;
 }
 
+/** Some of a service's requests. */
+export interface DoorOperation {
+  /** One of `doorMethods`. HEAD is GET's too, unless it has an entry of its own. */
+  method: string;
+  /** Behind the service's route: `/zones/{id}`, or `/admin/**` for that path and all below it. */
+  path: string;
+}
+
+/** A door of their own for them: what it does not say is as the service says. */
+export interface OperationDoorSpec extends DoorOperation {
+  access?: AccessSpec;
+  /** Everybody is let through, whatever the service asks for. */
+  open?: true;
+  limits?: LimitsSpec;
+}
+
 /** A service's settings of the front door. */
 export interface ServiceDoorSpec {
   access?: AccessSpec;
   limits?: LimitsSpec;
   cors?: CorsSpec;
+  operations?: OperationDoorSpec[];
+}
+
+export const doorMethods: readonly string[] = [...splitMethods, 'ANY'];
+
+/** At most one parameter a segment: so that no path takes long to be held against it. */
+export function isDoorPath(path: string): boolean {
+  const above = path.endsWith('/**') ? path.slice(0, -3) : path;
+  return (
+    path.length <= longestTemplate &&
+    (above === '' ? path !== '' : pathTemplate.test(above)) &&
+    !above.includes('//') &&
+    above.split('/').every((segment) => segment.split('{').length <= 2)
+  );
 }
 
 /** One JSON object a request, in files that never grow beyond these bounds. */

@@ -30,6 +30,11 @@ export function rolloutSettings(
   return { ...defaultRollout, ...service.rollout, ...over };
 }
 
+/** With neither more nor fewer instances than declared nothing could ever move (Kubernetes refuses this too). */
+export function leavesNoRoom({ surge, unavailable }: Pick<RolloutSettings, 'surge' | 'unavailable'>): boolean {
+  return [surge, unavailable].every((share) => share === 0 || share === '0%');
+}
+
 /** How many of `total` a share is; percents are rounded as told. Never more than `total`. */
 export function shareOf(share: Share, total: number, rounding: 'up' | 'down'): number {
   const percent = typeof share === 'string' ? /^(\d{1,3})%$/.exec(share)?.[1] : undefined;

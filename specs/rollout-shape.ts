@@ -44,7 +44,7 @@ const analysis = z.union(
 
 export const rolloutShape = map({
   surge: share(0).optional().describe('Instances that may run beyond the count meanwhile. Default: 25%.'),
-  unavailable: share(0).optional().describe('Instances that may be missing meanwhile. Default: 0.'),
+  unavailable: share(0).optional().describe('Instances that may be missing meanwhile; not both 0. Default: 0.'),
   batch: share(1).optional().describe('New instances started at a time. Default: 25%.'),
   canary: share(0).optional().describe('New instances that go first, alone; 0: none. Default: 1.'),
   'min-healthy': duration(0, 86_400_000)

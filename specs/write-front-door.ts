@@ -1,6 +1,14 @@
 /** The front door as an environment file declares it. Pure. */
 import { formatDuration } from './duration.ts';
-import type { AccessSpec, CorsSpec, FrontDoorSpec, LimitsSpec, ServiceDoorSpec, TlsSpec } from './front-door.ts';
+import type {
+  AccessSpec,
+  CorsSpec,
+  FrontDoorSpec,
+  LimitsSpec,
+  OperationDoorSpec,
+  ServiceDoorSpec,
+  TlsSpec,
+} from './front-door.ts';
 import { writeSize } from './size.ts';
 
 /** Entries of the gateway's map; undefined where something is not declared. */
@@ -21,12 +29,22 @@ function tlsOf({ port, certificate, key, clientCa, redirect }: TlsSpec): object 
 }
 
 /** Entries of a service's map. */
-export function serviceDoorOf({ access, limits, cors }: ServiceDoorSpec): [string, unknown][] {
+export function serviceDoorOf({ access, limits, cors, operations }: ServiceDoorSpec): [string, unknown][] {
   return [
     ['access', access && accessOf(access)],
     ['limits', limits && limitsOf(limits)],
     ['cors', cors && corsOf(cors)],
+    ['operations', operations?.map(operationOf)],
   ];
+}
+
+function operationOf({ method, path, access, open, limits }: OperationDoorSpec): object {
+  return {
+    operation: `${method} ${path}`,
+    ...(access === undefined ? {} : { access: accessOf(access) }),
+    ...(open === undefined ? {} : { open }),
+    ...(limits === undefined ? {} : { limits: limitsOf(limits) }),
+  };
 }
 
 function accessOf({ apiKeys, basicFile, clientCertificate }: AccessSpec): object {

@@ -87,6 +87,11 @@ export interface MachineProvider {
   readonly capabilities: ProviderCapabilities;
   /** What people should know of how it makes machines, by name, e.g. `accelerator: tcg`. */
   readonly facts?: Readonly<Record<string, string>>;
+  /**
+   * Of the one host whose memory all machines share, and what one without a flavor may take of it, bytes; absent: not known, or
+   * not shared. Nothing is refused by it: machines take what they use, at most their size.
+   */
+  readonly memory?: { host: number; machine: number };
   create(request: CreateMachine, signal?: AbortSignal): Promise<ProviderMachine>;
   /** The machine made by this operation, or null if there is none. */
   find(operation: string, signal?: AbortSignal): Promise<ProviderMachine | null>;

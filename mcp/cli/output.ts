@@ -21,6 +21,11 @@ export function paint(on: boolean, style: Style, text: string): string {
   return on ? styleText(style, text, { validateStream: false }) : text;
 }
 
+/** Text of several lines, the second and later ones indented. */
+export function indented(text: string, by: number): string {
+  return text.replaceAll('\n', `\n${' '.repeat(by)}`);
+}
+
 /** An error as people read it: what happened, its code, what they can do. */
 export function renderError(error: unknown, color: boolean): string {
   const head = paint(color, ['red', 'bold'], 'error');

@@ -1,7 +1,7 @@
 /** The status as people read it: a table a service, the pool, the gateways, and what is being waited for. */
 import type { ForeignView, StatusView, VersionView } from '../view/status-view.ts';
 import { templateWords } from '../view/why-machines.ts';
-import { paint, table } from './output.ts';
+import { indented, paint, table } from './output.ts';
 
 /** The text of `mcp status`. */
 export function renderStatus(status: StatusView, color: boolean): string {
@@ -10,7 +10,7 @@ export function renderStatus(status: StatusView, color: boolean): string {
     blocks.push(
       list(
         'Alarms',
-        status.alarms.map(({ code, message }) => `${paint(color, 'red', code)} ${message}`),
+        status.alarms.map(({ code, message }) => `${paint(color, 'red', code)} ${indented(message, 4)}`),
         color,
       ),
     );
@@ -18,7 +18,7 @@ export function renderStatus(status: StatusView, color: boolean): string {
     blocks.push(
       list(
         'Waiting',
-        status.waiting.map(({ what, why }) => `${what}: ${why}`),
+        status.waiting.map(({ what, why }) => `${what}: ${indented(why, 4)}`),
         color,
       ),
     );

@@ -8,9 +8,10 @@ import { trimEnded } from '../../registrar/recipes/ended-machines.ts';
 import { trimEvents } from '../../registrar/recipes/event-log.ts';
 import type { LeaderTerm } from '../../registrar/recipes/leader-latch.ts';
 import type { Versioned } from '../../registrar/recipes/versioned-document.ts';
-import type { GatewayRecord, ProviderRecord } from '../../registrar/records.ts';
+import type { GatewayRecord } from '../../registrar/records.ts';
 import type { RegistryClient, WatchHandle } from '../../registrar/registry-client.ts';
 import type { RolloutRecord, VersionFigures } from '../../registrar/rollout-records.ts';
+import type { ProviderRecord } from '../../registrar/status-records.ts';
 import { isMcpError, McpError } from '../../specs/errors.ts';
 import type { MachineProvider } from '../../vm-factory/provider.ts';
 import { hasSurplus } from '../plan/choose-victims.ts';
@@ -169,8 +170,9 @@ class Leader {
     this.#look = look;
     this.#memory = freshMemory({ clusterId, now: clock.monotonic() });
     this.#trimmedAt = clock.monotonic();
-    const { name, facts = {}, capabilities } = provider;
-    const words = { name, facts, ...(capabilities.sharedHost ? { sharedHost: true } : {}) };
+    const { name, facts = {}, capabilities, memory } = provider;
+    const shared = { ...(capabilities.sharedHost ? { sharedHost: true } : {}), ...(memory ? { memory } : {}) };
+    const words = { name, facts, ...shared };
     this.#quarantine = new QuarantineLog(client, clock, { id, epoch: term.epoch });
     this.#status = new StatusPublisher(client, clock, { id, epoch: term.epoch, provider: words });
     this.#input = {
@@ -206,7 +208,10 @@ class Leader {
 
   /** Why nothing happens, where the CLI can read it. */
   async #tellFailure({ code, message }: McpError): Promise<void> {
-    const words = { waiting: [{ what: 'everything', why: message }], alarms: [{ code, message }] };
+    const words = {
+      waiting: [{ what: 'everything', cause: 'error' as const, why: message }],
+      alarms: [{ code, message }],
+    };
     const told = this.#status.publish({ generation: this.#generation, ...words }, this.#term.signal);
     await told.catch(() => {});
   }
@@ -254,7 +259,7 @@ class Leader {
       const record = poolRecordOf(this.#memory, snapshot.desired.record, snapshot.at);
       await keepPoolRecord(this.#input, snapshot, { ...record, ...(templates.length > 0 ? { templates } : {}) });
     }
-    await this.#status.publish(plan, signal, quotaOf(snapshot));
+    await this.#status.publish(plan, signal, { ...quotaOf(snapshot), ...missingOf(snapshot) });
     this.#generation = plan.generation;
     await this.#quarantine.tell(snapshot, signal);
     await this.#trim(signal);
@@ -314,9 +319,13 @@ class Leader {
 }
 
 /** What of the provider's quota there is, for people who plan: they can't ask it. */
-function quotaOf({ limits, machines, provider }: Snapshot): ProviderRecord['machines'] {
-  if (!limits) return undefined;
+function quotaOf({ limits, machines, provider }: Snapshot): Pick<ProviderRecord, 'machines'> {
+  if (!limits) return {};
   const known = new Set(machines.map(({ record }) => record.uuid));
   const ours = provider.filter(({ uuid }) => known.has(uuid)).length;
-  return { limit: limits.machines.limit, others: Math.max(0, limits.machines.used - ours) };
+  return { machines: { limit: limits.machines.limit, others: Math.max(0, limits.machines.used - ours) } };
+}
+
+function missingOf({ missingImages = {} }: Snapshot): Pick<ProviderRecord, 'missingImages'> {
+  return Object.keys(missingImages).length === 0 ? {} : { missingImages };
 }

@@ -2,8 +2,8 @@
 import type { Clock } from '../../registrar/clock.ts';
 import { paths } from '../../registrar/layout.ts';
 import { commit } from '../../registrar/recipes/epoch-guard.ts';
-import type { ProviderRecord, StatusRecord } from '../../registrar/records.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
+import type { ProviderRecord, StatusRecord } from '../../registrar/status-records.ts';
 import { codecs, encode } from '../../registrar/store/codecs.ts';
 import { canonicalJson } from '../../specs/canonical-json.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -19,11 +19,13 @@ interface Leader {
   provider: ProviderRecord;
 }
 
+type ProviderFound = Pick<ProviderRecord, 'machines' | 'missingImages'>;
+
 export class StatusPublisher {
   readonly #client: RegistryClient;
   readonly #clock: Clock;
   readonly #leader: Leader;
-  #quota: ProviderRecord['machines'];
+  #found: ProviderFound = {};
   #told = '';
   #toldAt = Number.NEGATIVE_INFINITY;
 
@@ -34,28 +36,33 @@ export class StatusPublisher {
   }
 
   /**
-   * Writes /status where there is something new to say; what comes faster than once a second waits for a later call. `machines`:
-   * the provider's quota, where it was asked for.
+   * Writes /status where there is something new to say; what comes faster than once a second waits for a later call. `found`:
+   * what the provider was asked and may say otherwise next time; absent: it was not asked.
    */
   async publish(
     plan: Pick<Plan, 'generation' | 'waiting' | 'alarms'>,
     signal: AbortSignal,
-    machines?: ProviderRecord['machines'],
+    found: ProviderFound = this.#found,
   ): Promise<void> {
     const words = {
       generation: plan.generation,
-      waiting: atMost(plan.waiting, (left) => ({ what: 'everything', why: `${left} more things wait` })),
+      waiting: atMost(plan.waiting, (left) => ({
+        what: 'everything',
+        cause: 'more' as const,
+        why: `${left} more things wait`,
+      })),
       alarms: atMost(plan.alarms, (left) => ({ code: 'MORE', message: `${left} more alarms` })),
     };
-    const quota = machines ?? this.#quota;
-    const text = canonicalJson({ ...words, quota });
+    const text = canonicalJson({ ...words, found });
     const now = this.#clock.monotonic();
     if (text === this.#told || now - this.#toldAt < pauseMs) return;
     const { id, epoch, provider } = this.#leader;
-    const known = { ...provider, ...(quota === undefined ? {} : { machines: quota }) };
-    await this.#write({ ...words, provider: known, epoch, leader: id, at: this.#clock.now() }, signal);
+    await this.#write(
+      { ...words, provider: { ...provider, ...found }, epoch, leader: id, at: this.#clock.now() },
+      signal,
+    );
     this.#told = text;
-    this.#quota = quota;
+    this.#found = found;
     this.#toldAt = now;
   }
 

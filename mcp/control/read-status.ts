@@ -1,8 +1,8 @@
 /** Reads the registry and makes the status that `mcp status`, `mcp up` and `mcp watch` show. */
 import { paths } from '../../registrar/layout.ts';
 import { readDocument } from '../../registrar/recipes/versioned-document.ts';
-import type { StatusRecord } from '../../registrar/records.ts';
 import type { RegistryClient } from '../../registrar/registry-client.ts';
+import type { StatusRecord } from '../../registrar/status-records.ts';
 import { codecs } from '../../registrar/store/codecs.ts';
 import { readRegistry } from '../../registrar/store/read-registry.ts';
 import { isActive } from '../rollout/rollout-input.ts';

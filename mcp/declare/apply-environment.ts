@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { declaring, publishDesired, readDeclared } from '../../registrar/recipes/desired-document.ts';
 import { effectiveDesired } from '../../registrar/recipes/effective-environment.ts';
 import { eventOp } from '../../registrar/recipes/event-log.ts';
-import { readRollouts, withRollouts } from '../../registrar/recipes/rollout-documents.ts';
+import { withRollouts } from '../../registrar/recipes/rollout-documents.ts';
 import type { Versioned } from '../../registrar/recipes/versioned-document.ts';
 import type { DesiredRecord, EventRecord } from '../../registrar/records.ts';
 import type { MultiOp, RegistryClient } from '../../registrar/registry-client.ts';
@@ -68,11 +68,7 @@ export async function applyEnvironment(
   environment: Environment,
   options: ApplyOptions,
 ): Promise<Applied> {
-  const [{ record: current, damage }, rollouts] = await withRollouts(
-    client,
-    () => readDeclared(client),
-    () => readRollouts(client),
-  );
+  const [{ record: current, damage }, rollouts] = await withRollouts(client, () => readDeclared(client));
   const diff = compareEnvironments(current?.environment, environment);
   if (current && !damage && current.digest === environmentDigest(environment)) {
     return { generation: current.generation, changed: false, diff, rollouts: [] };

@@ -3,17 +3,19 @@ import { randomUUID } from 'node:crypto';
 import { paths } from '../../registrar/layout.ts';
 import { listHistory, publishDesired, readHistory } from '../../registrar/recipes/desired-document.ts';
 import { eventOp } from '../../registrar/recipes/event-log.ts';
+import { type Versioned, writeAttempts } from '../../registrar/recipes/versioned-document.ts';
 import type { DesiredRecord } from '../../registrar/records.ts';
 import type { MultiOp, RegistryClient } from '../../registrar/registry-client.ts';
 import type { RolloutOrder, RolloutRecord } from '../../registrar/rollout-records.ts';
 import { codecs, encode } from '../../registrar/store/codecs.ts';
-import { McpError } from '../../specs/errors.ts';
+import { readService } from '../../registrar/store/read-service.ts';
+import { isMcpError, McpError } from '../../specs/errors.ts';
 import { didYouMean } from '../../specs/near-miss.ts';
 import type { RolloutSettings, Service, Version } from '../../specs/nouns.ts';
-import { rolloutSettings } from '../../specs/rollout-settings.ts';
+import { leavesNoRoom, rolloutSettings } from '../../specs/rollout-settings.ts';
 import { comesAfter } from '../../specs/service-order.ts';
 import { isActive } from '../rollout/rollout-input.ts';
-import { seenInstances } from '../rollout/seen-instances.ts';
+import { type SeenMachines, seenInstances } from '../rollout/seen-instances.ts';
 import { namesOf } from '../rollout/sides.ts';
 import { startRollout } from '../rollout/start-rollout.ts';
 import { requireForward } from '../rollout/steer-rollout.ts';
@@ -31,6 +33,9 @@ export interface Author {
   operation?: string;
 }
 
+/** What of the registry a change is decided by. */
+type ChangePart = Pick<RegistryPart, 'declared' | 'rollouts' | 'epoch'> & SeenMachines;
+
 export interface VersionChange {
   /** The rollout as it was written; null where there was nothing to do. */
   rollout: RolloutRecord | null;
@@ -39,7 +44,8 @@ export interface VersionChange {
 }
 
 /**
- * Begins a rolling upgrade to `to`; it waits where a service that it comes after is being rolled out. Errors: those of startRollout; USAGE_UNKNOWN_NAME; GENERATION_STALE where somebody declared
+ * Begins a rolling upgrade to `to`; it waits where a service that it comes after is being rolled out. Errors: those of startRollout;
+ * USAGE_UNKNOWN_NAME; USAGE_BAD_OPTION where neither more nor fewer instances are allowed meanwhile; GENERATION_STALE where somebody declared
  * something meanwhile; WRITE_CONFLICT where somebody began another rollout.
  */
 export async function upgrade(
@@ -51,7 +57,13 @@ export async function upgrade(
   author: Author,
 ): Promise<VersionChange> {
   const { declared } = found(registry, service);
-  return start(client, registry, service, [to], 'upgrade', rolloutSettings(declared, settings), {
+  const wanted = rolloutSettings(declared, settings);
+  if (leavesNoRoom(wanted)) {
+    throw new McpError('USAGE_BAD_OPTION', 'surge and unavailable are both 0: nothing could ever move', {
+      hint: 'Let more run meanwhile (--surge 1), or fewer (--unavailable 1).',
+    });
+  }
+  return start(client, registry, service, [to], 'upgrade', wanted, {
     ...author,
     reason: author.reason || `upgrade ${service} --to ${to.version}`,
   });
@@ -61,14 +73,38 @@ export async function upgrade(
  * Back to what ran before: where its machines still live, by this very write, as it moves the weights; else as a rolling
  * upgrade. A rollout under way is aborted. REFUSED_NOTHING_BEFORE where nothing else ever ran.
  */
-export async function rollback(
+export function rollback(client: RegistryClient, service: string, author: Author): Promise<VersionChange> {
+  return takeBack(client, service, (registry) => rollBack(client, registry, service, author));
+}
+
+/** Turns a rollout under way back. REFUSED_ROLLOUT where none goes forward. */
+export function abort(client: RegistryClient, service: string, author: Author): Promise<VersionChange> {
+  return takeBack(client, service, (registry) => turn(client, registry, service, author));
+}
+
+/** What the controller writes between our look and our write is no reason to fail: then we look again. */
+async function takeBack(
   client: RegistryClient,
-  registry: RegistryPart,
+  service: string,
+  act: (registry: ChangePart) => Promise<VersionChange>,
+): Promise<VersionChange> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await act(await readService(client, service));
+    } catch (error) {
+      if (!isMcpError(error, 'WRITE_CONFLICT') || tries === writeAttempts) throw error;
+    }
+  }
+}
+
+async function rollBack(
+  client: RegistryClient,
+  registry: ChangePart,
   service: string,
   author: Author,
 ): Promise<VersionChange> {
   const { declared, rollout } = found(registry, service);
-  if (rollout && isActive(rollout)) return abort(client, registry, service, author);
+  if (rollout && isActive(rollout)) return turn(client, registry, service, author);
   // Where a rollout tells, undo does not wait for the whole history to be read.
   const to = undoTarget(declared, rollout, []) ?? undoTarget(declared, rollout, await readGenerations(client));
   if (!to) {
@@ -82,10 +118,9 @@ export async function rollback(
   });
 }
 
-/** Turns a rollout under way back. REFUSED_ROLLOUT where none goes forward. */
-export async function abort(
+async function turn(
   client: RegistryClient,
-  registry: RegistryPart,
+  registry: ChangePart,
   service: string,
   author: Author,
 ): Promise<VersionChange> {
@@ -100,7 +135,7 @@ export async function abort(
 
 async function start(
   client: RegistryClient,
-  registry: RegistryPart,
+  registry: ChangePart,
   service: string,
   to: Version[],
   kind: RolloutRecord['kind'],
@@ -129,7 +164,7 @@ async function start(
 }
 
 /** The rollouts under way of the services that it comes after (`after:`); nothing where there are none. */
-function turnAfter({ declared, rollouts }: RegistryPart, service: string): { order?: RolloutOrder } {
+function turnAfter({ declared, rollouts }: ChangePart, service: string): { order?: RolloutOrder } {
   const first = comesAfter(declared?.record.environment.services ?? [], service);
   const after = Object.values(rollouts)
     .filter(({ record }) => first.has(record.service) && isActive(record))
@@ -139,14 +174,15 @@ function turnAfter({ declared, rollouts }: RegistryPart, service: string): { ord
 
 async function write(
   client: RegistryClient,
-  registry: RegistryPart,
+  registry: ChangePart,
   record: RolloutRecord,
   service: Service,
   { author, reason, at }: Author,
   event: string,
 ): Promise<VersionChange> {
   const { declared } = found(registry, service.name);
-  const current = registry.declared?.record as DesiredRecord;
+  const known = registry.declared as Versioned<DesiredRecord>;
+  const current = known.record;
   const services = current.environment.services.map((one) => (one === declared ? service : one));
   const published = await publishDesired(client, {
     environment: { ...current.environment, services },
@@ -155,6 +191,7 @@ async function write(
     // The rollout itself gives up instances as it comes to them.
     allowance: {},
     expectGeneration: current.generation,
+    known,
     at,
     alongside: [rolloutOp(registry, record), rolloutEvent(record, event, { author, reason, at }, registry.epoch)],
   });
@@ -191,7 +228,10 @@ export function rolloutEvent(
 }
 
 /** The service as it is declared, and its last rollout. USAGE_UNKNOWN_NAME where it is not declared. */
-export function found(registry: RegistryPart, service: string): { declared: Service; rollout: RolloutRecord | null } {
+export function found(
+  registry: Pick<ChangePart, 'declared' | 'rollouts'>,
+  service: string,
+): { declared: Service; rollout: RolloutRecord | null } {
   const services = registry.declared?.record.environment.services ?? [];
   const declared = services.find(({ name }) => name === service);
   if (declared) return { declared, rollout: registry.rollouts[service]?.record ?? null };

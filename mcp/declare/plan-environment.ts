@@ -1,7 +1,8 @@
 /** What declaring an environment would do, as one value: what `mcp plan` shows and a saved plan is held against. */
 import { effectiveDesired } from '../../registrar/recipes/effective-environment.ts';
-import type { EndedRecord, StatusRecord } from '../../registrar/records.ts';
+import type { EndedRecord } from '../../registrar/records.ts';
 import type { RolloutRecord } from '../../registrar/rollout-records.ts';
+import type { StatusRecord } from '../../registrar/status-records.ts';
 import {
   allowanceFor,
   compareEnvironments,

@@ -18,7 +18,7 @@ import { applyEnvironment } from '../declare/apply-environment.ts';
 import { loadEnvironment } from '../declare/load-environment.ts';
 import type { StatusView } from '../view/status-view.ts';
 import { freeAddressBlock, freePort } from './addresses.ts';
-import { type DaemonSpec, daemonLog, ensureDaemon, findDaemon } from './daemons.ts';
+import { type DaemonSpec, daemonLog, ensureDaemon, findDaemon, stopDaemon } from './daemons.ts';
 import type { Progress } from './progress.ts';
 import { machineProvider, mcpCommand } from './provider.ts';
 import { makeSecret, ownerOptions, readSecret } from './secret.ts';
@@ -77,6 +77,8 @@ export async function up(options: UpOptions, progress: Progress): Promise<UpResu
   progress.start('Start controller and gateway');
   if (!(await findDaemon(paths, 'supervisor'))) {
     for (const spec of daemons(options.dir, state)) await ensureDaemon(paths, spec);
+  } else if (fresh) {
+    await endThoseOfAnotherRegistry(paths, state, progress);
   }
   const client = await connect(paths, state, options.signal);
   const provider = machineProvider(paths, state);
@@ -111,6 +113,17 @@ export function daemons(dir: string, state: LocalState): DaemonSpec[] {
     { name: 'gateway-1', command: node, args: mcpCommand('gateway', 'run', '--id', 'gateway-1', ...local) },
     { name: 'supervisor', command: node, args: mcpCommand('supervisor', 'run', ...local) },
   ];
+}
+
+/**
+ * Where ZooKeeper's data was removed under running daemons, no server takes their sessions any more: it refuses whoever has seen a
+ * later transaction than it knows of, without a word, and they would wait for ever. The supervisor starts them anew; nginx serves on.
+ */
+async function endThoseOfAnotherRegistry(paths: StatePaths, state: LocalState, progress: Progress): Promise<void> {
+  const names = daemons(paths.dir, state).map(({ name }) => name);
+  const old = names.filter((name) => name !== 'supervisor');
+  progress.tell(`the registry is new: ${old.join(' and ')} begin anew`);
+  await Promise.all(old.map((name) => stopDaemon(paths, name, daemonGraceMs)));
 }
 
 /** ZooKeeper as a daemon of the environment. */
@@ -223,6 +236,8 @@ async function declaredNow(paths: StatePaths, state: LocalState, signal: AbortSi
 }
 
 const documentsWithinMs = 15_000;
+/** What a daemon that waits for a registry gets to end by itself, ms. */
+const daemonGraceMs = 3_000;
 
 /** Gives the gateway a moment to read every document; one that can't be read is no reason to fail (`mcp why` names it). */
 async function waitForDocuments(

@@ -4,9 +4,9 @@
  */
 import { quietReason } from './brakes.ts';
 import { poolBudgetName } from './budget.ts';
-import { act, alarm, type Draft, short, wait } from './draft.ts';
+import { act, alarm, type Draft, short, waitFor } from './draft.ts';
 import { ageOf, type PlannerMemory } from './memory.ts';
-import type { Action } from './plan.ts';
+import type { Action, Because } from './plan.ts';
 import type { World } from './world.ts';
 
 type Unknown = World['unknown'][number];
@@ -43,13 +43,14 @@ export function adoptOrphans(draft: Draft): void {
  * Why nothing is claimed now, or null: machines that the ledger lost may serve, and their agents are given the time to register
  * again before others are started in their place.
  */
-export function lostReason({ world, snapshot, memory, policy, input }: Draft): string | null {
+export function lostReason({ world, snapshot, memory, policy, input }: Draft): Because | null {
   const registered = new Set(snapshot.registrations.map(({ record }) => record.machine));
   const awaited = world.unknown.filter(({ uuid, state }) => {
     const lost = memory.since.lost.has(uuid) && ageOf(memory, 'lost', uuid, input.now) < policy.lostMs;
     return lost && state === 'running' && !registered.has(uuid);
   });
-  return awaited.length > 0 ? `${awaited.length} machines that the ledger lost may serve it` : null;
+  const why = `${awaited.length} machines that the ledger lost may serve it`;
+  return awaited.length > 0 ? { cause: 'lost-ledger', why } : null;
 }
 
 /** As what it runs. What of that is not declared any more, or too many, drains from there as any other. */
@@ -67,12 +68,11 @@ function readmit(draft: Draft, machine: Unknown, runs: Extract<Action, { kind: '
   const { policy, memory, input } = draft;
   const { uuid, providerId, operation, image, address, createdAt, state } = machine;
   const left = (runs ? policy.lossGraceMs : policy.lostMs) - ageOf(memory, 'orphan', uuid, input.now);
-  const held =
-    quietReason(draft) ??
-    (left > 0 ? `it enters it again in ${Math.ceil(left / 1000)} s` : null) ??
-    (state === 'running' && address ? null : `it is left alone: the provider says it is ${state}`);
+  const early: Because = { cause: 'lost-ledger', why: `it enters it again in ${Math.ceil(left / 1000)} s` };
+  const unsure: Because = { cause: 'provider', why: `it is left alone: the provider says it is ${state}` };
+  const held = quietReason(draft) ?? (left > 0 ? early : state === 'running' && address ? null : unsure);
   if (held !== null || !address) {
-    wait(draft, `machine ${short(uuid)}`, `is not in the ledger; ${held}`);
+    waitOutside(draft, uuid, held ?? unsure);
     return;
   }
   const what = runs ? `it serves ${runs.service}@${runs.version}` : 'most of the ledger is missing';
@@ -86,11 +86,15 @@ function adopt(draft: Draft, { uuid, providerId, operation, image, state }: Unkn
   const early = quiet || left > 0 || state === 'unknown';
   const spent = early ? null : draft.budgets.take(poolBudgetName);
   if (!spent) {
-    const soon = quiet ?? `it is taken for an orphan in ${Math.max(0, Math.ceil(left / 1000))} s`;
-    const why = early ? soon : draft.budgets.spent(poolBudgetName);
-    wait(draft, `machine ${short(uuid)}`, `is not in the ledger; ${why}`);
+    const soon = `it is taken for an orphan in ${Math.max(0, Math.ceil(left / 1000))} s`;
+    const wanted = quiet ?? { cause: 'orphan', why: soon };
+    waitOutside(draft, uuid, early ? wanted : draft.budgets.spent(poolBudgetName));
     return;
   }
   const reason = 'orphan: the provider lists it with our tag, the ledger does not know it';
   act(draft, { kind: 'adopt', uuid, providerId, operation, image, budget: poolBudgetName, spent, reason });
+}
+
+function waitOutside(draft: Draft, uuid: string, { cause, why }: Because): void {
+  waitFor(draft, uuid, { cause, why: `is not in the ledger; ${why}` });
 }

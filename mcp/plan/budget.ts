@@ -7,6 +7,7 @@ import type { Version } from '../../specs/nouns.ts';
 import { isActive, leaving } from '../rollout/rollout-input.ts';
 import { sameRun } from '../rollout/sides.ts';
 import { ageOf, destructionKeys, type PlannerMemory } from './memory.ts';
+import type { Because } from './plan.ts';
 import type { Policy } from './policy.ts';
 import type { Snapshot } from './snapshot.ts';
 import { desiredTotal, type Unit, type World } from './world.ts';
@@ -18,7 +19,7 @@ export interface Budgets {
   /** Destructions still allowed now under this name, of whatever is in its way. */
   remaining(name: string): number;
   /** Why nothing goes under this name now, with the time until one more may, for people. */
-  spent(name: string): string;
+  spent(name: string): Because;
   /** How many more its rollout gave up: only those of `isGivenUp` are paid for by it. */
   granted(name: string): number;
   /** Takes one, for this machine; the record to be written with the tombstone, or null where nothing remains. */
@@ -91,7 +92,8 @@ export function openBudgets(
       const first = ages[Math.max(0, ages.length - limit(name))] ?? 0;
       const seconds = Math.max(1, Math.ceil((policy.budgetWindowMs - first) / 1000));
       const whose = name === poolBudgetName ? 'the pool' : name;
-      return `the destruction budget of ${whose} is used up for now, one more may go in ${seconds} s`;
+      const why = `the destruction budget of ${whose} is used up for now, one more may go in ${seconds} s`;
+      return { cause: 'budget', why };
     },
     granted,
     take: (name, unit) => {

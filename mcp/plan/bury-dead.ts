@@ -1,8 +1,9 @@
 /** Machines that the provider says run no more: gateways drop them at once, without waiting for a session to expire. */
 import { providerWord } from '../../vm-factory/pool/next-machine-state.ts';
 import { quietReason } from './brakes.ts';
-import { act, alarm, type Draft, type ServiceView, short, wait } from './draft.ts';
+import { act, alarm, type Draft, type ServiceView, waitFor } from './draft.ts';
 import { ageOf } from './memory.ts';
+import type { Because } from './plan.ts';
 import type { Unit } from './world.ts';
 
 export function buryDead(draft: Draft): void {
@@ -35,11 +36,8 @@ function buryDestroyed(draft: Draft, unit: Unit): void {
 function buryLost(draft: Draft, unit: Unit, doubts: Doubts): void {
   const doubt = reasonToDoubt(draft, unit, doubts);
   if (doubt) {
-    wait(
-      draft,
-      `machine ${short(unit.uuid)}`,
-      `the provider says it is ${unit.condition}, but it is registered; ${doubt}`,
-    );
+    const why = `the provider says it is ${unit.condition}, but it is registered; ${doubt.why}`;
+    waitFor(draft, unit.uuid, { cause: doubt.cause, why });
     return;
   }
   if (unit.condition === 'gone') {
@@ -51,16 +49,17 @@ function buryLost(draft: Draft, unit: Unit, doubts: Doubts): void {
 }
 
 /** A machine that the registry still knows to live is not buried on the provider's word alone when many are to go. */
-function reasonToDoubt(draft: Draft, unit: Unit, { shrunk, services }: Doubts): string | null {
+function reasonToDoubt(draft: Draft, unit: Unit, { shrunk, services }: Doubts): Because | null {
   if (!unit.registration && !unit.observed.agent) return null;
-  if (unit.condition === 'gone' && shrunk) return shrunk;
+  if (unit.condition === 'gone' && shrunk) return { cause: 'provider', why: shrunk };
   if (!unit.registration) return null;
   const quiet = quietReason(draft);
   if (quiet) return quiet;
   const service = services.get(unit.ledger.claim?.service ?? '');
   if (!service) return null;
   const { mass, live, level } = service;
-  return mass ? `mass failure: ${live} of lately ${level} instances are live, so its session's end is awaited` : null;
+  const why = `mass failure: ${live} of lately ${level} instances are live, so its session's end is awaited`;
+  return mass ? { cause: 'mass-failure', why } : null;
 }
 
 /** Most of the machines missing at once is taken for a sick provider first (an empty set once meant "everything"). */

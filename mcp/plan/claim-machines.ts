@@ -3,6 +3,7 @@ import { imageOfService, imagesOf } from '../../specs/image-reference.ts';
 import { lostReason } from './adopt-orphans.ts';
 import { liveOf, type VersionCount } from './count-instances.ts';
 import { act, alarm, type Draft, type ServiceView, wait } from './draft.ts';
+import type { Because } from './plan.ts';
 import { canServeAs, dueForRecycling, isOfImage, reasonOf as reasonToReplace } from './recycle-images.ts';
 import { templateIn, templateOf } from './warm-pool.ts';
 import { countIf, type Unit } from './world.ts';
@@ -14,7 +15,7 @@ interface Need {
   missing: number;
   /** Claims that caps allow now, of machines that run nothing; what is beyond waits, with `held` as the reason. */
   allowed: number;
-  held: string | null;
+  held: Because | null;
   /** Claims of machines that run it already. */
   warm: number;
 }
@@ -53,7 +54,10 @@ function reasonOf({ count }: Need): string {
 function claimOfImage(draft: Draft, image: string, needs: readonly Need[], ready: readonly Unit[]): readonly Unit[] {
   const given = shareOut(needs, ready.length);
   const noneCanBeMade = draft.snapshot.missingImages?.[image];
-  const empty = noneCanBeMade ?? `pool empty, ${buildingCount(draft, image)} building`;
+  const empty: Because =
+    noneCanBeMade === undefined
+      ? { cause: 'no-machine', why: `pool empty, ${buildingCount(draft, image)} building` }
+      : { cause: 'no-image', why: noneCanBeMade };
   let next = 0;
   for (const need of needs) {
     const machines = ready.slice(next, next + (given.get(need) ?? 0));
@@ -86,12 +90,12 @@ function recycle(draft: Draft, image: string, ready: readonly Unit[]): void {
     if (machine) claim(draft, count, machine, reason);
     else {
       addUnmet(draft, image, 1);
-      wait(draft, nameOf(count), `${reason}: it waits for one that is`);
+      waitAs(draft, count, { cause: 'no-machine', why: `${reason}: it waits for one that is` });
     }
   }
 }
 
-function needsOf(draft: Draft, service: ServiceView, lost: string | null): Need[] {
+function needsOf(draft: Draft, service: ServiceView, lost: Because | null): Need[] {
   const { live, level, mass, hold } = service;
   if (mass) {
     const message = `${service.name}: ${live} of lately ${level} instances are live; nothing is taken away, replacements come slowly`;
@@ -104,7 +108,7 @@ function needsOf(draft: Draft, service: ServiceView, lost: string | null): Need[
     const missing = Math.max(0, version.version.count - liveOf(version) - version.coming.length);
     const breaker = breakerRoom(draft, version);
     const allowed = Math.min(missing, room, breaker.room);
-    const slow = lost ?? `mass failure: at most ${cap} starting at a time`;
+    const slow = lost ?? { cause: 'mass-failure', why: `mass failure: at most ${cap} starting at a time` };
     const binding = room < breaker.room ? slow : breaker.held;
     room -= allowed;
     const image = imageOfService(draft.world.desired.environment, version.service);
@@ -116,7 +120,7 @@ function needsOf(draft: Draft, service: ServiceView, lost: string | null): Need[
  * Starts allowed of this digest. One that was never seen to serve gets as many at a time as may fail; after that many
  * failures in a row it gets one each cooldown, while whatever serves now goes on serving (fault 40).
  */
-function breakerRoom(draft: Draft, count: VersionCount): { room: number; held: string | null } {
+function breakerRoom(draft: Draft, count: VersionCount): { room: number; held: Because | null } {
   const { policy, memory, input } = draft;
   const name = nameOf(count);
   const failed = memory.starts.get(count.version.digest);
@@ -126,11 +130,12 @@ function breakerRoom(draft: Draft, count: VersionCount): { room: number; held: s
     const why = `${failed.failures} starts in a row failed, the last because ${failed.lastReason}`;
     alarm(draft, 'START_FAILING', `${name}: ${why}`);
     const again = left > 0 ? `one more is tried in ${Math.ceil(left / 1000)} s` : 'one is tried at a time';
-    return { room: left > 0 ? 0 : Math.max(0, 1 - coming), held: `${why}; ${again}` };
+    return { room: left > 0 ? 0 : Math.max(0, 1 - coming), held: { cause: 'breaker', why: `${why}; ${again}` } };
   }
   if (liveOf(count) > 0) return { room: Number.POSITIVE_INFINITY, held: null };
   const room = Math.max(0, policy.breakerFailures - (failed?.failures ?? 0) - coming);
-  return { room, held: `no instance of it has served yet: at most ${policy.breakerFailures} start at a time` };
+  const why = `no instance of it has served yet: at most ${policy.breakerFailures} start at a time`;
+  return { room, held: { cause: 'unproven', why } };
 }
 
 /** The higher priority, then none live comes first, then the largest missing share; names make it the same each time. */
@@ -216,13 +221,17 @@ function claim(draft: Draft, { service, version }: VersionCount, machine: Unit, 
   });
 }
 
-function explain(draft: Draft, { count, missing, allowed, held, warm }: Need, claimed: number, empty: string): void {
-  const name = nameOf(count);
+function explain(draft: Draft, { count, missing, allowed, held, warm }: Need, claimed: number, empty: Because): void {
   const coming = count.coming.length + claimed + warm;
-  if (coming > 0)
-    wait(draft, name, `${liveOf(count)} of ${count.version.count} serve; ${coming} on their way${phases(count)}`);
-  if (allowed > claimed) wait(draft, name, `${allowed - claimed} more wait for a ready machine: ${empty}`);
-  if (missing > allowed && held) wait(draft, name, `${missing - allowed} more wait: ${held}`);
+  const serve = `${liveOf(count)} of ${count.version.count} serve; ${coming} on their way${phases(count)}`;
+  const [unmet, heldBack] = [allowed - claimed, missing - allowed];
+  if (coming > 0) waitAs(draft, count, { cause: 'starting', why: serve });
+  if (unmet > 0) waitAs(draft, count, { ...empty, why: `${unmet} more wait for a ready machine: ${empty.why}` });
+  if (heldBack > 0 && held) waitAs(draft, count, { ...held, why: `${heldBack} more wait: ${held.why}` });
+}
+
+function waitAs(draft: Draft, count: VersionCount, because: Because): void {
+  wait(draft, { what: nameOf(count), service: count.service.name, ...because });
 }
 
 /** What the agents of the coming machines say they are at, most frequent words only. */

@@ -1,7 +1,8 @@
 /** Tombstoned machines are destroyed once what they ran has stopped, or had its time to. */
 import { quietReason } from './brakes.ts';
-import { act, type Draft, short, wait } from './draft.ts';
+import { act, type Draft, waitFor } from './draft.ts';
 import { stateAge } from './memory.ts';
+import type { Because } from './plan.ts';
 import type { Unit } from './world.ts';
 
 export function destroyMachines(draft: Draft): void {
@@ -11,7 +12,7 @@ export function destroyMachines(draft: Draft): void {
       continue;
     const left = destroyWaitsFor(draft, unit);
     if (left) {
-      wait(draft, `machine ${short(unit.uuid)}`, left);
+      waitFor(draft, unit.uuid, left);
       continue;
     }
     act(draft, {
@@ -23,17 +24,19 @@ export function destroyMachines(draft: Draft): void {
   }
 }
 
-function destroyWaitsFor(draft: Draft, unit: Unit): string | null {
+function destroyWaitsFor(draft: Draft, unit: Unit): Because | null {
   const { memory, policy, input } = draft;
   const quiet = quietReason(draft);
-  if (quiet) return `is to be destroyed; ${quiet}`;
-  if (unit.provider?.state === 'unknown') return 'is to be destroyed; the provider cannot tell its state';
+  if (quiet) return { ...quiet, why: `is to be destroyed; ${quiet.why}` };
+  if (unit.provider?.state === 'unknown')
+    return { cause: 'provider', why: 'is to be destroyed; the provider cannot tell its state' };
   const asked = memory.destroyAskedAt.get(unit.uuid);
   if (asked !== undefined && input.now - asked < policy.destroyAgainMs)
-    return 'its destruction was asked for; the provider still lists it';
+    return { cause: 'provider', why: 'its destruction was asked for; the provider still lists it' };
   const assignment = unit.observed.assignment?.record;
   const agent = unit.observed.agent;
   if (unit.condition === 'stopped' || !assignment || !agent || agent.phase === 'stopped') return null;
   const left = assignment.stopTimeoutMs + policy.stopGraceMs - stateAge(memory, unit.ledger, input.now);
-  return left > 0 ? `stops its service: at most ${Math.ceil(left / 1000)} s more` : null;
+  const why = `stops its service: at most ${Math.ceil(left / 1000)} s more`;
+  return left > 0 ? { cause: 'stop', why } : null;
 }

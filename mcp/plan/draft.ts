@@ -5,7 +5,7 @@ import type { Budgets } from './budget.ts';
 import type { ServiceCount } from './count-instances.ts';
 import type { ServiceLevel } from './mass-failure.ts';
 import type { PlannerMemory } from './memory.ts';
-import type { Action, Alarm, Plan, Waiting } from './plan.ts';
+import type { Action, Alarm, Because, Plan, Waiting } from './plan.ts';
 import type { Policy } from './policy.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { World } from './world.ts';
@@ -58,8 +58,13 @@ export function act(draft: Draft, action: Extract<Action, { uuid: string }>): vo
   draft.actions.push(action);
 }
 
-export function wait(draft: Draft, what: string, why: string): void {
-  draft.waiting.push({ what, why });
+export function wait(draft: Draft, waiting: Waiting): void {
+  draft.waiting.push(waiting);
+}
+
+/** One machine waits. */
+export function waitFor(draft: Draft, uuid: string, { cause, why }: Because): void {
+  wait(draft, { what: `machine ${short(uuid)}`, cause, why });
 }
 
 export function alarm(draft: Draft, code: string, message: string): void {

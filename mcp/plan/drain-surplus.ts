@@ -22,14 +22,11 @@ interface Victim {
 
 function drainService(draft: Draft, service: ServiceView): void {
   const { name, live, total } = service;
-  const { chosen, held, protectedOnes } = surplusOf(draft, service);
-  if (held > 0) {
+  const { chosen, protectedToo, protectedOnes } = surplusOf(draft, service);
+  if (protectedToo > 0) {
     const ids = protectedOnes.map(({ uuid }) => short(uuid));
-    wait(
-      draft,
-      name,
-      `${held} to go, but what is left is protected (${ids.join(', ')}): mcp machines unprotect ${ids[0]}`,
-    );
+    const why = `${protectedToo} to go, but what is left is protected (${ids.join(', ')}): mcp machines unprotect ${ids[0]}`;
+    wait(draft, { what: name, service: name, cause: 'protected', why });
   }
   const victims = chosen.filter(({ unit }) => !draft.busy.has(unit.uuid));
   if (victims.length === 0) return;
@@ -40,8 +37,9 @@ function drainService(draft: Draft, service: ServiceView): void {
   const left = victims.length - drained.length;
   if (left === 0) return;
   const late = `their replacements must serve first: ${live} live, ${total} declared`;
-  const spent = draft.budgets.spent(name);
-  wait(draft, name, `${left} to go: ${brake ?? (drained.length === spare.length ? late : spent)}`);
+  const isLate = drained.length === spare.length;
+  const held = brake ?? (isLate ? ({ cause: 'replacement', why: late } as const) : draft.budgets.spent(name));
+  wait(draft, { what: name, service: name, cause: held.cause, why: `${left} to go: ${held.why}` });
 }
 
 /** As many victims as may go: of those that surely live no more than surely live in excess, of all no more than seem to. */
@@ -71,7 +69,7 @@ interface Surplus {
   /** In the order in which they go. */
   chosen: Victim[];
   /** How many more would go, were they not protected. */
-  held: number;
+  protectedToo: number;
   /** Those of which they would be. */
   protectedOnes: Unit[];
 }
@@ -81,7 +79,7 @@ function surplusOf(draft: Draft, service: ServiceView): Surplus {
   const notDeclared = ({ unit }: Chosen) => `${unit.ledger.claim?.version} as it was claimed is not declared any more`;
   const chosen = chooseVictims(draft, outdated, outdated.length).map((one) => victimOf(one, notDeclared(one)));
   const protectedOnes = outdated.filter((unit) => !mayLeave(unit));
-  let held = protectedOnes.length;
+  let protectedToo = protectedOnes.length;
   for (const version of service.versions) {
     const over = Math.min(version.serving.length, liveOf(version) - version.version.count);
     if (over <= 0) continue;
@@ -89,11 +87,11 @@ function surplusOf(draft: Draft, service: ServiceView): Surplus {
     const leave = chooseVictims(draft, version.serving, over);
     chosen.push(...leave.map((one) => victimOf(one, reason)));
     if (leave.length === over) continue;
-    held += over - leave.length;
+    protectedToo += over - leave.length;
     protectedOnes.push(...version.serving.filter((unit) => !mayLeave(unit)));
   }
   const told = ({ unit }: Victim) => unit.ledger.toLeave !== undefined;
-  return { chosen: [...chosen.filter(told), ...chosen.filter((victim) => !told(victim))], held, protectedOnes };
+  return { chosen: [...chosen.filter(told), ...chosen.filter((victim) => !told(victim))], protectedToo, protectedOnes };
 }
 
 function victimOf({ unit, because }: Chosen, reason: string): Victim {

@@ -9,7 +9,7 @@ import type { RolloutInput, RolloutInstance } from '../rollout/rollout-input.ts'
 import { stageKey } from '../rollout/rollout-input.ts';
 import { namesOf } from '../rollout/sides.ts';
 import { alarm, type Draft, wait } from './draft.ts';
-import { isComing, startFailure } from './machine-health.ts';
+import { isComing, startFailure, troubleOf } from './machine-health.ts';
 import { ageOf } from './memory.ts';
 import { countIf, type Unit } from './world.ts';
 
@@ -25,7 +25,7 @@ function followRollout(draft: Draft, record: RolloutRecord): void {
   const name = `rollout of ${service}`;
   if (record.phase === 'reverting' || record.hold?.kind === 'failed')
     alarm(draft, 'ROLLOUT_FAILED', `${name}: ${record.why}`);
-  if (step.waits !== '') wait(draft, name, step.waits);
+  if (step.waits !== '') wait(draft, { what: name, service, cause: 'rollout', why: step.waits });
   const { record: next, redeclare } = step;
   if (!next) return;
   const last = next.log.at(-1);
@@ -86,17 +86,19 @@ const fewStarts = 2;
 function failureOf(draft: Draft, unit: Unit): string | null {
   if (unit.serving || unit.condition !== 'alive') return null;
   const agent = unit.observed.agent;
-  if (agent && unit.ledger.served && (agent.phase === 'unhealthy' || agent.starts > 1) && agent.phase !== 'draining') {
-    return `served and then failed: ${agent.reason || `its agent says ${agent.phase}`}`;
+  const hasEnded = agent?.ended !== undefined;
+  if (agent && unit.ledger.served && (agent.phase === 'unhealthy' || hasEnded) && agent.phase !== 'draining') {
+    return `served and then failed: ${troubleOf(agent) || 'its health check fails'}`;
   }
-  if (agent && agent.starts > fewStarts) return `started ${agent.starts} times: ${agent.reason || 'it ends again'}`;
+  if (agent && hasEnded && agent.starts > fewStarts) return `started ${agent.starts} times: ${troubleOf(agent)}`;
   return startFailure(unit, draft.memory, draft.policy, draft.input.now);
 }
 
 function wordsOf({ observed }: Unit): string {
   const { agent } = observed;
   if (!agent) return 'its agent is away';
-  return agent.reason ? `${agent.phase}: ${agent.reason}` : agent.phase;
+  const trouble = troubleOf(agent);
+  return trouble ? `${agent.phase}: ${trouble}` : agent.phase;
 }
 
 /** Instances of other people's machines count for the new version; for the old one they don't, as nobody can make them leave. */

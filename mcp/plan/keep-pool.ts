@@ -6,7 +6,7 @@ import { type PoolMachine, type PoolPlan, planPool } from '../../vm-factory/pool
 import { poolSize } from '../../vm-factory/pool/pool-size.ts';
 import { quietReason } from './brakes.ts';
 import { poolBudgetName } from './budget.ts';
-import { act, alarm, type Draft, short, wait } from './draft.ts';
+import { act, alarm, type Draft, wait, waitFor } from './draft.ts';
 import { isBeforeClaim, poolStep } from './machine-health.ts';
 import { stateAge } from './memory.ts';
 import { isInTheMaking, isStarting } from './under-way.ts';
@@ -79,7 +79,7 @@ function keepImage(draft: Draft, pool: PoolOfImage, ask: Ask): void {
   }
   if (isHeld) return;
   if (noneCanBeMade !== undefined) {
-    if (plan.create > 0) wait(draft, 'pool', noneCanBeMade);
+    if (plan.create > 0) wait(draft, { what: 'pool', cause: 'no-image', why: noneCanBeMade });
     return;
   }
   const count = Math.min(plan.create, ask.batch);
@@ -107,7 +107,7 @@ function prove(draft: Draft, unit: Unit): PoolMachine {
   if (!isBeforeClaim(state)) return { uuid, state, image, flavor, stateAgeMs: 0, ageMs: 0 };
   const step = poolStep(draft.world, unit, memory, policy, input.now);
   if (step.kind === 'advance') act(draft, { kind: 'advance', uuid, to: step.to, reason: step.reason });
-  if (step.kind === 'wait') wait(draft, `machine ${short(uuid)}`, `${state}: ${step.why}`);
+  if (step.kind === 'wait') waitFor(draft, uuid, { cause: 'build', why: `${state}: ${step.why}` });
   const age = stateAge(memory, ledger, input.now);
   const known = { uuid, state, image, flavor, stateAgeMs: age, ageMs: ageForSure(draft, unit, age) };
   return step.kind === 'fail' ? { ...known, failure: step.reason } : known;
@@ -132,8 +132,8 @@ function retire(draft: Draft, uuid: string, reason: string): void {
   if (spent) {
     act(draft, { kind: 'retire', uuid, budget: poolBudgetName, spent, operation: draft.input.newId(), reason });
   } else {
-    const why = quiet ?? draft.budgets.spent(poolBudgetName);
-    wait(draft, `machine ${short(uuid)}`, `would be retired (${reason}); ${why}`);
+    const { cause, why } = quiet ?? draft.budgets.spent(poolBudgetName);
+    waitFor(draft, uuid, { cause, why: `would be retired (${reason}); ${why}` });
   }
 }
 
@@ -164,7 +164,8 @@ function create(draft: Draft, { image, template }: PoolOfImage, flavor: Flavor |
 }
 
 function explain(draft: Draft, plan: PoolPlan, later: number): void {
-  for (const why of plan.waiting) wait(draft, 'pool', why);
-  if (later > 0) wait(draft, 'pool', `${later} more are created when the provider has answered what it was asked`);
+  for (const waiting of plan.waiting) wait(draft, { what: 'pool', ...waiting });
+  const why = `${later} more are created when the provider has answered what it was asked`;
+  if (later > 0) wait(draft, { what: 'pool', cause: 'slow-start', why });
   for (const { code, message } of plan.alarms) alarm(draft, code, message);
 }

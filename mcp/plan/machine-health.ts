@@ -1,5 +1,5 @@
 /** What may be said of a machine that serves nothing: on its way, lost, or failed. */
-import type { MachineState } from '../../registrar/records.ts';
+import type { AgentRecord, MachineState } from '../../registrar/records.ts';
 import { type NextMachineState, nextMachineState } from '../../vm-factory/pool/next-machine-state.ts';
 import { ageOf, type PlannerMemory, stateAge } from './memory.ts';
 import type { Policy } from './policy.ts';
@@ -17,14 +17,24 @@ const onTheWay = new Set(['idle', 'fetching', 'starting', 'checking', 'serving',
 export function startFailure(unit: Unit, memory: PlannerMemory, policy: Policy, now: number): string | null {
   if (unit.ledger.state !== 'claimed' || unit.serving || unit.condition !== 'alive') return null;
   const agent = unit.observed.agent;
-  if (agent?.phase === 'failed') return `its agent gave up: ${agent.reason || 'no reason given'}`;
+  if (agent?.phase === 'failed') return `its agent gave up: ${troubleOf(agent) || 'no reason given'}`;
   const waited = ageOf(memory, 'unserved', unit.uuid, now);
   if (waited < policy.startDeadlineMs) return null;
   const remark = unit.provider?.remark;
-  const words = agent ? `agent: ${agent.phase}${agent.reason ? `, ${agent.reason}` : ''}` : 'no agent';
+  const trouble = agent ? troubleOf(agent) : '';
+  const words = agent ? `agent: ${agent.phase}${trouble && `, ${trouble}`}` : 'no agent';
   const saying = remark === undefined ? words : `${words}; ${remark}`;
   const what = unit.ledger.served ? 'not seen again' : 'never served';
   return `${what} within ${Math.round(policy.startDeadlineMs / 1000)} s (${saying})`;
+}
+
+/**
+ * What speaks against a service, by its agent's word; empty where nothing does. A reason is of the moment (a check that fails, or
+ * nothing while it seems well again): how the service ended before is said with it.
+ */
+export function troubleOf({ reason, ended = '' }: Pick<AgentRecord, 'reason' | 'ended'>): string {
+  if (ended === '' || ended.startsWith(reason)) return ended || reason;
+  return `${reason}; before that: ${ended}`;
 }
 
 /**

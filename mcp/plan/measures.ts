@@ -1,5 +1,6 @@
 /** How long things took in this environment: medians of what machines' stories tell. What never happened is not there. Pure. */
 import type { EndedRecord, MachineRecord } from '../../registrar/records.ts';
+import { median } from '../../specs/median.ts';
 import { machineKind } from './warm-pool.ts';
 
 /** A median of what was measured, ms, and of how many. */
@@ -62,13 +63,8 @@ class Samples {
   }
 
   medians(): Record<string, Measure> {
-    return Object.fromEntries([...this.#took].map(([name, took]) => [name, { ms: median(took), of: took.length }]));
+    return Object.fromEntries(
+      [...this.#took].map(([name, took]) => [name, { ms: median(took) ?? 0, of: took.length }]),
+    );
   }
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const [below = 0, above = 0] = [sorted[middle - 1], sorted[middle]];
-  return sorted.length % 2 === 1 ? above : (below + above) / 2;
 }

@@ -1,6 +1,8 @@
 /** The plan is a value: it can be printed (`mcp plan`), checked by an independent checker, simulated, executed. */
 import type { BudgetRecord } from '../../registrar/records.ts';
 import type { RolloutEntry, RolloutRecord } from '../../registrar/rollout-records.ts';
+import type { WaitingRecord } from '../../registrar/status-records.ts';
+import type { WaitCause } from '../../registrar/wait-causes.ts';
 import type { Flavor, Service } from '../../specs/nouns.ts';
 
 export type Action =
@@ -91,12 +93,14 @@ export type Action =
       reason: string;
     };
 
-/** A thing not done, and why. */
-export interface Waiting {
-  /** `dns@1.2.0`, `pool`, `machine 1b2c`, `everything`. */
-  what: string;
+/** Why something is not done: the cause for programs, the words for people. */
+export interface Because {
+  cause: WaitCause;
   why: string;
 }
+
+/** A thing not done, and why. */
+export type Waiting = WaitingRecord & Because;
 
 export interface Alarm {
   code: string;

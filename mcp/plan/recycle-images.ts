@@ -8,6 +8,7 @@ import { isActive } from '../rollout/rollout-input.ts';
 import type { VersionCount } from './count-instances.ts';
 import { liveOf } from './count-instances.ts';
 import { type Draft, type ServiceView, short, wait } from './draft.ts';
+import type { Because } from './plan.ts';
 import type { Unit, World } from './world.ts';
 
 /** Whether the machine is of the image that new machines are made from, for what it runs or, where it is free, for the pool. */
@@ -61,21 +62,23 @@ export function dueForRecycling(draft: Draft, service: ServiceView): Recycling |
     if (!unit) continue;
     const held = whyNotYet(draft, service);
     if (held === null) return { count, unit };
-    wait(draft, service.name, `${reasonOf(world, unit)}: ${held}`);
+    const why = `${reasonOf(world, unit)}: ${held.why}`;
+    wait(draft, { what: service.name, service: service.name, cause: held.cause, why });
     return null;
   }
   return null;
 }
 
 /** Null: nothing else of the service moves, and it may lose one. */
-function whyNotYet(draft: Draft, service: ServiceView): string | null {
+function whyNotYet(draft: Draft, service: ServiceView): Because | null {
   const { world, budgets, memory } = draft;
   const isComplete = service.versions.every(
     (version) => liveOf(version) === version.version.count && version.coming.length === 0,
   );
   const leaving = world.unitsOf.get(service.name)?.some(({ ledger }) => ledger.state === 'draining') ?? false;
-  if (!memory.quietOver) return 'this leader looks around first';
-  if (service.hold) return 'too few of the service are live';
-  if (!isComplete || leaving || service.outdated.length > 0) return 'one at a time, and others come or go now';
+  if (!memory.quietOver) return { cause: 'quiet', why: 'this leader looks around first' };
+  if (service.hold) return { cause: 'mass-failure', why: 'too few of the service are live' };
+  if (!isComplete || leaving || service.outdated.length > 0)
+    return { cause: 'in-turn', why: 'one at a time, and others come or go now' };
   return budgets.remaining(service.name) > 0 ? null : budgets.spent(service.name);
 }

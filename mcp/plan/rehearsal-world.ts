@@ -4,6 +4,7 @@
  */
 import { effectiveDesired } from '../../registrar/recipes/effective-environment.ts';
 import type { DesiredRecord } from '../../registrar/records.ts';
+import type { ProviderRecord } from '../../registrar/status-records.ts';
 import type { RegistryView } from '../../registrar/store/registry-view.ts';
 import type { Service } from '../../specs/nouns.ts';
 import type { ProviderMachine, TemplateState } from '../../vm-factory/provider.ts';
@@ -13,11 +14,7 @@ import type { ObservedMachine, Snapshot } from './snapshot.ts';
 import { machineKind } from './warm-pool.ts';
 
 /** What the leader said of the provider. */
-export interface ProviderWords {
-  /** Its quota; `others`: what of it machines take that are not in this ledger. */
-  machines?: { limit: number; others: number };
-  sharedHost?: boolean;
-}
+export type ProviderWords = Pick<ProviderRecord, 'machines' | 'sharedHost' | 'memory' | 'missingImages'>;
 
 interface Event {
   at: number;
@@ -73,7 +70,7 @@ export class RehearsalWorld {
 
   snapshot(): Snapshot {
     const { declared, rollouts } = this.#view;
-    const { machines: quota, sharedHost } = this.#provider;
+    const { machines: quota, sharedHost, missingImages } = this.#provider;
     const record = declared ? effectiveDesired(declared.record, rollouts) : null;
     return {
       ...this.#view,
@@ -83,6 +80,7 @@ export class RehearsalWorld {
       provider: [...this.#listed.values()],
       limits: quota ? { machines: { limit: quota.limit, used: quota.others + this.size } } : null,
       ...(sharedHost === undefined ? {} : { sharedHost }),
+      ...(missingImages === undefined ? {} : { missingImages }),
       templates: this.#templates(),
     };
   }

@@ -59,7 +59,7 @@ export interface Rehearsal {
   /** ms until all is as declared; null: that is never reached, or not all that it takes was measured. */
   tookMs: number | null;
   unmeasured: string[];
-  /** What holds it up for good; empty: it comes to its end. */
+  /** What holds it up for good, or takes a rollout back; empty: it comes to its end. */
   stuck: Waiting[];
   /** What held it up meanwhile, and for how long, ms: the budget, the host's cap and so on. */
   heldUp: (Waiting & { ms: number })[];
@@ -92,6 +92,7 @@ class Running {
   readonly #tallies: Record<string, Tally> = {};
   readonly #heldUp = new Map<string, Waiting & { ms: number }>();
   readonly #alarms = new Map<string, Alarm>();
+  readonly #turnedBack: Waiting[] = [];
   #memory: PlannerMemory;
   #first: Plan | null = null;
   #last: { snapshot: Snapshot; plan: Plan } | null = null;
@@ -137,7 +138,7 @@ class Running {
 
   result(): Rehearsal {
     const { plan, snapshot } = this.#last as { snapshot: Snapshot; plan: Plan };
-    const isReached = this.#convergedAt !== null && plan.actions.length === 0;
+    const isReached = this.#convergedAt !== null && plan.actions.length === 0 && this.#turnedBack.length === 0;
     const unmeasured = [...this.#world.unmeasured].filter(
       // The time until all serves: what is destroyed or made for the pool nobody waits for.
       (what) => !what.startsWith('destroy ') && (this.#builtFor > 0 || !what.startsWith('build ')),
@@ -149,7 +150,7 @@ class Running {
       peak: this.#peak,
       tookMs: isReached && unmeasured.length === 0 ? this.#convergedAt : null,
       unmeasured,
-      stuck: isReached ? [] : plan.waiting,
+      stuck: isReached ? [] : [...this.#turnedBack, ...plan.waiting],
       heldUp: [...this.#heldUp.values()],
       alarms: [...this.#alarms.values()],
       keptForUndo: keptOf(snapshot),
@@ -159,12 +160,25 @@ class Running {
 
   #act(action: Action): void {
     this.#tell(action);
+    if (action.kind === 'roll') this.#noteTurn(action);
     this.#world.act(action);
     if (action.kind === 'destroy') this.#memory = rememberDestroy(this.#memory, action.uuid, this.#world.now);
     if (action.kind === 'create') {
       this.#created += 1;
       this.#memory = rememberCreation(this.#memory, { ok: true }, defaultPolicy, this.#world.now);
     }
+  }
+
+  /** All goes well here, so a rollout that goes back has too little room or too little time. */
+  #noteTurn({ service, record, reason }: Extract<Action, { kind: 'roll' }>): void {
+    const before = this.#last?.snapshot.rollouts[service]?.record;
+    if (record.phase !== 'reverting' || !before || !isForward(before)) return;
+    this.#turnedBack.push({
+      what: `rollout of ${service}`,
+      service,
+      cause: 'rollout',
+      why: `it is taken back: ${reason}`,
+    });
   }
 
   #tell(action: Action): void {
@@ -238,7 +252,7 @@ class Running {
   #isOver(snapshot: Snapshot, { waiting }: Plan): boolean {
     const rolls = Object.values(snapshot.rollouts).some(({ record }) => isActive(record));
     if (rolls) return this.#world.now - this.#movedAt > longestWait(snapshot);
-    const open = waiting.filter(({ what }) => !what.startsWith('rollout of '));
+    const open = waiting.filter(({ cause }) => cause !== 'rollout');
     return open.length === 0 || this.#world.now - this.#movedAt > patienceMs;
   }
 
@@ -247,9 +261,9 @@ class Running {
     this.#tickMs = moved ? firstTickMs : Math.min(lastTickMs, this.#tickMs * 1.2);
     const tick = moved ? 20 : Math.round(this.#tickMs);
     const until = next === null ? now + tick : Math.min(now + tick, Math.max(next, now));
-    for (const { what, why } of waiting) {
-      const key = `${what} ${why.replaceAll(/\d+/g, '#')}`;
-      const known = this.#heldUp.get(key) ?? { what, why, ms: 0 };
+    for (const one of waiting) {
+      const key = `${one.what} ${one.cause}`;
+      const known = this.#heldUp.get(key) ?? { ...one, ms: 0 };
       known.ms += until - now;
       this.#heldUp.set(key, known);
     }

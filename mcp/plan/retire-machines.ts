@@ -2,7 +2,7 @@
 import { serviceBrake } from './brakes.ts';
 import { mayLeave } from './choose-victims.ts';
 import { liveOf } from './count-instances.ts';
-import { act, type Draft, type ServiceView, short, wait } from './draft.ts';
+import { act, type Draft, type ServiceView, waitFor } from './draft.ts';
 import { drainWaitsFor } from './drain-proof.ts';
 import { startFailure } from './machine-health.ts';
 import { surgeOf } from './recycle-images.ts';
@@ -26,7 +26,7 @@ function drained(draft: Draft, units: readonly Unit[]): { unit: Unit; reason: st
     .flatMap((unit) => {
       const left = drainWaitsFor(unit, snapshot.gateways, memory, input.now);
       if (left === null) return [{ unit, reason: `drained: ${unit.ledger.reason ?? 'no more wanted'}` }];
-      wait(draft, `machine ${short(unit.uuid)}`, `drains: ${left}`);
+      waitFor(draft, unit.uuid, { cause: 'drain', why: `drains: ${left}` });
       return [];
     });
 }
@@ -62,7 +62,6 @@ function unwanted(draft: Draft, service: ServiceView): { unit: Unit; reason: str
 
 function retire(draft: Draft, unit: Unit, service: ServiceView, reason: string): void {
   if (draft.busy.has(unit.uuid)) return;
-  const what = `machine ${short(unit.uuid)}`;
   const brake = serviceBrake(draft, service);
   const spent = brake ? null : draft.budgets.take(service.name, unit);
   if (spent) {
@@ -75,8 +74,8 @@ function retire(draft: Draft, unit: Unit, service: ServiceView, reason: string):
       reason,
     });
   } else {
-    const why = brake ?? draft.budgets.spent(service.name);
-    wait(draft, what, `would be retired (${reason}); ${why}`);
+    const { cause, why } = brake ?? draft.budgets.spent(service.name);
+    waitFor(draft, unit.uuid, { cause, why: `would be retired (${reason}); ${why}` });
   }
 }
 

@@ -1,11 +1,13 @@
 /** The instances of a service as the registry alone shows them, for those who do not lead and know no ages. Pure. */
-import type { RegistryView } from '../../registrar/store/registry-view.ts';
+import type { AgentRecord, MachineRecord, RegistrationRecord } from '../../registrar/records.ts';
 import type { RolloutInstance } from './rollout-input.ts';
 
-export function seenInstances(
-  { machines, registrations }: Pick<RegistryView, 'machines' | 'registrations'>,
-  service: string,
-): RolloutInstance[] {
+export interface SeenMachines {
+  machines: readonly { record: MachineRecord; agent?: AgentRecord | null }[];
+  registrations: readonly { record: RegistrationRecord }[];
+}
+
+export function seenInstances({ machines, registrations }: SeenMachines, service: string): RolloutInstance[] {
   const up = new Set(registrations.filter(({ record }) => record.state === 'up').map(({ record }) => record.machine));
   return machines.flatMap(({ record: { uuid, claim, state }, agent }): RolloutInstance[] => {
     if (claim?.service !== service || state !== 'claimed') return [];

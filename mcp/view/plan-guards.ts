@@ -1,7 +1,9 @@
 /** What would refuse a declaration, make it wait, or stop it on its way. Pure. */
 import type { RolloutRecord } from '../../registrar/rollout-records.ts';
+import type { WaitCause } from '../../registrar/wait-causes.ts';
 import type { Environment } from '../../specs/nouns.ts';
 import { rolloutSettings } from '../../specs/rollout-settings.ts';
+import { formatSize } from '../../specs/size.ts';
 import type { Waiting } from '../plan/plan.ts';
 import type { ProviderWords } from '../plan/rehearsal-world.ts';
 import type { Rehearsal } from '../plan/rehearse.ts';
@@ -18,6 +20,8 @@ export interface Guard {
     | 'budget'
     | 'mass-failure'
     | 'quota'
+    | 'memory'
+    | 'no-image'
     | 'shared-host'
     | 'breaker'
     | 'protected'
@@ -49,14 +53,11 @@ export interface GuardInput {
 /** Those that refuse first. */
 export function guardsOf(input: GuardInput): Guard[] {
   const order = { refuses: 0, stops: 1, waits: 2, checks: 3 };
-  return [
-    ...slips(input),
-    ...rollouts(input),
-    ...brakes(input),
-    ...quota(input),
-    ...specGates(input),
-    ...heldUp(input.rehearsal),
-  ].sort((a, b) => order[a.effect] - order[b.effect]);
+  const { rehearsal } = input;
+  const provider = [...quota(input), ...memory(input)];
+  const known = [...provider, ...heldUp(rehearsal)];
+  const all = [...slips(input), ...rollouts(input), ...brakes(input), ...known, ...specGates(input)];
+  return [...all, ...stuck(rehearsal, known)].sort((a, b) => order[a.effect] - order[b.effect]);
 }
 
 function slips({ refusal }: GuardInput): Guard[] {
@@ -103,6 +104,24 @@ function quota({ provider, peakWithoutQuota, rehearsal }: GuardInput): Guard[] {
   ];
 }
 
+/** Nobody refuses a machine for it: each takes what it uses, which is known only then. */
+function memory({ environment, provider, rehearsal }: GuardInput): Guard[] {
+  const { memory: known, machines } = provider;
+  if (!known) return [];
+  const each = environment.pool.flavor?.memoryBytes ?? known.machine;
+  const peak = rehearsal.peak.machines + (machines?.others ?? 0);
+  if (peak * each <= known.host) return [];
+  const all = `${peak} machines of up to ${formatSize(each)} are ${formatSize(peak * each)} at the peak`;
+  return [
+    {
+      guard: 'memory',
+      effect: 'checks',
+      why: `${all}, the host has ${formatSize(known.host)}: it does not fit if they use it`,
+      try: 'declare fewer, a smaller pool, a smaller surge or a smaller flavor',
+    },
+  ];
+}
+
 function specGates({ environment, begun, registry }: GuardInput): Guard[] {
   return begun.flatMap(({ service: name, from, to, settings }): Guard[] => {
     const service = environment.services.find((one) => one.name === name);
@@ -128,54 +147,50 @@ function specGates({ environment, begun, registry }: GuardInput): Guard[] {
 /** ms: what holds up for less is how things go. */
 const worthTellingMs = 5_000;
 
-/** By what the planner says; the brake itself was off. */
-function heldUp({ heldUp: all, stuck }: Rehearsal): Guard[] {
-  const isStuck = (waiting: Waiting) => stuck.some(({ what, why }) => what === waiting.what && why === waiting.why);
-  const found = [
-    ...all,
-    ...stuck
-      .filter((one) => !all.some(({ what, why }) => what === one.what && why === one.why))
-      .map((one) => ({ ...one, ms: 0 })),
-  ].flatMap((waiting): (Guard & { ms: number })[] => {
-    const guard = guardIn(waiting.why);
-    const stops = isStuck(waiting);
-    if (!stops && (guard === null || waiting.ms < worthTellingMs)) return [];
-    const seconds = Math.round(waiting.ms / 1000);
-    const why = `${waiting.what}: ${waiting.why}`;
-    const kind = guard ?? 'stuck';
-    return [
-      {
-        guard: kind,
-        effect: stops ? 'stops' : 'waits',
-        why: stops ? why : `${why} (holds it up for ${seconds} s)`,
-        try: tries[kind] ?? '',
-        ms: waiting.ms,
-      },
-    ];
+/** By the causes that the planner gives; the brake itself was off. */
+function heldUp({ heldUp: all, stuck: left }: Rehearsal): Guard[] {
+  const isLeft = (one: Waiting) => left.some(({ what, cause }) => what === one.what && cause === one.cause);
+  const stops = left.map((one) => ({ ...one, ms: 0, effect: 'stops' as const }));
+  const waits = all
+    .filter((one) => !isLeft(one) && one.ms >= worthTellingMs)
+    .map((one) => ({ ...one, effect: 'waits' as const }));
+  const found = [...stops, ...waits].flatMap(({ what, why, cause, effect, ms }) => {
+    const guard = guardsByCause[cause];
+    if (guard === undefined) return [];
+    const time = effect === 'waits' ? ` (holds it up for ${Math.round(ms / 1000)} s)` : '';
+    return [{ guard, effect, why: `${what}: ${why}${time}`, try: tries[guard] ?? '', ms }];
   });
   // One of a kind says it: the one that takes longest.
   const longest = new Map<string, Guard & { ms: number }>();
   for (const one of found) {
     const key = `${one.guard} ${one.effect}`;
-    if (one.ms >= (longest.get(key)?.ms ?? 0)) longest.set(key, one);
+    if (one.ms > (longest.get(key)?.ms ?? -1)) longest.set(key, one);
   }
   return [...longest.values()].map(({ ms: _, ...guard }) => guard);
 }
 
+/** What it ends with where nothing that is known of explains it. */
+function stuck({ stuck: left }: Rehearsal, known: readonly Guard[]): Guard[] {
+  const [first] = left;
+  if (first === undefined || known.some(({ effect }) => effect === 'stops')) return [];
+  const more = 'give it more time (rollout: progress-deadline), or fewer instances at a time';
+  const where = first.service === undefined ? 'mcp status' : `mcp why ${first.service}`;
+  const next = first.cause === 'rollout' ? more : `mcp apply, then ${where}`;
+  return [{ guard: 'stuck', effect: 'stops', why: `${first.what}: ${first.why}`, try: next }];
+}
+
 const tries: Partial<Record<Guard['guard'], string>> = {
   protected: 'mcp machines unprotect MACHINE',
-  breaker: 'mend what fails; mcp pool forgets failures that are over',
+  'no-image': 'mcp image bake IMAGE, or name one of mcp image list',
+  breaker: 'mend what fails; mcp pool retry forgets failures that are over',
 };
 
-const words: [RegExp, Guard['guard']][] = [
-  [/destruction budget/, 'budget'],
-  [/mass failure|too few of the service are live/, 'mass-failure'],
-  [/protected/, 'protected'],
-  [/the host has \d+ machines/, 'shared-host'],
-  [/starts in a row failed|machines of image .* failed|failed in a row/, 'breaker'],
-  [/quota of/, 'quota'],
-];
-
-function guardIn(why: string): Guard['guard'] | null {
-  return words.find(([pattern]) => pattern.test(why))?.[1] ?? null;
-}
+/** The quota is told by itself, with how many machines are short. */
+const guardsByCause: Partial<Record<WaitCause, Guard['guard']>> = {
+  budget: 'budget',
+  'mass-failure': 'mass-failure',
+  protected: 'protected',
+  'no-image': 'no-image',
+  'shared-host': 'shared-host',
+  breaker: 'breaker',
+};

@@ -1,6 +1,8 @@
 /** `mcp pool` as a value. Pure. */
 import type { EndedRecord, FailureCount, TemplateRecord } from '../../registrar/records.ts';
-import type { Alarm, Waiting } from '../plan/plan.ts';
+import type { WaitingRecord } from '../../registrar/status-records.ts';
+import { median } from '../../specs/median.ts';
+import type { Alarm } from '../plan/plan.ts';
 import { knownPoolSize } from '../plan/pool-record.ts';
 import { endedView, type MachineView, machineViews, type StoryStep } from './machine-view.ts';
 import type { RegistryPart } from './status-view.ts';
@@ -27,7 +29,7 @@ export interface PoolView {
   breakers: ({ image: string; open: boolean } & FailureCount)[];
   /** Medians of machines that came that far, ms; null where there is none. */
   medianMs: { built: number | null; verified: number | null; waited: number | null };
-  waiting: Waiting[];
+  waiting: WaitingRecord[];
   alarms: Alarm[];
 }
 
@@ -37,7 +39,7 @@ const shown = 5;
 /** What the pool is and what it waits for; `ended`: machines that are no more, newest first. */
 export function poolView(
   registry: RegistryPart,
-  words: { waiting: Waiting[]; alarms: Alarm[] },
+  words: { waiting: WaitingRecord[]; alarms: Alarm[] },
   ended: readonly EndedRecord[],
 ): PoolView {
   const all = machineViews(registry);
@@ -90,7 +92,6 @@ function failedEarly({ story, verification }: MachineView): boolean {
 function medianOf(machines: readonly MachineView[], step: StoryStep['step']): number | null {
   const took = machines
     .filter((machine) => !(failedEarly(machine) && step !== 'built'))
-    .flatMap(({ story }) => story.find((one) => one.step === step)?.tookMs ?? [])
-    .sort((a, b) => a - b);
-  return took[Math.floor(took.length / 2)] ?? null;
+    .flatMap(({ story }) => story.find((one) => one.step === step)?.tookMs ?? []);
+  return median(took);
 }

@@ -1,4 +1,5 @@
 /** A rollout as a value that people and programs read. Pure. */
+
 import type {
   RolloutEntry,
   RolloutGate,
@@ -6,7 +7,7 @@ import type {
   RolloutPhase,
   RolloutRecord,
 } from '../../registrar/rollout-records.ts';
-import type { Waiting } from '../plan/plan.ts';
+import type { WaitingRecord } from '../../registrar/status-records.ts';
 import { sameRun } from '../rollout/sides.ts';
 import { instanceViews, type RegistryPart } from './status-view.ts';
 
@@ -56,8 +57,13 @@ export interface RolloutView {
   }[];
 }
 
+/** Whether it is what a rollout waits for: that is told with the rollout. */
+export function isOfRollout({ cause }: WaitingRecord): boolean {
+  return cause === 'rollout';
+}
+
 /** All rollouts, the latest first. */
-export function rolloutViews(registry: RegistryPart, waiting: readonly Waiting[], now: number): RolloutView[] {
+export function rolloutViews(registry: RegistryPart, waiting: readonly WaitingRecord[], now: number): RolloutView[] {
   return Object.values(registry.rollouts)
     .map(({ record }) => rolloutView(record, registry, waiting, now))
     .sort((a, b) => b.at - a.at || (a.service < b.service ? -1 : 1));
@@ -66,7 +72,7 @@ export function rolloutViews(registry: RegistryPart, waiting: readonly Waiting[]
 function rolloutView(
   record: RolloutRecord,
   registry: RegistryPart,
-  waiting: readonly Waiting[],
+  waiting: readonly WaitingRecord[],
   now: number,
 ): RolloutView {
   const { service, operation, kind, phase, since, why, hold, by, reason, at, total, base, evidence, log } = record;
@@ -79,7 +85,7 @@ function rolloutView(
     phase,
     since,
     why,
-    waits: waiting.find(({ what }) => what === `rollout of ${service}`)?.why ?? '',
+    waits: waiting.find((one) => isOfRollout(one) && one.service === service)?.why ?? '',
     hold,
     by,
     reason,

@@ -1,14 +1,9 @@
 /** `mcp status` as a value: the stable JSON contract, made from what the registry says. Pure. */
 
-import type {
-  ForeignWord,
-  GatewayRecord,
-  ProviderRecord,
-  SuspendedRecord,
-  TemplateRecord,
-} from '../../registrar/records.ts';
+import type { ForeignWord, GatewayRecord, SuspendedRecord, TemplateRecord } from '../../registrar/records.ts';
+import type { ProviderRecord, WaitingRecord } from '../../registrar/status-records.ts';
 import type { Environment, Service } from '../../specs/nouns.ts';
-import type { Alarm, Waiting } from '../plan/plan.ts';
+import type { Alarm } from '../plan/plan.ts';
 import { knownPoolSize } from '../plan/pool-record.ts';
 import type { ObservedRegistration, Snapshot } from '../plan/snapshot.ts';
 
@@ -75,14 +70,14 @@ export interface StatusView {
   provider: ProviderRecord | null;
   /** Of each version that shall have a service template. */
   templates: TemplateRecord[];
-  waiting: Waiting[];
+  waiting: WaitingRecord[];
   alarms: Alarm[];
 }
 
 /** What the leading controller last said. */
 export interface ControllerWords {
   leader: string | null;
-  waiting: Waiting[];
+  waiting: WaitingRecord[];
   alarms: Alarm[];
   provider?: ProviderRecord;
 }

@@ -4,12 +4,8 @@ import type { Service, Version } from '../../specs/nouns.ts';
 import type { ObservedMachine } from '../plan/snapshot.ts';
 import { operatorWords } from './machine-view.ts';
 import type { ControllerWords, RegistryPart } from './status-view.ts';
+import { waitsForMachines } from './waits.ts';
 import type { Link } from './why-link.ts';
-
-/** A word of the planner's that is about claims. */
-export function waitsForMachines(why: string): boolean {
-  return /wait for a ready machine/.test(why);
-}
 
 /** Each instance has a machine of its own. */
 export function claimsLink(service: Service, registry: RegistryPart, { waiting, alarms }: ControllerWords): Link {
@@ -24,10 +20,11 @@ export function claimsLink(service: Service, registry: RegistryPart, { waiting, 
     const counts = service.versions.map(({ version, count }) => `${version}: ${count} of ${count} machines claimed`);
     return { link: 'claims', ok: true, evidence: [...counts, ...words] };
   }
+  // Their machines were given up as their services did not start: no claim is what is wrong.
+  if (short.length <= failingStarts(service, registry).length)
+    return { link: 'claims', ok: true, evidence: [...short, ...words] };
   const why = [
-    ...waiting
-      .filter((one) => one.what.startsWith(`${service.name}@`) && waitsForMachines(one.why))
-      .map((one) => one.why),
+    ...waiting.filter((one) => one.service === service.name && waitsForMachines(one)).map((one) => one.why),
     ...waiting.filter(({ what }) => what === 'pool').map((one) => `pool waits: ${one.why}`),
     ...alarms.filter(({ code }) => code.startsWith('POOL_')).map(({ code, message }) => `alarm ${code}: ${message}`),
   ];
@@ -56,7 +53,23 @@ const checking: ReadonlySet<AgentPhase> = new Set(['checking', 'unhealthy']);
 /** Their agents got the service running. */
 export function agentsLink(service: Service, registry: RegistryPart): Link {
   const bad = ({ agent }: ObservedMachine) => agent !== null && agent.phase !== 'serving' && !checking.has(agent.phase);
-  return wordsOfAgents('agents', claimedFor(service, registry), bad, 'mcp machines');
+  const found = wordsOfAgents('agents', claimedFor(service, registry), bad, 'mcp machines');
+  const failing = failingStarts(service, registry);
+  if (failing.length === 0) return found;
+  const next = 'correct what fails and mcp apply -f FILE, or mcp pool retry; what serves goes on meanwhile';
+  return { link: 'agents', ok: false, evidence: [...failing, ...found.evidence], try: next };
+}
+
+/** Of each version that lacks instances and whose last starts failed: how often, and why. */
+function failingStarts(service: Service, registry: RegistryPart): string[] {
+  const starts = registry.pool?.record?.starts ?? {};
+  return service.versions.flatMap((version) => {
+    const failed = starts[version.digest];
+    const claimed = claimsOf(service, version, registry).length + strangersOf(service, version, registry);
+    if (!failed || failed.inARow === 0 || claimed >= version.count) return [];
+    const often = failed.inARow === 1 ? 'the last start failed' : `the last ${failed.inARow} starts failed`;
+    return [`${version.version}: ${often}: ${failed.lastReason}`];
+  });
 }
 
 /** What runs passes its health check. */

@@ -3,10 +3,12 @@
  * the next thing to try. Pure.
  */
 import type { DesiredRecord, ForeignWord } from '../../registrar/records.ts';
-import { didYouMean } from '../../specs/near-miss.ts';
+import type { WaitingRecord } from '../../registrar/status-records.ts';
+import { nearMiss } from '../../specs/near-miss.ts';
 import type { Service } from '../../specs/nouns.ts';
-import type { Alarm, Waiting } from '../plan/plan.ts';
+import type { Alarm } from '../plan/plan.ts';
 import { type ControllerWords, foreignWords, type RegistryPart } from './status-view.ts';
+import { concerns, goesOn } from './waits.ts';
 import {
   foreignDeclaration,
   foreignEvidence,
@@ -15,7 +17,7 @@ import {
   leftOutOf,
 } from './why-foreign.ts';
 import type { Link } from './why-link.ts';
-import { agentsLink, claimsLink, healthLink, machinesLink, waitsForMachines } from './why-machines.ts';
+import { agentsLink, claimsLink, healthLink, machinesLink } from './why-machines.ts';
 
 export interface WhyView {
   service: string;
@@ -48,7 +50,7 @@ export function whyService(name: string, { registry, controller, documents }: Wh
       { link: 'declaration', ...foreignDeclaration(foreign, desired) },
       { link: 'registrations', ...foreignRegistrations(wordsOf(name, registry), registry) },
       routesLink({ name }, registry),
-      ...(document === undefined ? [] : [documentLink({ document }, documents)]),
+      ...(document === undefined ? [] : [documentLink({ name, document }, documents, registry)]),
     ]);
   }
   const declaration = declarationLink(name, service, desired);
@@ -62,7 +64,7 @@ export function whyService(name: string, { registry, controller, documents }: Wh
     healthLink(service, registry),
     registrationsLink(service, registry),
     routesLink(service, registry),
-    ...(service.document ? [documentLink(service, documents)] : []),
+    ...(service.document ? [documentLink(service, documents, registry)] : []),
   ]);
 }
 
@@ -84,14 +86,11 @@ function declarationLink(name: string, service: Service | null, desired: Desired
         ...foreign.map((one) => one.service),
       ]),
     ];
-    return {
-      link: 'declaration',
-      ok: false,
-      evidence: [
-        `generation ${desired.generation} declares no service ${name}${didYouMean(name, known)}; it declares ${known.join(', ') || 'none'}`,
-      ],
-      try: 'mcp apply -f FILE',
-    };
+    const near = nearMiss(name, known);
+    const declares = `generation ${desired.generation} declares no service ${name}; it declares ${known.join(', ') || 'none'}`;
+    return near === undefined
+      ? { link: 'declaration', ok: false, evidence: [declares], try: 'mcp apply -f FILE' }
+      : { link: 'declaration', ok: false, evidence: [declares, `did you mean "${near}"?`], try: `mcp why ${near}` };
   }
   const counts = service.versions.map(({ version, count }) => `${version} x${count}`).join(', ');
   return {
@@ -110,8 +109,8 @@ function controllerLink(name: string, registry: RegistryPart, controller: Contro
     ...(registry.suspended.record.suspended
       ? [`suspended by ${registry.suspended.record.by}: ${registry.suspended.record.reason}`]
       : []),
-    ...mine.map(({ what, why }) => `${what} waits: ${why}`),
-    ...controller.alarms.map((alarm: Alarm) => `alarm ${alarm.code}: ${alarm.message}`),
+    ...mine.filter(({ cause }) => cause !== 'suspended').map(({ what, why }) => `${what} waits: ${why}`),
+    ...alarmsOf(controller).map((alarm: Alarm) => `alarm ${alarm.code}: ${alarm.message}`),
   ];
   const suspended = registry.suspended.record.suspended;
   const ok = controller.leader !== null && !suspended && mine.every(goesOn);
@@ -120,28 +119,20 @@ function controllerLink(name: string, registry: RegistryPart, controller: Contro
     link: 'controller',
     ok,
     evidence,
-    try: nextStep(name, suspended, controller),
+    try: nextStep(suspended, controller, mine),
   };
 }
 
-function nextStep(name: string, suspended: boolean, { leader, alarms }: ControllerWords): string {
+function nextStep(suspended: boolean, { leader }: ControllerWords, waiting: readonly WaitingRecord[]): string {
   if (suspended) return 'mcp resume';
   if (leader === null) return 'mcp up';
-  const failing = alarms.some(({ code, message }) => code === 'START_FAILING' && message.startsWith(`${name}@`));
-  return failing ? 'correct what fails and mcp apply -f FILE; what serves goes on meanwhile' : 'mcp watch';
+  const isProtected = waiting.some(({ cause }) => cause === 'protected');
+  return isProtected ? 'mcp machines unprotect MACHINE, one of those named' : 'mcp watch';
 }
 
-/** The plan is at work on it: what keeps it, if anything does, is a later link. */
-function goesOn({ why }: Waiting): boolean {
-  return (
-    /^\d+ of \d+ serve; \d+ on their way/.test(why) ||
-    /no instance of it has served yet/.test(why) ||
-    waitsForMachines(why)
-  );
-}
-
-function concerns({ what }: Waiting, name: string): boolean {
-  return what === name || what.startsWith(`${name}@`) || what === 'everything';
+/** Starts that fail are told with the agents that failed. */
+function alarmsOf({ alarms }: ControllerWords): Alarm[] {
+  return alarms.filter(({ code }) => code !== 'START_FAILING');
 }
 
 function registrationsLink(service: Service, registry: RegistryPart): Link {
@@ -172,7 +163,14 @@ function registrationsLink(service: Service, registry: RegistryPart): Link {
   ];
   return ok
     ? { link: 'registrations', ok, evidence: all }
-    : { link: 'registrations', ok, evidence: all, try: 'mcp machines' };
+    : { link: 'registrations', ok, evidence: all, try: whoRegisters(rejected[0]?.path, registry) };
+}
+
+function whoRegisters(path: string | undefined, { machines }: RegistryPart): string {
+  if (path === undefined) return 'mcp machines';
+  const uuid = path.slice(path.lastIndexOf('/') + 1);
+  const isOurs = machines.some(({ record }) => record.uuid === uuid);
+  return isOurs ? `mcp machines ${uuid.slice(0, 8)}` : `look for what registers ${path}: it is no machine of ours`;
 }
 
 function routesLink(service: Pick<Service, 'name'>, registry: RegistryPart): Link {
@@ -192,11 +190,15 @@ function routesLink(service: Pick<Service, 'name'>, registry: RegistryPart): Lin
     link: 'routes',
     ok,
     evidence: evidence.length > 0 ? evidence : ['no gateway is registered'],
-    try: 'mcp status',
+    try: evidence.length > 0 ? 'mcp status' : 'mcp up',
   };
 }
 
-function documentLink(service: Pick<Service, 'document'>, documents: DocumentWord[] | null): Link {
+function documentLink(
+  { name, document }: Pick<Service, 'name' | 'document'>,
+  documents: DocumentWord[] | null,
+  { registrations }: RegistryPart,
+): Link {
   if (documents === null)
     return { link: 'document', ok: false, evidence: ['no gateway could be asked'], try: 'mcp status' };
   const evidence = documents.map(
@@ -205,10 +207,13 @@ function documentLink(service: Pick<Service, 'document'>, documents: DocumentWor
   );
   const ok = documents.length > 0 && documents.every(({ stale, problem }) => !stale && problem === '');
   if (ok) return { link: 'document', ok, evidence };
+  const bad = documents.find(({ stale, problem }) => stale || problem !== '')?.version;
+  const instances = registrations.filter(({ record }) => record.service === name && record.state === 'up');
+  const { address, port } = (instances.find(({ record }) => record.version === bad) ?? instances[0])?.record ?? {};
   return {
     link: 'document',
     ok,
-    evidence: evidence.length > 0 ? evidence : [`no document was read at ${service.document} of any instance`],
-    try: `curl the instance's ${service.document}`,
+    evidence: evidence.length > 0 ? evidence : [`no document was read at ${document} of any instance`],
+    try: address === undefined ? 'mcp status' : `curl -i http://${address}:${port}${document}`,
   };
 }

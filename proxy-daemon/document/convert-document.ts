@@ -25,7 +25,7 @@ export function listedFromFiles(from: string, pieces: string, to: string): void 
     if (!existsSync(join(pieces, name))) linkSync(path, join(pieces, name));
     const modified = Math.floor(stat.mtimeMs / 1000);
     const line = lineOf(name, 0, stat.size);
-    writeFileSync(join(to, file + listSuffix), listText(line.text, line.length, modified), {
+    writeFileSync(join(to, file + listSuffix), listText(line.text, name, line.length, modified), {
       mode: 0o644,
     });
     utimesSync(join(to, file + listSuffix), modified, modified);

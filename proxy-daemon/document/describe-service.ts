@@ -36,9 +36,8 @@ interface Told {
 export class ServiceDescriptions {
   readonly #told = new Map<string, Told>();
 
-  /** Forgets all other services. */
-  keepOnly(services: ReadonlySet<string>): void {
-    for (const service of this.#told.keys()) if (!services.has(service)) this.#told.delete(service);
+  forget(service: string): void {
+    this.#told.delete(service);
   }
 
   /** What was said of it last. */

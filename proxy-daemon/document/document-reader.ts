@@ -5,6 +5,7 @@ import { DocumentFiles, type GoodDocument } from './document-files.ts';
 import type { DocumentThread } from './document-thread.ts';
 import { type FetchLimits, fetchDocument } from './fetch-document.ts';
 import type { PlannedVersion } from './plan-services.ts';
+import type { PlanChange } from './service-planner.ts';
 
 export interface ReaderOptions {
   clock: Clock;
@@ -67,13 +68,19 @@ export class DocumentReader {
     this.#loop = this.#run();
   }
 
-  /** Tells all live versions. Those that are gone are forgotten (their files stay for a while). `maxBytes`: instead of the limits' own. */
-  update(planned: readonly PlannedVersion[], maxBytes = this.#options.limits.maxBytes): void {
+  /**
+   * Tells which services are planned otherwise than `before`, where `planned` is what they are planned as now. Versions that are gone
+   * are forgotten (their files stay for a while). `maxBytes`: instead of the limits' own.
+   */
+  update({ planned, before }: Pick<PlanChange, 'planned' | 'before'>, maxBytes = this.#options.limits.maxBytes): void {
     this.#maxBytes = maxBytes;
-    const keys = new Set(planned.map(keyOf));
-    for (const key of this.#entries.keys()) if (!keys.has(key)) this.#entries.delete(key);
-    for (const version of planned) this.#plan(version);
-    this.#wake.abort();
+    const versions = planned.flatMap((service) => service.versions);
+    const keys = new Set(versions.map(keyOf));
+    for (const version of before.flatMap((service) => service.versions)) {
+      if (!keys.has(keyOf(version))) this.#entries.delete(keyOf(version));
+    }
+    for (const version of versions) this.#plan(version);
+    if (versions.length > 0) this.#wake.abort();
   }
 
   reading(service: string, version: string): Reading | undefined {

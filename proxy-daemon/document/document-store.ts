@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../registrar/clock.ts';
 import { sha256 } from '../../specs/digest.ts';
 import type {
@@ -10,6 +9,7 @@ import type {
   DocumentTarget,
   MergedDocument,
 } from '../document-source.ts';
+import { inSlices } from '../in-slices.ts';
 import { ServiceDescriptions, toldPart } from './describe-service.ts';
 import { formNumber, type GoodDocument } from './document-files.ts';
 import { DocumentReader } from './document-reader.ts';
@@ -17,8 +17,9 @@ import { DocumentThread } from './document-thread.ts';
 import { defaultLimits, type FetchLimits } from './fetch-document.ts';
 import { FragmentCache } from './fragment-cache.ts';
 import { PartsTold } from './parts-held.ts';
-import { type PlannedService, planServices, type ServicePlan, withKnown } from './plan-services.ts';
+import type { PlannedService } from './plan-services.ts';
 import type { ServicePart } from './service-part.ts';
+import { ServicePlanner } from './service-planner.ts';
 
 export interface DocumentStoreOptions {
   clock: Clock;
@@ -59,16 +60,17 @@ class DocumentStore implements DocumentSource {
   readonly #descriptions = new ServiceDescriptions();
   readonly #listeners = new Set<() => void>();
   readonly #closing = new AbortController();
-  #plan: ServicePlan = { services: [], clashing: [] };
+  readonly #planner = new ServicePlanner();
   #info: DocumentInfo = { title: 'APIs behind this gateway', description: '' };
-  #targets: readonly DocumentTarget[] = [];
   #clashing: DocumentSourceState[] = [];
   #clashingParts: ServicePart[] = [];
   #current: MergedDocument;
   /** Services of which something changed that is not in the document yet. */
   #dirty = new Set<string>();
-  /** Which services there are, or what is said of all, changed. */
-  #replanned = false;
+  /** What is said of all, changed. */
+  #hasNewInfo = false;
+  /** Services that are gone, and what is said of those that are not shown. */
+  #hasNewPlan = false;
   #publishing: Promise<void> | undefined;
 
   constructor(options: DocumentStoreOptions) {
@@ -89,26 +91,30 @@ class DocumentStore implements DocumentSource {
   }
 
   update(targets: readonly DocumentTarget[], info: DocumentInfo): void {
-    const isSame = isDeepStrictEqual(info, this.#info) && sameTargets(targets, this.#targets);
-    if (isSame || this.#closing.signal.aborted) return;
-    this.#targets = targets;
+    if (this.#closing.signal.aborted) return;
+    const { planned, before, clashingChanged } = this.#planner.update(targets, info.doors);
+    const { title, description, maxBytes } = this.#info;
+    const isSameInfo = info.title === title && info.description === description && info.maxBytes === maxBytes;
+    if (isSameInfo && !clashingChanged && planned.length === 0 && before.length === 0) return;
     this.#info = info;
-    const before = new Set(this.#plan.services);
-    this.#plan = withKnown(planServices(targets, info.doors), this.#plan);
-    this.#clashing = this.#plan.clashing.map(({ service, version, reason }) => ({
-      service,
-      version,
-      state: 'missing',
-      problem: reason,
+    if (clashingChanged) this.#sayClashing();
+    this.#reader.update({ planned, before }, info.maxBytes);
+    const gone = before.filter(({ service }) => this.#planner.planned(service) === undefined);
+    for (const { service } of gone) {
+      this.#fragments.forget(service);
+      this.#descriptions.forget(service);
+    }
+    this.#hasNewInfo ||= !isSameInfo;
+    this.#hasNewPlan ||= clashingChanged || gone.length > 0;
+    this.#touch(...planned.map(({ service }) => service));
+  }
+
+  #sayClashing(): void {
+    const { clashing } = this.#planner.plan;
+    this.#clashing = clashing.map(({ service, version, reason }) => ({
+      ...{ service, version, state: 'missing', problem: reason },
     }));
-    const { clashing } = this.#plan;
     this.#clashingParts = clashing.length === 0 ? [] : [toldPart('', { sources: [], leftOut: clashing })];
-    this.#reader.update(
-      this.#plan.services.flatMap(({ versions }) => versions),
-      info.maxBytes,
-    );
-    this.#replanned = true;
-    this.#touch(...this.#plan.services.flatMap((planned) => (before.has(planned) ? [] : planned.service)));
   }
 
   current(): MergedDocument {
@@ -122,7 +128,7 @@ class DocumentStore implements DocumentSource {
 
   compareAnswers(pair: AnswerPair): Promise<AnswerVerdict> {
     const { service, version } = pair;
-    const route = this.#plan.services.find((planned) => planned.service === service)?.route ?? '/';
+    const route = this.#planner.planned(service)?.route ?? '/';
     const { digest, document } = this.#reader.reading(service, version)?.good ?? {};
     const declared = digest !== undefined && document !== undefined ? { digest, document } : null;
     return this.#comparing.run({ kind: 'answers', pair, route, declared });
@@ -145,7 +151,7 @@ class DocumentStore implements DocumentSource {
   }
 
   #isBehind(): boolean {
-    return this.#replanned || this.#dirty.size > 0;
+    return this.#hasNewInfo || this.#hasNewPlan || this.#dirty.size > 0;
   }
 
   async #publishAll(): Promise<void> {
@@ -153,40 +159,57 @@ class DocumentStore implements DocumentSource {
     // What one call stack changes, and what comes within the gap after it, is one document.
     await Promise.resolve();
     while (this.#isBehind() && !signal.aborted) {
-      this.#publish();
+      await this.#publish();
       await this.#clock.sleep(this.#gapMs, signal).catch(() => {});
     }
   }
 
   /** Looks at what changed, and tells of a new document where that makes one. */
-  #publish(): void {
-    const { services } = this.#plan;
-    const [replanned, dirty] = [this.#replanned, this.#dirty];
-    this.#replanned = false;
+  async #publish(): Promise<void> {
+    const [dirty, hasNewPlan, hasNewInfo] = [this.#dirty, this.#hasNewPlan, this.#hasNewInfo];
     this.#dirty = new Set();
-    if (replanned) {
-      const names = new Set(services.map(({ service }) => service));
-      this.#fragments.keepOnly(names);
-      this.#descriptions.keepOnly(names);
-    }
-    let hasNews = replanned;
-    for (const planned of services) {
-      if (!dirty.has(planned.service)) continue;
-      this.#fragments.want({ planned, versions: this.#readable(planned) });
-      const reading = (service: string, version: string) => this.#reader.reading(service, version);
-      hasNews = this.#descriptions.describe(planned, this.#fragments, reading) || hasNews;
-    }
-    if (!hasNews) return;
-    const described = services.flatMap(({ service }) => this.#descriptions.get(service) ?? []);
-    const states = [...this.#clashing, ...described.flatMap((one) => one.states)];
-    const parts = [...this.#clashingParts, ...described.map(({ part }) => part)];
-    const { title, description } = this.#info;
-    const digest = sha256(JSON.stringify([formNumber, title, description, ...parts.map((part) => part.digest)]));
-    const operations = described.reduce((sum, one) => sum + one.operations, 0);
-    const before = this.#current;
-    this.#current = { digest, operations, sources: states, write: this.#writer(digest, parts) };
-    if (before.digest === digest && sameStates(before.sources, states)) return;
+    this.#hasNewPlan = false;
+    this.#hasNewInfo = false;
+    const hasNewStates = (await inSlices(this.#describe(dirty), this.#clock)) || hasNewPlan;
+    if (!hasNewStates && !hasNewInfo) return;
+    const before = this.#current.digest;
+    this.#current = this.#made();
+    if (!hasNewStates && before === this.#current.digest) return;
     for (const listener of this.#listeners) listener();
+  }
+
+  /** Works out what is said of the services. True where that is something else than before. */
+  *#describe(services: Iterable<string>): Generator<void, boolean> {
+    const reading = (service: string, version: string) => this.#reader.reading(service, version);
+    let hasNews = false;
+    for (const service of services) {
+      const planned = this.#planner.planned(service);
+      if (planned === undefined) continue;
+      this.#fragments.want({ planned, versions: this.#readable(planned) });
+      hasNews = this.#descriptions.describe(planned, this.#fragments, reading) || hasNews;
+      yield;
+    }
+    return hasNews;
+  }
+
+  #made(): MergedDocument {
+    const { title, description } = this.#info;
+    const described = this.#planner.plan.services.flatMap(({ service }) => this.#descriptions.get(service) ?? []);
+    const parts = [...this.#clashingParts, ...described.map(({ part }) => part)];
+    const head = JSON.stringify([formNumber, title, description]);
+    const digest = sha256([head, ...parts.map((part) => part.digest)].join(' '));
+    const clashing = this.#clashing;
+    let sources: DocumentSourceState[] | undefined;
+    return {
+      digest,
+      operations: described.reduce((sum, one) => sum + one.operations, 0),
+      // Of thousands of services, and not asked for at each change.
+      get sources() {
+        sources ??= [...clashing, ...described.flatMap(({ states }) => states)];
+        return sources;
+      },
+      write: this.#writer(digest, parts),
+    };
   }
 
   #writer(digest: string, parts: readonly ServicePart[]): MergedDocument['write'] {
@@ -222,19 +245,4 @@ class DocumentStore implements DocumentSource {
       return good ? [{ version, good }] : [];
     });
   }
-}
-
-/** States are made anew only where they changed. */
-function sameStates(a: readonly DocumentSourceState[], b: readonly DocumentSourceState[]): boolean {
-  return a.length === b.length && a.every((state, index) => state === b[index]);
-}
-
-function sameTargets(a: readonly DocumentTarget[], b: readonly DocumentTarget[]): boolean {
-  return a.length === b.length && a.every((target, at) => sameTarget(target, b[at] as DocumentTarget));
-}
-
-function sameTarget(a: DocumentTarget, b: DocumentTarget): boolean {
-  if (a === b) return true;
-  if (a.service !== b.service || a.version !== b.version || a.route !== b.route) return false;
-  return a.address === b.address && a.port === b.port && a.path === b.path && a.weight === b.weight;
 }

@@ -39,9 +39,8 @@ export class FragmentCache {
     this.#changed = changed;
   }
 
-  /** Forgets all other services. */
-  keepOnly(services: ReadonlySet<string>): void {
-    for (const service of this.#entries.keys()) if (!services.has(service)) this.#entries.delete(service);
+  forget(service: string): void {
+    this.#entries.delete(service);
   }
 
   /** Tells what one service is to be shown by. */

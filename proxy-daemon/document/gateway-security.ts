@@ -2,7 +2,8 @@
  * What the gateway's front door asks of a service's callers, in its part of the merged document: login schemes beside the service's
  * own, and the door's refusals. Each operation keeps what it says itself. Pure.
  */
-import type { DocumentDoor } from '../document-source.ts';
+import type { DocumentDoor, DocumentRules } from '../document-source.ts';
+import { findOperation } from '../routes/operation-pattern.ts';
 import { operationsOf } from './grammar.ts';
 import { entriesOf, isObject, type Json, type JsonObject, objectAt } from './json.ts';
 import type { Fragment } from './namespace.ts';
@@ -36,25 +37,34 @@ const errorSchema: JsonObject = {
   },
 };
 
-/** The fragment with it. Names of components hold no `_`, as all names of a service's own do: so they can't clash. */
-export function withGatewaySecurity(fragment: Fragment, service: string, door: DocumentDoor | undefined): Fragment {
+/**
+ * The fragment of a service at `route`, with it. Names of components hold no `_`, as all names of a service's own do: so they
+ * can't clash.
+ */
+export function withGatewaySecurity(
+  fragment: Fragment,
+  { service, route }: { service: string; route: string },
+  door: DocumentDoor | undefined,
+): Fragment {
   if (door === undefined) return fragment;
   const name = (part: string) => `${servicePrefix(service)}.gateway.${part}`;
-  const schemes = Object.entries(schemesOf(door)).map(([part, scheme]) => [name(part), scheme] as const);
-  const needed = Object.fromEntries(schemes.map(([scheme]): [string, Json] => [scheme, []]));
-  const statuses = statusesOf(door);
+  const rules = [door, ...door.operations];
+  const schemes = rules.flatMap((one) =>
+    Object.entries(schemesOf(one, door)).map(([part, scheme]) => [name(part), scheme] as const),
+  );
+  const statuses = [...new Set(rules.flatMap(statusesOf))].sort();
   const answers = statuses.map((status): [string, Json] => [name(status), answerOf(status, name('error'))]);
   const { components } = fragment;
+  const told = (path: string, method: string, operation: JsonObject) => {
+    const asked = rulesOf(door, method, path.slice(route === '/' ? 0 : route.length));
+    const needed = Object.keys(schemesOf(asked, door)).map((part): [string, Json] => [name(part), []]);
+    return withAnswers(withNeeds(operation, Object.fromEntries(needed)), statusesOf(asked), name);
+  };
   return {
     ...fragment,
-    paths: mapped(fragment.paths, (item) => ({
+    paths: mapped(fragment.paths, (item, path) => ({
       ...item,
-      ...Object.fromEntries(
-        operationsOf(item).map(([method, operation]) => [
-          method,
-          withAnswers(withNeeds(operation, needed), statuses, name),
-        ]),
-      ),
+      ...Object.fromEntries(operationsOf(item).map(([method, operation]) => [method, told(path, method, operation)])),
     })),
     components: {
       ...components,
@@ -71,11 +81,19 @@ export function withGatewaySecurity(fragment: Fragment, service: string, door: D
   };
 }
 
-function schemesOf({ keyHeader, users, certificate }: DocumentDoor): Record<string, JsonObject> {
+/** What a request of an operation meets. Its parameters stand for any text but one that is written out. */
+function rulesOf(door: DocumentDoor, method: string, path: string): DocumentRules {
+  const found = findOperation(door.operations, method.toUpperCase(), path.replaceAll(/\{[^{}]*\}/g, '~') || '/');
+  return found === null || found === 'refused' ? door : found;
+}
+
+/** An operation's keys may be in another header than those of its service. */
+function schemesOf({ keyHeader, users, certificate }: DocumentRules, door: DocumentDoor): Record<string, JsonObject> {
+  const key = keyHeader === door.keyHeader ? 'key' : `key.${keyHeader}`;
   return {
     ...(keyHeader === null
       ? {}
-      : { key: { type: 'apiKey', in: 'header', name: keyHeader, description: "An API key of the gateway's." } }),
+      : { [key]: { type: 'apiKey', in: 'header', name: keyHeader, description: "An API key of the gateway's." } }),
     ...(users
       ? { basic: { type: 'http', scheme: 'basic', description: "A user of the gateway's, with password." } }
       : {}),
@@ -85,7 +103,7 @@ function schemesOf({ keyHeader, users, certificate }: DocumentDoor): Record<stri
   };
 }
 
-function statusesOf({ keyHeader, users, certificate, bodies, rate }: DocumentDoor): string[] {
+function statusesOf({ keyHeader, users, certificate, bodies, rate }: DocumentRules): string[] {
   return [
     ...(keyHeader !== null || users ? ['401'] : []),
     ...(certificate ? ['403'] : []),
@@ -116,11 +134,11 @@ function withAnswers(operation: JsonObject, statuses: readonly string[], name: (
 
 function mapped(
   paths: Record<string, JsonObject>,
-  change: (item: JsonObject) => JsonObject,
+  change: (item: JsonObject, path: string) => JsonObject,
 ): Record<string, JsonObject> {
   const changed = entriesOf(paths).map(([path, item]): [string, JsonObject] => [
     path,
-    isObject(item) ? change(item) : {},
+    isObject(item) ? change(item, path) : {},
   ]);
   return Object.fromEntries(changed);
 }

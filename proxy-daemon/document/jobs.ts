@@ -68,11 +68,7 @@ export async function runJob(job: Job): Promise<JobResults[Job['kind']]> {
     version,
     document: parsed(document),
   }));
-  const fragment = withGatewaySecurity(
-    serviceFragment(job.service, job.route, versions, job.nested),
-    job.service,
-    job.door,
-  );
+  const fragment = withGatewaySecurity(serviceFragment(job.service, job.route, versions, job.nested), job, job.door);
   return {
     written: packFragment(writeFragmentJson(job.service, fragment), writeFragmentYaml(job.service, fragment)),
     leftOut: fragment.leftOut,

@@ -2,13 +2,13 @@ import { crc32 } from 'node:zlib';
 import { sha256 } from '../../specs/digest.ts';
 import { comma, type Piece } from './merge.ts';
 import { deflate } from './pack-fragment.ts';
-import type { Form, HeldPart } from './service-part.ts';
+import type { Form, OpenPart, ServicePart } from './service-part.ts';
 
 /** Services in a row whose parts are kept together: what is written anew where one of them changes. */
 export interface PartGroup {
   /** Equal keys are equal groups. */
   key: string;
-  parts: readonly HeldPart[];
+  parts: readonly ServicePart[];
 }
 
 /**
@@ -19,21 +19,32 @@ const meanServices = 8;
 
 /**
  * Parts, sorted by service, in groups. Which service begins one follows from its name alone, so that services that come and go change
- * no other group than the one that they are in.
+ * no other group than the one that they are in. Groups of the same parts as `before` are the same objects.
  */
-export function groupsOf(parts: readonly HeldPart[]): PartGroup[] {
-  const groups: HeldPart[][] = [];
-  for (const held of parts) {
-    const isFirst = crc32(held.part.service) % meanServices === 0;
-    const last = groups.at(-1);
-    if (last === undefined || isFirst) groups.push([held]);
-    else last.push(held);
+export function groupsOf(parts: readonly ServicePart[], before: readonly PartGroup[] = []): PartGroup[] {
+  const known = new Map(before.map((group) => [group.parts[0]?.service, group]));
+  const groups: PartGroup[] = [];
+  for (let from = 0, to = 0; from < parts.length; from = to) {
+    // What was found to be in a row before is, without a look at any name, as long as nobody came in between.
+    const group = known.get(parts[from]?.service);
+    to = from + 1;
+    while (to < parts.length && (parts[to] === group?.parts[to - from] || !isFirst(parts[to]))) to += 1;
+    const isSame = group?.parts.length === to - from && group.parts.every((part, at) => part === parts[from + at]);
+    if (isSame) groups.push(group);
+    else {
+      const own = parts.slice(from, to);
+      groups.push({ key: sha256(own.map(({ digest }) => digest).join(' ')), parts: own });
+    }
   }
-  return groups.map((own) => ({ key: sha256(own.map(({ part }) => part.digest).join(' ')), parts: own }));
+  return groups;
+}
+
+function isFirst(part: ServicePart | undefined): boolean {
+  return crc32(part?.service ?? '') % meanServices === 0;
 }
 
 /** The parts' pieces of one section, in a row, all packed. Empty where no part has any. */
-export function runOf(form: Form, section: string, parts: readonly HeldPart[]): Required<Piece>[] {
+export function runOf(form: Form, section: string, parts: readonly OpenPart[]): Required<Piece>[] {
   const pieces = parts.flatMap(({ pieces: own }) => own[form.name][section] ?? []);
   const separated = form.isSeparated ? pieces.flatMap((piece, at) => (at === 0 ? piece : [comma, piece])) : pieces;
   if (separated.every(isPacked)) return separated;

@@ -1,4 +1,5 @@
-import { type HeldPart, holdPart, type ServicePart } from './service-part.ts';
+import { groupsOf, type PartGroup } from './part-groups.ts';
+import type { ServicePart } from './service-part.ts';
 
 /** What changed in the parts of all services since the thread that writes them was told last. */
 export interface PartsUpdate {
@@ -10,26 +11,35 @@ export interface PartsUpdate {
   gone: readonly string[];
 }
 
-/** The parts as a thread keeps them, sorted by service. */
+/** The parts as a thread keeps them, sorted by service, in groups. */
 export class PartsHeld {
   #number = 0;
-  #parts = new Map<string, HeldPart>();
-  #sorted: HeldPart[] | null = [];
+  readonly #parts = new Map<string, ServicePart>();
+  #sorted: readonly ServicePart[] = [];
+  #groups: readonly PartGroup[] = [];
 
   /** False where this is not what the update changes: then nothing is. */
   update({ after, number, changed, gone }: PartsUpdate): boolean {
     if (after !== 0 && after !== this.#number) return false;
-    if (after === 0) this.#parts = new Map();
+    if (after === 0) this.#parts.clear();
+    const before = this.#parts.size;
     for (const service of gone) this.#parts.delete(service);
-    for (const part of changed) this.#parts.set(part.service, holdPart(part));
+    for (const part of changed) this.#parts.set(part.service, part);
     this.#number = number;
-    this.#sorted = null;
+    const sameServices = after !== 0 && gone.length === 0 && this.#parts.size === before;
+    this.#sorted = sameServices
+      ? this.#sorted.map(({ service }) => this.#parts.get(service) as ServicePart)
+      : [...this.#parts.values()].sort((a, b) => (a.service < b.service ? -1 : 1));
+    this.#groups = groupsOf(this.#sorted, this.#groups);
     return true;
   }
 
-  all(): readonly HeldPart[] {
-    this.#sorted ??= [...this.#parts.values()].sort((a, b) => (a.part.service < b.part.service ? -1 : 1));
+  all(): readonly ServicePart[] {
     return this.#sorted;
+  }
+
+  groups(): readonly PartGroup[] {
+    return this.#groups;
   }
 }
 

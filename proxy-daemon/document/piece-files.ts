@@ -1,6 +1,7 @@
 import { closeSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writevSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeDirectory } from '../files.ts';
+import { partsAtOnce } from './write-document.ts';
 
 /**
  * How long a piece stays after no list names it any more, ms: an answer that was begun with a list that did names it until its end,
@@ -9,9 +10,6 @@ import { makeDirectory } from '../files.ts';
 export const graceMs = 330_000;
 /** So many bytes wait at most, or as many as are in use: where documents change all the time, the oldest go before their time. */
 const leastWaitingBytes = 256 * 1024 * 1024;
-
-/** No system takes more in one call (IOV_MAX). */
-const partsAtOnce = 1024;
 
 interface Waiting {
   /** Monotonic time of the first look at which nothing named it. */

@@ -1,5 +1,3 @@
-import { sha256 } from '../../specs/digest.ts';
-
 /**
  * A file that is kept as a list of pieces, which nginx's Lua code sends one after the other (nginx/lua/mcp/pieces.lua): so a change
  * writes the pieces that changed, and the list. The list of `openapi.json` is `openapi.json.pieces`. Pure.
@@ -39,10 +37,12 @@ export class PieceList {
   }
 }
 
-/** `body`: lines of ranges, of `length` bytes in all. `modified`: s since the Unix epoch. */
-export function listText(body: string, length: number, modified: number): string {
-  // The names stand for what is in the files, so this stands for the text: a strong ETag.
-  return `mcp-pieces 1 ${sha256(body).slice(0, 32)} ${modified} ${length}\n${body}`;
+/**
+ * `body`: lines of ranges, of `length` bytes in all. `digest`: hex, of what the lines and the files that they name are made of, so that
+ * it stands for the text: a strong ETag. `modified`: s since the Unix epoch.
+ */
+export function listText(body: string, digest: string, length: number, modified: number): string {
+  return `mcp-pieces 1 ${digest.slice(0, 32)} ${modified} ${length}\n${body}`;
 }
 
 /** Undefined where it is none. */

@@ -1,10 +1,9 @@
-import type { DocumentDoor, DocumentInfo, DocumentTarget } from '../document-source.ts';
-import { nestedRoutes } from './gateway-paths.ts';
+import type { DocumentDoor, DocumentTarget } from '../document-source.ts';
 
-/** Which services and versions the merged document is made of, from what is live. Pure. */
+/** Which services and versions the merged document is made of, from what is live (service-planner.ts). Pure. */
 
 /** Paths that the gateway answers itself. */
-const ownPaths = ['/openapi.json', '/openapi.yaml', '/docs', '/status', '/healthz'];
+export const ownPaths = ['/openapi.json', '/openapi.yaml', '/docs', '/status', '/healthz'];
 
 export interface PlannedVersion {
   service: string;
@@ -32,44 +31,8 @@ export interface ServicePlan {
   clashing: { service: string; version: string; reason: string }[];
 }
 
-export function planServices(targets: readonly DocumentTarget[], doors: DocumentInfo['doors'] = {}): ServicePlan {
-  const services = new Map<string, DocumentTarget[]>();
-  for (const target of targets) {
-    const known = services.get(target.service);
-    if (known) known.push(target);
-    else services.set(target.service, [target]);
-  }
-  const plan: ServicePlan = { services: [], clashing: [] };
-  const owners = new Map<string, string>();
-  for (const [service, own] of [...services].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const route = trimmed(own[0]?.route ?? '/');
-    const owner = owners.get(route);
-    const versions = plannedVersions(service, route, own);
-    if (owner !== undefined) {
-      const reason = `the route ${route} belongs to ${owner}`;
-      plan.clashing.push(...versions.map(({ version }) => ({ service, version, reason })));
-      continue;
-    }
-    owners.set(route, service);
-    const door = Object.hasOwn(doors, service) ? doors[service] : undefined;
-    plan.services.push({ service, route, versions, nested: [], ...(door && { door }) });
-  }
-  const routes = [...new Set([...owners.keys(), ...ownPaths])].sort();
-  for (const planned of plan.services) planned.nested = nestedRoutes(planned.route, routes);
-  return plan;
-}
-
-/** The plan with each service that is planned as before being the same object: what follows from it need not be done again. */
-export function withKnown(plan: ServicePlan, before: ServicePlan): ServicePlan {
-  const known = new Map(before.services.map((planned) => [planned.service, planned]));
-  const services = plan.services.map((planned) => {
-    const other = known.get(planned.service);
-    return other && samePlan(planned, other) ? other : planned;
-  });
-  return { ...plan, services };
-}
-
-function samePlan(a: PlannedService, b: PlannedService): boolean {
+/** Equal plans are made into equal fragments of equal documents. */
+export function samePlan(a: PlannedService, b: PlannedService): boolean {
   return (
     a.route === b.route &&
     JSON.stringify(a.door) === JSON.stringify(b.door) &&
@@ -88,11 +51,13 @@ function sameLists<T>(a: readonly T[], b: readonly T[], same: (one: T, other: T)
   return a.length === b.length && a.every((one, index) => same(one, b[index] as T));
 }
 
-function trimmed(route: string): string {
+/** Routes that differ in slashes at the end alone are the same. */
+export function trimmed(route: string): string {
   return route.replace(/\/+$/, '') || '/';
 }
 
-function plannedVersions(service: string, route: string, targets: readonly DocumentTarget[]): PlannedVersion[] {
+/** The versions of one service, whose targets are given; the one to show first. */
+export function plannedVersions(service: string, route: string, targets: readonly DocumentTarget[]): PlannedVersion[] {
   const versions = new Map<string, PlannedVersion & { weight: number }>();
   for (const { version, address, port, path, weight = 0 } of targets) {
     const planned = versions.get(version) ?? { service, version, route, places: [], weight: 0 };

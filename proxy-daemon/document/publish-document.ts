@@ -4,11 +4,10 @@ import { McpError } from '../../specs/errors.ts';
 import type { DocumentFolders } from '../document-source.ts';
 import { makeDirectory } from '../files.ts';
 import type { Head } from './merge.ts';
-import { groupsOf } from './part-groups.ts';
 import { PartsHeld, type PartsUpdate } from './parts-held.ts';
 import { PieceFiles } from './piece-files.ts';
 import { listSuffix, readList } from './piece-list.ts';
-import { type HeldPart, wholeForms } from './service-part.ts';
+import { type ServicePart, wholeForms } from './service-part.ts';
 import { modifiedAt } from './write-document.ts';
 import { ListWriter } from './write-lists.ts';
 import { WholeWriter, writeService } from './write-whole.ts';
@@ -36,7 +35,7 @@ export function publishDocument({ to, digest, head, parts, now, monotonic }: Pub
   const writer = writers.get(place) ?? new FolderWriter(to);
   writers.set(place, writer);
   try {
-    writer.write(to, digest, head, held.all(), now, monotonic);
+    writer.write(to, digest, head, held, now, monotonic);
   } catch (cause) {
     throw new McpError('GATEWAY_DISK', `the documents can't be written: ${(cause as Error).message.slice(0, 200)}`, {
       cause,
@@ -62,19 +61,12 @@ class FolderWriter {
     this.#lists = this.#files && new ListWriter(this.#files);
   }
 
-  write(
-    to: DocumentFolders,
-    digest: string,
-    head: Head,
-    parts: readonly HeldPart[],
-    now: number,
-    monotonic: number,
-  ): void {
-    this.#writeServices(to.services, parts, now);
+  write(to: DocumentFolders, digest: string, head: Head, held: PartsHeld, now: number, monotonic: number): void {
+    const groups = held.groups();
+    this.#writeServices(to.services, held.all(), now);
     rmSync(to.merged, { recursive: true, force: true });
     makeDirectory(to.merged);
     const at = Math.max(now, (servedAt(to.served) + 1) * 1000);
-    const groups = groupsOf(parts);
     if (this.#files === null || this.#lists === null) this.#whole.write(to.merged, head, groups, at);
     else {
       this.#files.look();
@@ -89,24 +81,27 @@ class FolderWriter {
   }
 
   /** Each service's own files, and away with those of services that are gone. */
-  #writeServices(dir: string, parts: readonly HeldPart[], now: number): void {
+  #writeServices(dir: string, parts: readonly ServicePart[], now: number): void {
     if (!this.#hasLooked) {
       makeDirectory(dir);
       for (const name of readdirSync(dir)) this.#services.set(name, '');
       this.#hasLooked = true;
     }
-    const gone = new Set(this.#services.keys());
-    for (const one of parts) {
-      const { service, digest, shown } = one.part;
+    let there = 0;
+    for (const part of parts) {
+      const { service, digest, shown } = part;
       if (shown === null) continue;
-      gone.delete(service);
+      there += 1;
       if (this.#services.get(service) === digest) continue;
       const folder = join(dir, service);
       makeDirectory(folder);
-      writeService(folder, { title: shown.title, description: '' }, one, now);
+      writeService(folder, { title: shown.title, description: '' }, part, now);
       this.#services.set(service, digest);
     }
-    for (const service of gone) {
+    if (there === this.#services.size) return;
+    const shown = new Set(parts.flatMap((part) => (part.shown === null ? [] : part.service)));
+    for (const service of this.#services.keys()) {
+      if (shown.has(service)) continue;
       rmSync(join(dir, service), { recursive: true, force: true });
       this.#services.delete(service);
     }

@@ -67,14 +67,14 @@ export const serviceForms: readonly Form[] = [jsonForm, yamlForm];
 /** What there is of all services together. */
 export const wholeForms: readonly Form[] = [...serviceForms, listForm];
 
-/** A part as the thread that writes documents keeps it: its pieces by form and section. */
-export interface HeldPart {
+/** A part whose pieces can be seen, by form and section. */
+export interface OpenPart {
   part: ServicePart;
   pieces: Record<FormName, Readonly<Record<string, Piece | undefined>>>;
 }
 
-/** Reads what was handed over, once for each part. */
-export function holdPart(part: ServicePart): HeldPart {
+/** Reads what was handed over. Not kept: views of the pieces of thousands of services are what a thread would collect garbage among. */
+export function openPart(part: ServicePart): OpenPart {
   const { json, yaml } = writeTold(JSON.parse(part.told) as Told);
   if (part.shown === null) return { part, pieces: { json, yaml, list: {} } };
   const fragment = unpackFragment(part.shown.written);

@@ -1,10 +1,22 @@
-import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+  writevSync,
+} from 'node:fs';
 import { crc32 } from 'node:zlib';
 import type { Piece } from './merge.ts';
 import { packed } from './pack-fragment.ts';
 
 /** Pieces are gathered to this many bytes a write. */
 const chunkBytes = 1_048_576;
+/** No system takes more in one call (IOV_MAX). */
+export const partsAtOnce = 1024;
 /** A gzip member's head (RFC 1952, 2.3): deflate, no name, no time, unknown system. */
 export const gzipHead = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255);
 /** The empty last block that ends a deflate stream. */
@@ -67,17 +79,17 @@ function holds(path: string, pieces: readonly Piece[]): boolean {
 function writeWhole(path: string, fill: (put: (bytes: Uint8Array) => void) => void): void {
   const file = openSync(path, 'w', 0o644);
   try {
-    const chunk = Buffer.allocUnsafe(chunkBytes);
-    let used = 0;
+    let parts: Uint8Array[] = [];
+    let bytes = 0;
     const flush = () => {
-      writeAll(file, chunk.subarray(0, used));
-      used = 0;
+      writeAll(file, parts, bytes);
+      parts = [];
+      bytes = 0;
     };
-    fill((bytes) => {
-      if (bytes.length > chunkBytes - used) flush();
-      if (bytes.length > chunkBytes) return writeAll(file, bytes);
-      chunk.set(bytes, used);
-      used += bytes.length;
+    fill((part) => {
+      parts.push(part);
+      bytes += part.length;
+      if (bytes >= chunkBytes || parts.length === partsAtOnce) flush();
     });
     flush();
   } catch (error) {
@@ -88,7 +100,10 @@ function writeWhole(path: string, fill: (put: (bytes: Uint8Array) => void) => vo
   }
 }
 
-/** A full disk may take a part of what it is given before it refuses. */
-function writeAll(file: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+/** Not copied together before: what is set aside for that, megabytes for small files, would have to be collected. */
+function writeAll(file: number, parts: readonly Uint8Array[], bytes: number): void {
+  if (bytes === 0) return;
+  const written = writevSync(file, parts);
+  // A full disk may take a part of what it is given before it refuses.
+  if (written < bytes) writeFileSync(file, Buffer.concat(parts).subarray(written));
 }

@@ -9,7 +9,7 @@ import { packed } from './pack-fragment.ts';
 import { type PartGroup, runOf } from './part-groups.ts';
 import type { PieceFiles } from './piece-files.ts';
 import { type ListLine, lineOf, listSuffix, listText, PieceList } from './piece-list.ts';
-import { type Form, wholeForms } from './service-part.ts';
+import { type Form, type OpenPart, openPart, wholeForms } from './service-part.ts';
 import { gzipHead, gzipTail } from './write-document.ts';
 
 /** Where the parts of one group stand in its file, of one form and section, as lines of lists: made once, joined for each change. */
@@ -17,20 +17,21 @@ interface KeptRun {
   /** Where nothing of the section is before them, and where something is: with a comma then, if the form wants one. */
   first: RunLines;
   next: RunLines;
-  checksum: number;
-  /** See joinChecksums. */
-  shift: number;
 }
 
 interface RunLines {
   plain: ListLine;
   packed: ListLine;
+  /** Of the plain text. */
+  checksum: number;
+  /** See joinChecksums. */
+  shift: number;
 }
 
 interface KeptGroup {
   name: string;
-  /** By form and section; what is missing is empty. */
-  runs: ReadonlyMap<string, KeptRun>;
+  /** By form and section, in the order of `wholeForms`; what is missing is empty. */
+  runs: readonly (readonly (KeptRun | undefined)[])[];
 }
 
 /** Stands in lists for the file of what is around the parts, whose name follows from all of its content. */
@@ -57,46 +58,39 @@ export class ListWriter {
       return own;
     });
     const glue = new Glue();
-    const lists = wholeForms.map((form) => ({ file: form.file, ...listForm(form, head, kept, glue) }));
+    const lists = wholeForms.map((form, at) => ({ file: form.file, ...listForm(form, at, head, kept, glue) }));
     const content = glue.content();
     const hash = createHash('sha256');
+    // With where one ends and the next begins, so that the names of all files tell all lists.
+    hash.update(content.map((part) => part.length).join(' '));
     for (const part of content) hash.update(part);
     const name = nameOf(hash.digest('hex'));
     this.#files.keep(name, content);
     const modified = Math.floor(at / 1000);
+    const names = [name, ...kept.map((group) => group.name)];
+    // Names stand for what is in the files; what a list takes of it follows from them, and from which list it is.
+    const told = sha256(names.join(' '));
     for (const { file, plain, zipped } of lists) {
       for (const [suffix, list] of [['', plain] as const, ['.gz', zipped] as const]) {
         const path = join(folder, `${file}${suffix}${listSuffix}`);
-        writeFileSync(path, listText(list.body().replaceAll(around, name), list.length, modified), { mode: 0o644 });
+        const etag = sha256(`${told} ${file}${suffix} ${list.length}`);
+        writeFileSync(path, listText(list.body().replaceAll(around, name), etag, list.length, modified), {
+          mode: 0o644,
+        });
         utimesSync(path, modified, modified);
       }
     }
-    return new Set([name, ...kept.map((group) => group.name)]);
+    return new Set(names);
   }
 
   #keep({ key, parts }: PartGroup): KeptGroup {
+    const open = parts.map(openPart);
     const bytes = new Bytes();
-    const places: [string, RunPlace][] = [];
-    for (const form of wholeForms) {
-      for (const section of form.sections) {
-        const pieces = runOf(form, section, parts);
-        if (pieces.length === 0) continue;
-        if (form.isSeparated) bytes.put(comma.text);
-        const plain = bytes.place(() => {
-          for (const piece of pieces) bytes.put(piece.text);
-        });
-        if (form.isSeparated) bytes.put(comma.packed);
-        const packedPlace = bytes.place(() => {
-          for (const piece of pieces) bytes.put(piece.packed);
-        });
-        const checksum = pieces.reduce((sum, { text }) => crc32(text, sum), 0);
-        places.push([keyOf(form, section), { isSeparated: form.isSeparated, plain, packed: packedPlace, checksum }]);
-      }
-    }
+    const places = wholeForms.map((form) => form.sections.map((section) => placeRun(bytes, form, section, open)));
     // Of what it is made of, and of what came out: other code may write the same parts otherwise.
     const name = nameOf(sha256(JSON.stringify([key, places])));
     this.#files.keep(name, bytes.all());
-    return { name, runs: new Map(places.map(([run, place]) => [run, keptRun(name, place)])) };
+    return { name, runs: places.map((own) => own.map((place) => place && keptRun(name, place))) };
   }
 }
 
@@ -112,32 +106,43 @@ interface RunPlace {
   checksum: number;
 }
 
+function placeRun(bytes: Bytes, form: Form, section: string, parts: readonly OpenPart[]): RunPlace | undefined {
+  const pieces = runOf(form, section, parts);
+  if (pieces.length === 0) return undefined;
+  if (form.isSeparated) bytes.put(comma.text);
+  const plain = bytes.place(() => {
+    for (const piece of pieces) bytes.put(piece.text);
+  });
+  if (form.isSeparated) bytes.put(comma.packed);
+  const packedPlace = bytes.place(() => {
+    for (const piece of pieces) bytes.put(piece.packed);
+  });
+  const checksum = pieces.reduce((sum, { text }) => crc32(text, sum), 0);
+  return { isSeparated: form.isSeparated, plain, packed: packedPlace, checksum };
+}
+
 function keptRun(name: string, { isSeparated, plain, packed: zipped, checksum }: RunPlace): KeptRun {
   const after = ({ offset, length }: Place, lead: number) => lineOf(name, offset - lead, length + lead);
-  const [lead, zippedLead] = isSeparated ? [comma.text.length, comma.packed.length] : [0, 0];
-  return {
-    first: { plain: after(plain, 0), packed: after(zipped, 0) },
-    next: { plain: after(plain, lead), packed: after(zipped, zippedLead) },
-    checksum,
-    shift: shiftBy(plain.length),
+  const shift = shiftBy(plain.length);
+  const first = { plain: after(plain, 0), packed: after(zipped, 0), checksum, shift };
+  if (!isSeparated) return { first, next: first };
+  const next = {
+    plain: after(plain, comma.text.length),
+    packed: after(zipped, comma.packed.length),
+    checksum: joinChecksums(crc32(comma.text), checksum, shift),
+    shift: shiftBy(plain.length + comma.text.length),
   };
+  return { first, next };
 }
 
-function keyOf(form: Form, section: string): string {
-  return `${form.name} ${section}`;
-}
-
-/** The lists of one form, plain and as a gzip file. */
-function listForm(form: Form, head: Head, groups: readonly KeptGroup[], glue: Glue) {
+/** The lists of one form, plain and as a gzip file. `at`: its place among all forms. */
+function listForm(form: Form, at: number, head: Head, groups: readonly KeptGroup[], glue: Glue) {
   const [plain, zipped] = [new PieceList(), new PieceList()];
-  const runsOf = (section: string): KeptRun[] => {
-    const key = keyOf(form, section);
-    return groups.flatMap(({ runs }) => runs.get(key) ?? []);
-  };
-  const bySection = new Map(form.sections.map((section) => [section, runsOf(section)]));
+  const places = new Map(form.sections.map((section, place) => [section, place]));
+  const runOfGroup = (group: KeptGroup, section: string) => group.runs[at]?.[places.get(section) ?? -1];
   let checksum = 0;
   glue.put(zipped, gzipHead);
-  for (const one of form.frame(head, (section) => (bySection.get(section) ?? []).length > 0)) {
+  for (const one of form.frame(head, (section) => groups.some((group) => runOfGroup(group, section) !== undefined))) {
     if (typeof one === 'string') {
       const text = Buffer.from(one);
       checksum = crc32(text, checksum);
@@ -145,10 +150,13 @@ function listForm(form: Form, head: Head, groups: readonly KeptGroup[], glue: Gl
       glue.put(zipped, packed(text));
       continue;
     }
-    for (const [at, run] of (bySection.get(one.section) ?? []).entries()) {
-      const lines = at === 0 ? run.first : run.next;
-      if (form.isSeparated && at > 0) checksum = crc32(comma.text, checksum);
-      checksum = joinChecksums(checksum, run.checksum, run.shift);
+    let isFirst = true;
+    for (const group of groups) {
+      const run = runOfGroup(group, one.section);
+      if (run === undefined) continue;
+      const lines = isFirst ? run.first : run.next;
+      isFirst = false;
+      checksum = joinChecksums(checksum, lines.checksum, lines.shift);
       plain.add(lines.plain);
       zipped.add(lines.packed);
     }

@@ -113,7 +113,8 @@ export class DoorKeeper {
     const days = Math.floor(left / dayMs);
     const expiry =
       left <= 0 ? 'the certificate has expired' : left < soonMs ? `the certificate expires in ${days} days` : '';
-    const shut = mode === 'dynamic' ? [] : this.#kept.services.filter(({ apiKeys }) => apiKeys !== null);
+    const asksKeys = (door: ServiceDoor) => [door, ...door.operations].some(({ apiKeys }) => apiKeys !== null);
+    const shut = mode === 'dynamic' ? [] : this.#kept.services.filter(asksKeys);
     const unchecked =
       shut.length === 0
         ? ''
@@ -161,22 +162,34 @@ export class DoorKeeper {
   }
 
   #makeService(service: Service): ServiceDoor | null {
-    const made = makeServiceDoor(service, (path) => this.#copyUsers(service.name, path));
-    if (made && made.closed !== '') this.#complain(`${service.name} lets nobody in: ${made.closed}`);
+    const made = makeServiceDoor(service, (path) => this.#copyUsers(service, path));
+    if (made === null) return null;
+    if (made.closed !== '') this.#complain(`${service.name} lets nobody in: ${made.closed}`);
+    for (const { method, path, closed } of made.operations)
+      if (closed !== '') this.#complain(`${method} ${path} of ${service.name} lets nobody in: ${closed}`);
     return made;
   }
 
   /** Where the file can't be used, the users of before stay; null where there are none. */
-  #copyUsers(service: string, path: string): string | null {
+  #copyUsers(service: Service, path: string): string | null {
     try {
       const users = readUsers(path);
       const name = `${createHash('sha256').update(users).digest('hex')}.htpasswd`;
       return copyTo(this.#paths.users, name, users, workerOf(this.#paths.dir));
     } catch (error) {
-      const before = this.#kept.services.find((one) => one.service === service)?.usersFile ?? null;
-      this.#complain(`${reasonOf(error)}${before === null ? '' : `; the users before stay at ${service}`}`);
+      const before = this.#usersBefore(service, path);
+      this.#complain(`${reasonOf(error)}${before === null ? '' : `; the users before stay at ${service.name}`}`);
       return before;
     }
+  }
+
+  /** The copy that is served where this file was declared, by the same service or the same operation of it. */
+  #usersBefore({ name, access, operations = [] }: Service, path: string): string | null {
+    const before = this.#kept.services.find((one) => one.service === name);
+    if (access?.basicFile === path) return before?.usersFile ?? null;
+    const declared = operations.find((one) => one.access?.basicFile === path);
+    const same = before?.operations.find((one) => one.method === declared?.method && one.path === declared.path);
+    return same?.own.access ? same.usersFile : null;
   }
 
   #complain(reason: string): void {
@@ -186,7 +199,8 @@ export class DoorKeeper {
 
   #tidy(): void {
     const { tls, services } = this.#kept;
-    const used = new Set([tls?.certificate, tls?.key, tls?.clientCa, ...services.map(({ usersFile }) => usersFile)]);
+    const users = services.flatMap((door) => [door, ...door.operations].map(({ usersFile }) => usersFile));
+    const used = new Set([tls?.certificate, tls?.key, tls?.clientCa, ...users]);
     for (const directory of [this.#paths.tls, this.#paths.users]) {
       for (const name of listed(directory)) {
         const path = join(directory, name);
@@ -200,15 +214,16 @@ export class DoorKeeper {
 function partsOf({ gateway, services }: Environment): unknown {
   return [
     [gateway.tls, gateway.limits, gateway.securityHeaders, gateway.accessLog !== undefined, gateway.trustedProxies],
-    ...services.map(({ name, access, limits, cors, proxy }) =>
-      access || limits || cors ? [name, access, limits, cors, proxy] : 0,
+    ...services.map(({ name, access, limits, cors, operations, proxy }) =>
+      access || limits || cors || operations ? [name, access, limits, cors, operations, proxy] : 0,
     ),
   ];
 }
 
 /** What tells that a file changed. */
 function fileStates({ gateway: { tls }, services }: Environment): unknown {
-  const files = [tls?.certificate, tls?.key, tls?.clientCa, ...services.map(({ access }) => access?.basicFile)];
+  const users = services.flatMap((one) => [one, ...(one.operations ?? [])].map(({ access }) => access?.basicFile));
+  const files = [tls?.certificate, tls?.key, tls?.clientCa, ...users];
   return files.map((path) => {
     const stat = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false, bigint: true });
     return stat && [stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].map(String);

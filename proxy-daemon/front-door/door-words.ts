@@ -1,6 +1,6 @@
 /** What people are told of services' doors: what is asked of callers, never whose keys they are. Pure. */
-import type { DoorWord } from '../routes/explain/explain-door.ts';
-import type { FrontDoor } from './front-door.ts';
+import type { DoorWord, RuleWords } from '../routes/explain/explain-door.ts';
+import type { DoorRules, FrontDoor, ServiceDoor } from './front-door.ts';
 
 const known = new WeakMap<FrontDoor, DoorWord[]>();
 
@@ -11,12 +11,22 @@ export function doorWords(door: FrontDoor): readonly DoorWord[] {
   return words;
 }
 
-function wordOf(door: FrontDoor['services'][number]): DoorWord {
-  const { service, closed, apiKeys, usersFile, clientCertificate, rate, bodyBytes, cors } = door;
+function wordOf(door: ServiceDoor): DoorWord {
+  const { service, cors, operations } = door;
+  const origins = cors?.origins ?? null;
   return {
-    ...{ service, closed, clientCertificate, rate, bodyBytes },
+    ...{ service, origins, ...ruleWords(door) },
+    operations: operations.map(({ method, path, own, ...rules }) => ({
+      ...{ method, path, own, origins },
+      ...ruleWords(rules),
+    })),
+  };
+}
+
+function ruleWords({ closed, apiKeys, usersFile, clientCertificate, rate, bodyBytes }: DoorRules): RuleWords {
+  return {
+    ...{ closed, clientCertificate, rate, bodyBytes },
     apiKeys: apiKeys && { header: apiKeys.header, clients: apiKeys.clients.length },
     users: usersFile !== null,
-    origins: cors?.origins ?? null,
   };
 }

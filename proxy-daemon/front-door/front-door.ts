@@ -1,6 +1,6 @@
 /** The front door as nginx is to have it: what is declared, with its files checked and copied to where only nginx reads them. */
 import { z } from 'zod';
-import { type CorsSpec, usualBodyBytes } from '../../specs/front-door.ts';
+import { type CorsSpec, type DoorOperation, usualBodyBytes } from '../../specs/front-door.ts';
 import { endpointOf } from '../routes/route-table.ts';
 
 export interface TlsDoor {
@@ -16,11 +16,8 @@ export interface TlsDoor {
   notAfter: number;
 }
 
-/** A service's part of the door. Every value is checked: it may come from whoever can write to the registry. */
-export interface ServiceDoor {
-  service: string;
-  protocol: 'http' | 'grpc';
-  retryNonIdempotent: boolean;
+/** Whom a door lets through, and what. Every value is checked: it may come from whoever can write to the registry. */
+export interface DoorRules {
   /** Why nobody is let through; empty where the rest says who is. */
   closed: string;
   apiKeys: { header: string; clients: { name: string; sha256: string }[] } | null;
@@ -29,7 +26,22 @@ export interface ServiceDoor {
   clientCertificate: 'required' | 'optional' | null;
   rate: { requests: number; per: 's' | 'm'; burst: number } | null;
   bodyBytes: number | null;
+}
+
+/** A service's part of the door. */
+export interface ServiceDoor extends DoorRules {
+  service: string;
+  protocol: 'http' | 'grpc';
+  retryNonIdempotent: boolean;
   cors: CorsSpec | null;
+  /** The most exact first. */
+  operations: OperationDoor[];
+}
+
+/** An operation's, complete: what it does not declare is its service's. */
+export interface OperationDoor extends DoorRules, DoorOperation {
+  /** It says itself who is let through, and how many; what it does not say is checked and counted with the service's other requests. */
+  own: { access: boolean; rate: boolean };
 }
 
 export interface FrontDoor {
@@ -57,7 +69,9 @@ export const noDoor: FrontDoor = {
 
 /** Somebody is told from others at it: what services hear of that must not come from callers. */
 export function knowsClients({ services }: FrontDoor): boolean {
-  return services.some(({ apiKeys, usersFile, clientCertificate }) => apiKeys || usersFile || clientCertificate);
+  return services
+    .flatMap((door): DoorRules[] => [door, ...door.operations])
+    .some(({ apiKeys, usersFile, clientCertificate }) => apiKeys || usersFile || clientCertificate);
 }
 
 /** What is told of HTTPS: where it is, for whom the certificate is, until when (ms since the Unix epoch). */
@@ -84,6 +98,17 @@ const cors: z.ZodType<CorsSpec> = z.object({
   maxAgeMs: z.number(),
 });
 
+const rules = {
+  closed: z.string(),
+  apiKeys: z
+    .object({ header: z.string(), clients: z.array(z.object({ name: z.string(), sha256: z.string() })) })
+    .nullable(),
+  usersFile: z.string().nullable(),
+  clientCertificate: z.enum(['required', 'optional']).nullable(),
+  rate: z.object({ requests: z.number(), per: z.enum(['s', 'm']), burst: z.number() }).nullable(),
+  bodyBytes: z.number().nullable(),
+};
+
 /** As the gateway remembers it over a restart. */
 export const frontDoorSchema: z.ZodType<FrontDoor> = z.object({
   tls: z
@@ -103,18 +128,18 @@ export const frontDoorSchema: z.ZodType<FrontDoor> = z.object({
   trustedProxies: z.array(z.string()).default([]),
   services: z.array(
     z.object({
-      service: z.string(),
-      protocol: z.enum(['http', 'grpc']),
-      retryNonIdempotent: z.boolean(),
-      closed: z.string(),
-      apiKeys: z
-        .object({ header: z.string(), clients: z.array(z.object({ name: z.string(), sha256: z.string() })) })
-        .nullable(),
-      usersFile: z.string().nullable(),
-      clientCertificate: z.enum(['required', 'optional']).nullable(),
-      rate: z.object({ requests: z.number(), per: z.enum(['s', 'm']), burst: z.number() }).nullable(),
-      bodyBytes: z.number().nullable(),
+      ...{ service: z.string(), protocol: z.enum(['http', 'grpc']), retryNonIdempotent: z.boolean() },
+      ...rules,
       cors: cors.nullable(),
+      operations: z
+        .array(
+          z.object({
+            ...{ method: z.string(), path: z.string() },
+            ...rules,
+            own: z.object({ access: z.boolean(), rate: z.boolean() }),
+          }),
+        )
+        .default([]),
     }),
   ),
 });

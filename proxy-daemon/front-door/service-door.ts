@@ -1,51 +1,87 @@
 /** A service's front door from what the registry holds of it: the second fence, since others may write there too. Pure. */
-import { type CorsSpec, isReservedHeader } from '../../specs/front-door.ts';
+import {
+  type AccessSpec,
+  type CorsSpec,
+  doorMethods,
+  isDoorPath,
+  isReservedHeader,
+  type LimitsSpec,
+  type OperationDoorSpec,
+} from '../../specs/front-door.ts';
 import type { Service } from '../../specs/nouns.ts';
+import { mostExactFirst } from '../routes/operation-pattern.ts';
 import { serviceNameProblem } from '../routes/safe-values.ts';
-import type { ServiceDoor } from './front-door.ts';
+import type { DoorRules, OperationDoor, ServiceDoor } from './front-door.ts';
 
 /**
  * Null where the service declares nothing. What it must not hold closes the door: better nobody gets in than somebody who
  * should not. `copyUsers` gives the gateway's own copy of an htpasswd file, null where it has none.
  */
 export function makeServiceDoor(
-  { name, access, limits, cors, proxy }: Service,
+  { name, access, limits, cors, operations = [], proxy }: Service,
   copyUsers: (path: string) => string | null,
 ): ServiceDoor | null {
-  if (serviceNameProblem(name) !== '' || (!access && !limits && !cors)) return null;
+  if (serviceNameProblem(name) !== '' || (!access && !limits && !cors && operations.length === 0)) return null;
+  const common = {
+    service: name,
+    protocol: proxy?.protocol ?? ('http' as const),
+    retryNonIdempotent: proxy?.retryNonIdempotent ?? false,
+  };
+  const whole = makeRules(access, limits, copyUsers);
+  const problems = [
+    ...whole.problems,
+    cors === undefined ? '' : corsProblem(cors),
+    // Which requests it would be for is not known: so it may be any.
+    operations.every(isOperation) && operations.length <= 50 ? '' : 'its operations are none',
+  ].filter(Boolean);
+  if (problems.length > 0) return { ...common, ...closedRules(problems), cors: null, operations: [] };
+  const made = operations.map((one) => makeOperation(one, whole.rules, copyUsers));
+  return { ...common, ...whole.rules, cors: cors ?? null, operations: mostExactFirst(made) };
+}
+
+function makeOperation(
+  { method, path, access, open, limits }: OperationDoorSpec,
+  whole: DoorRules,
+  copyUsers: (path: string) => string | null,
+): OperationDoor {
+  const of = { method, path, own: { access: access !== undefined || open === true, rate: limits?.rate !== undefined } };
+  const { rules, problems } = makeRules(access, limits, copyUsers);
+  if (problems.length > 0) return { ...of, ...closedRules(problems) };
+  const { apiKeys, usersFile, clientCertificate } = of.own.access ? rules : whole;
+  return {
+    ...{ ...of, closed: '', apiKeys, usersFile, clientCertificate },
+    rate: rules.rate ?? whole.rate,
+    bodyBytes: rules.bodyBytes ?? whole.bodyBytes,
+  };
+}
+
+function makeRules(
+  access: AccessSpec | undefined,
+  limits: LimitsSpec | undefined,
+  copyUsers: (path: string) => string | null,
+): { rules: DoorRules; problems: string[] } {
   const { apiKeys = null, basicFile, clientCertificate = null } = access ?? {};
   const usersFile = basicFile === undefined ? null : copyUsers(basicFile);
+  const { rate = null, bodyBytes = null } = limits ?? {};
   const problems = [
     basicFile !== undefined && usersFile === null ? 'its users can not be read' : '',
     apiKeys !== null && basicFile !== undefined ? 'it declares both API keys and users' : '',
     access !== undefined && !apiKeys && basicFile === undefined && !clientCertificate ? 'it lets nobody through' : '',
     apiKeys === null ? '' : keysProblem(apiKeys),
-    cors === undefined ? '' : corsProblem(cors),
-    limits?.rate === undefined || isRate(limits.rate) ? '' : 'its rate is none',
+    rate === null || isRate(rate) ? '' : 'its rate is none',
     // 0 would be no limit at all, for nginx.
-    limits?.bodyBytes === undefined || (isSize(limits.bodyBytes) && limits.bodyBytes > 0)
-      ? ''
-      : 'its largest body is no size',
+    bodyBytes === null || (isSize(bodyBytes) && bodyBytes > 0) ? '' : 'its largest body is no size',
   ].filter(Boolean);
-  const common = {
-    service: name,
-    protocol: proxy?.protocol ?? ('http' as const),
-    retryNonIdempotent: proxy?.retryNonIdempotent ?? false,
-    closed: problems.join(', '),
-  };
-  if (problems.length > 0) {
-    const nothing = {
-      apiKeys: null,
-      usersFile: null,
-      clientCertificate: null,
-      rate: null,
-      bodyBytes: null,
-      cors: null,
-    };
-    return { ...common, ...nothing };
-  }
-  const { rate = null, bodyBytes = null } = limits ?? {};
-  return { ...common, apiKeys, usersFile, clientCertificate, rate, bodyBytes, cors: cors ?? null };
+  return { rules: { closed: '', apiKeys, usersFile, clientCertificate, rate, bodyBytes }, problems };
+}
+
+function closedRules(problems: readonly string[]): DoorRules {
+  const nothing = { apiKeys: null, usersFile: null, clientCertificate: null, rate: null, bodyBytes: null };
+  return { ...nothing, closed: problems.join(', ') };
+}
+
+function isOperation({ method, path }: OperationDoorSpec): boolean {
+  return doorMethods.includes(method) && isDoorPath(path);
 }
 
 const headerName = /^[A-Za-z][A-Za-z0-9-]{0,39}$/;

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FrontDoor, ServiceDoor } from '../front-door/front-door.ts';
-import { doorPlace } from './service-doors.ts';
+import { doorPlace, doorsOf } from './doors.ts';
+import { operationName } from './operation-doors.ts';
 
 export interface DoorTable {
   name: string;
@@ -17,12 +18,27 @@ export function doorTable({ services, log }: FrontDoor): DoorTable | null {
   return { name: createHash('sha256').update(text).digest('hex').slice(0, 32), text };
 }
 
-function linesOf({ service, apiKeys, protocol }: ServiceDoor): string[] {
-  const variable = apiKeys === null ? '-' : `http_${apiKeys.header.toLowerCase().replaceAll('-', '_')}`;
-  const places = [doorPlace(service), doorPlace(service, protocol === 'http')];
+function linesOf(door: ServiceDoor, index: number): string[] {
+  const { service, protocol, operations } = door;
+  const isStream = protocol === 'http';
+  const all = doorsOf(door);
   return [
-    ['door', service, ...places, variable],
-    ...(apiKeys?.clients ?? []).map(({ name, sha256 }) => ['key', service, name, sha256]),
+    [
+      'door',
+      service,
+      doorPlace(service),
+      doorPlace(service, isStream),
+      operations.length > 0 ? operationName(index) : '-',
+    ],
+    ...all.flatMap(({ apiKeys, part, keys }) => {
+      const variable = apiKeys === null ? '-' : `http_${apiKeys.header.toLowerCase().replaceAll('-', '_')}`;
+      const places = new Set([doorPlace(service), doorPlace(service, isStream)]);
+      return [...places].map((place) => ['gate', `${place}${part}`, variable, keys]);
+    }),
+    // Operations without keys of their own have their service's.
+    ...all
+      .filter(({ part, keys }) => keys === `${service}${part}`)
+      .flatMap(({ apiKeys, keys }) => (apiKeys?.clients ?? []).map(({ name, sha256 }) => ['key', keys, name, sha256])),
   ].map((fields) => `${fields.join('\t')}\n`);
 }
 

@@ -10,6 +10,12 @@ export const gzipTypes = directive(
   'application/javascript',
 );
 
+/**
+ * What the gateway itself refuses, answered by 400 (lua/mcp/at-rewrite.lua says it too): so that it is told from what nginx
+ * refuses because it can't be read.
+ */
+export const refusedStatus = 490;
+
 export function exact(path: string, body: Directive[]): Directive {
   return block('location', ['=', path], body);
 }

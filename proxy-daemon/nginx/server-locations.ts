@@ -4,7 +4,7 @@ import { documentLocations } from './document-locations.ts';
 import type { Argument, Directive, NginxText } from './emit.ts';
 import { block, directive, nginxText } from './emit.ts';
 import { explainLocations } from './explain-locations.ts';
-import { exact, gzipTypes, header } from './location-parts.ts';
+import { exact, gzipTypes, header, refusedStatus } from './location-parts.ts';
 import { type GatewayPaths, generationMark } from './paths.ts';
 import { answerHeaders } from './security-headers.ts';
 import { doorLocations, doorVariables } from './service-doors.ts';
@@ -176,11 +176,7 @@ function healthAnswer(generation: Argument): Argument {
     : `{"status":"ok","generation":${generation}}`;
 }
 
-/**
- * What the gateway itself refuses, answered by 400 (lua/mcp/at-rewrite.lua says it too): so that it is told from what nginx
- * refuses because it can't be read. Such a request may have no path, and without one nginx goes to no named location.
- */
-const refusedStatus = 490;
+/** For requests that nginx can't read. Such a one may have no path, and without one nginx goes to no named location. */
 const badRequest = '/_mcp/bad-request';
 
 interface GatewayError {

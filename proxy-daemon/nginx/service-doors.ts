@@ -2,20 +2,19 @@
  * Services that declare something of the front door have a location of their own, which requests reach by their service, never by
  * a path: so whatever a path looks like, no service is reached around its door. Others pay nothing for it. Pure.
  */
-import type { FrontDoor, ServiceDoor } from '../front-door/front-door.ts';
+import type { DoorRules, FrontDoor } from '../front-door/front-door.ts';
 import { knowsClients } from '../front-door/front-door.ts';
+import { type Door, doorPlace, doorsOf } from './doors.ts';
 import { type Argument, block, type Directive, directive, entry, type NginxText, nginxText } from './emit.ts';
 import { proxyHeaders } from './http-parts.ts';
-import { exact, header } from './location-parts.ts';
-
-/** Where a service's door is; no route leads below /_mcp. */
-export function doorPlace(service: string, isStream = false): string {
-  return `/_mcp/door/${service}${isStream ? '/stream' : ''}`;
-}
+import { exact, header, refusedStatus } from './location-parts.ts';
+import { asksByOperation, operationMaps, operationVariable, refusedPart } from './operation-doors.ts';
 
 /** What the http block needs for it. */
-export function doorParts({ services }: FrontDoor): Directive[] {
-  const limited = services.filter(({ rate }) => rate !== null);
+export function doorParts(door: FrontDoor): Directive[] {
+  const { services } = door;
+  const zones = new Map(services.flatMap(doorsOf).map(({ zone, rate }) => [zone, rate]));
+  const limited = [...zones].flatMap(([zone, rate]) => (zone === null || rate === null ? [] : [{ zone, rate }]));
   const shared = services.some(({ cors }) => cors !== null);
   return [
     ...(limited.length === 0
@@ -30,13 +29,8 @@ export function doorParts({ services }: FrontDoor): Directive[] {
           directive('limit_req_status', 429),
           directive('limit_req_log_level', 'notice'),
         ]),
-    ...limited.map(({ service, rate }) =>
-      directive(
-        'limit_req_zone',
-        nginxText`$mcp_limit_key`,
-        `zone=${zoneOf(service)}:1m`,
-        `rate=${rate?.requests ?? 1}r/${rate?.per ?? 's'}`,
-      ),
+    ...limited.map(({ zone, rate: { requests, per } }) =>
+      directive('limit_req_zone', nginxText`$mcp_limit_key`, `zone=${zone}:1m`, `rate=${requests}r/${per}`),
     ),
     ...(shared
       ? [
@@ -48,6 +42,7 @@ export function doorParts({ services }: FrontDoor): Directive[] {
         ]
       : []),
     ...services.flatMap(({ cors }, index) => (cors === null ? [] : [originMap(index, cors.origins)])),
+    ...operationMaps(door),
   ];
 }
 
@@ -65,8 +60,15 @@ function originMap(index: number, origins: readonly string[]): Directive {
 /** Which door a service has, for plain mode's catch-all location. */
 export function doorMap({ services }: FrontDoor): Directive[] {
   if (services.length === 0) return [];
-  const doors = services.map(({ service }) => entry(service, doorPlace(service)));
+  const doors = services.map(({ service, operations }, index) =>
+    entry(service, operations.length === 0 ? doorPlace(service) : operationPlace(index, service)),
+  );
   return [block('map', [nginxText`$mcp_service`, nginxText`$mcp_door`], [directive('default', ''), ...doors])];
+}
+
+/** Where the map gives what is behind the service's place, or that the request is refused. */
+function operationPlace(index: number, service: string): NginxText {
+  return { expression: `${nginxText`${doorPlace(service)}`.expression}${operationVariable(index).expression}` };
 }
 
 /** Names of the doors' variables, without `mcp_`: empty wherever no door sets them. */
@@ -80,35 +82,44 @@ export function doorVariables(door: FrontDoor): string[] {
 /** What a mode adds to a door. */
 export interface DoorWays {
   /** Checks API keys, where this mode can; null: it can't, and then nobody gets in. */
-  checkKeys: ((door: ServiceDoor) => Directive[]) | null;
+  checkKeys: (() => Directive[]) | null;
   /** Leads to an instance. */
-  toInstance: (door: ServiceDoor, isStream: boolean) => Directive[];
+  toInstance: (door: Door, isStream: boolean) => Directive[];
   /** Services have a second door for what lasts. */
   streams: boolean;
 }
 
 export function doorLocations(door: FrontDoor, ways: DoorWays, answerHeaders: readonly Directive[]): Directive[] {
   return door.services.flatMap((one, index) => {
-    const own = (isStream: boolean) =>
-      exact(doorPlace(one.service, isStream), [
-        directive('internal'),
-        ...doorBody(one, index, ways, answerHeaders),
-        ...ways.toInstance(one, isStream),
-      ]);
-    return one.protocol === 'http' && ways.streams ? [own(false), own(true)] : [own(false)];
+    const kinds = one.protocol === 'http' && ways.streams ? [false, true] : [false];
+    return kinds.flatMap((isStream) => {
+      const place = doorPlace(one.service, isStream);
+      return [
+        ...doorsOf(one).map((own) =>
+          exact(`${place}${own.part}`, [
+            directive('internal'),
+            ...doorBody(own, index, ways, answerHeaders),
+            ...ways.toInstance(own, isStream),
+          ]),
+        ),
+        ...(asksByOperation(one)
+          ? [exact(`${place}${refusedPart}`, [directive('internal'), directive('return', refusedStatus)])]
+          : []),
+      ];
+    });
   });
 }
 
-function doorBody(door: ServiceDoor, index: number, ways: DoorWays, answerHeaders: readonly Directive[]): Directive[] {
-  const { apiKeys, usersFile, clientCertificate, rate, bodyBytes, cors, closed } = door;
+function doorBody(door: Door, index: number, ways: DoorWays, answerHeaders: readonly Directive[]): Directive[] {
+  const { apiKeys, usersFile, clientCertificate, rate, zone, bodyBytes, cors, closed } = door;
   if (closed !== '' || (apiKeys !== null && ways.checkKeys === null)) return [directive('return', 501)];
   return [
     ...(bodyBytes === null ? [] : [directive('client_max_body_size', bodyBytes)]),
     ...(cors === null ? [] : corsParts(cors, index)),
     ...(rate === null ? [] : [directive('set', nginxText`$mcp_retry_after`, retryAfter(rate))]),
     ...(clientCertificate === 'required' ? [refuse(nginxText`$ssl_client_verify`, 'SUCCESS', 403)] : []),
-    ...(ways.checkKeys === null ? [] : ways.checkKeys(door)),
-    ...(rate === null ? [] : [directive('limit_req', `zone=${zoneOf(door.service)}`, ...burstOf(rate))]),
+    ...(ways.checkKeys === null ? [] : ways.checkKeys()),
+    ...(rate === null || zone === null ? [] : [directive('limit_req', `zone=${zone}`, ...burstOf(rate))]),
     ...(usersFile === null
       ? []
       : [
@@ -128,23 +139,19 @@ function refuse(left: NginxText, wanted: string, status: number): Directive {
 }
 
 /** Seconds until one more request is let through. */
-function retryAfter({ requests, per }: NonNullable<ServiceDoor['rate']>): number {
+function retryAfter({ requests, per }: NonNullable<Door['rate']>): number {
   return Math.max(1, Math.ceil((per === 's' ? 1 : 60) / requests));
 }
 
 /** nginx refuses a burst of 0. What may come at once is let through at once. */
-function burstOf({ burst }: NonNullable<ServiceDoor['rate']>): Argument[] {
+function burstOf({ burst }: NonNullable<Door['rate']>): Argument[] {
   return burst === 0 ? [] : [`burst=${burst}`, 'nodelay'];
-}
-
-function zoneOf(service: string): string {
-  return `mcp_limit_${service}`;
 }
 
 const allow = (name: string, value: Argument) => header(`Access-Control-${name}`, value);
 
 /** The preflight's answer; other requests get theirs with what the instance says. */
-function corsParts(cors: NonNullable<ServiceDoor['cors']>, index: number): Directive[] {
+function corsParts(cors: NonNullable<Door['cors']>, index: number): Directive[] {
   return [
     directive('set', nginxText`$mcp_cors`, nginxText`$mcp_cors_${index}`),
     block(
@@ -164,7 +171,7 @@ function corsParts(cors: NonNullable<ServiceDoor['cors']>, index: number): Direc
   ];
 }
 
-function corsAnswers({ credentials, expose }: NonNullable<ServiceDoor['cors']>): Directive[] {
+function corsAnswers({ credentials, expose }: NonNullable<Door['cors']>): Directive[] {
   const theirs = ['Allow-Origin', 'Allow-Credentials', 'Expose-Headers'].map((name) => `Access-Control-${name}`);
   return [
     allow('Allow-Origin', nginxText`$mcp_cors`),
@@ -177,10 +184,7 @@ function corsAnswers({ credentials, expose }: NonNullable<ServiceDoor['cors']>):
 }
 
 /** Who the caller is, for the service: by the gateway's word alone. Credentials end here. */
-function clientHeaders(
-  { apiKeys, usersFile, clientCertificate }: ServiceDoor,
-  protocol: 'proxy' | 'grpc',
-): Directive[] {
+function clientHeaders({ apiKeys, usersFile, clientCertificate }: DoorRules, protocol: 'proxy' | 'grpc'): Directive[] {
   const set = (name: string, value: Argument) => directive(`${protocol}_set_header`, name, value);
   return [
     set('X-MCP-Client', usersFile !== null ? nginxText`$remote_user` : apiKeys ? nginxText`$mcp_client` : ''),

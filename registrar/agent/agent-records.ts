@@ -7,6 +7,8 @@ export interface InstanceView {
   reason: string;
   /** Starts of the command so far. */
   starts: number;
+  /** How the last run ended, where it did so by itself. */
+  ended?: string;
   /** What runs was adopted, not started. */
   warm?: boolean;
 }
@@ -15,6 +17,7 @@ export interface AgentWord {
   phase: AgentPhase;
   reason: string;
   starts: number;
+  ended?: string;
   /** State of the registration; null: there is none. */
   registered: RegistrationRecord['state'] | null;
 }
@@ -32,15 +35,19 @@ export function agentWord(
   registered: AgentWord['registered'],
 ): AgentWord {
   if (!view) return { phase: 'idle', reason: '', starts: 0, registered: null };
-  const word = { starts: view.starts, reason: shorten(view.reason) };
+  const ended = view.ended === undefined ? {} : { ended: shorten(view.ended) };
+  const word = { starts: view.starts, reason: shorten(view.reason), ...ended };
   if (view.phase !== 'serving') return { ...word, phase: view.phase, registered: null };
   if (leaving === null) return { ...word, phase: 'serving', registered: 'up' };
   // Whoever is not known to any gateway has nothing to drain: registering now would only make it known.
   return { ...word, phase: 'draining', reason: shorten(leaving), registered: registered === null ? null : 'draining' };
 }
 
+/** Keeps the first line, which says what happened, and the end of what follows, where the error is. */
 function shorten(reason: string): string {
-  return reason.length <= longestReason ? reason : `...${reason.slice(3 - longestReason)}`;
+  if (reason.length <= longestReason) return reason;
+  const first = /^.{0,200}\n/.exec(reason)?.[0] ?? '';
+  return `${first}...${reason.slice(first.length + 3 - longestReason)}`;
 }
 
 /** True where the running instance already is what the assignment asks for. */

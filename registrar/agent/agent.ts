@@ -376,6 +376,7 @@ class Agent {
       at: before?.phase === phase ? before.at : clock.now(),
       ...(this.#assignment && { service: this.#assignment.service, version: this.#assignment.version.version }),
       starts: word.starts,
+      ...(word.ended !== undefined && { ended: word.ended }),
       ...(selfTest && { selfTest }),
       ...(word.phase === 'idle' && this.#warm?.lives && { template: this.#warm.order.template }),
       ...(this.#view?.warm && { warm: true }),

@@ -112,12 +112,15 @@ export class Instance {
       const started = this.#options.clock.monotonic();
       const end = await this.#runOnce(dir, signal);
       const lastedMs = this.#options.clock.monotonic() - started;
-      if (end.onPurpose || signal.aborted) continue;
+      const reason = end.onPurpose ? undefined : this.#withOutput(end.reason);
+      this.#view = { ...this.#view, ended: reason };
+      if (reason === undefined || signal.aborted) continue;
+      this.#show('starting', reason);
       // A child of the dead may still hold its port.
       await this.#endLeftovers();
       const next = nextTry(pace, lastedMs, this.#retry);
       pace = next.pace;
-      await this.#pauseAfter(next, 'starting', this.#withOutput(end.reason), signal);
+      await this.#pauseAfter(next, 'starting', reason, signal);
     }
   }
 

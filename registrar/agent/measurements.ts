@@ -7,6 +7,7 @@ import { mkdir, open, rm, statfs } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { request } from 'undici';
+import { median } from '../../specs/median.ts';
 import type { Artifact } from '../../specs/nouns.ts';
 import type { Clock } from '../clock.ts';
 import { paths } from '../layout.ts';
@@ -129,7 +130,7 @@ async function measureRegistry({ client, machine, text, clock, signal }: Network
   // What the way there and back may explain is no difference.
   const offset = Math.max(0, Math.abs(mtime - (wall + took / 2)) - took / 2);
   return [
-    { name: 'registry', unit: 'ms', value: round(median(trips)), note: `median of ${roundTrips} round trips` },
+    { name: 'registry', unit: 'ms', value: round(median(trips) ?? 0), note: `median of ${roundTrips} round trips` },
     { name: 'clock', unit: 'ms', value: round(offset), note: "against the registry's clock" },
   ];
 }
@@ -168,10 +169,6 @@ async function answers({ url, headers }: ReturnType<NetworkTest['sourceOf']>, si
 
 function digest(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
 function round(ms: number): number {

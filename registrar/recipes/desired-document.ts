@@ -17,6 +17,8 @@ export interface PublishDesired {
   allowance: Record<string, number>;
   /** The generation this one was made from (0: none was there); another one there means GENERATION_STALE. */
   expectGeneration?: number;
+  /** /desired as the caller has just read it: it is not read once more where it still is that. */
+  known?: Versioned<DesiredRecord>;
   /** Done in the same multi; if one of these fails, nothing is declared. */
   alongside?: readonly MultiOp[];
   /** ms since the Unix epoch. */
@@ -72,7 +74,8 @@ async function newestHistory(client: RegistryClient, options: CallOptions): Prom
 /**
  * Declares an environment: /desired and its copy in /history in one multi, with the next generation. What was already
  * published by this very call, its reply lost, is recognised. Publishing what is already declared makes a new generation too:
- * it has an author and a reason. A damaged /desired is replaced. GENERATION_STALE (fault 8) where `expectGeneration` is not the one there.
+ * it has an author and a reason. A damaged /desired is replaced. GENERATION_STALE (fault 8) where `expectGeneration` is not the one there;
+ * WRITE_CONFLICT where something of `alongside` is not as its author saw it.
  */
 export function publishDesired(
   client: RegistryClient,
@@ -80,15 +83,22 @@ export function publishDesired(
   options: CallOptions = {},
 ): Promise<DesiredRecord> {
   let written: DesiredRecord | null = null;
+  let known: Declared | null = request.known ? { ...request.known, damage: null } : null;
   return retryConflicts(paths.desired, async () => {
     if (written && (await wasPublished(client, written, options))) return written;
-    const found = await readDeclared(client, options);
+    const found = known ?? (await readDeclared(client, options));
+    known = null;
     const current = found.record?.generation ?? 0;
     if (request.expectGeneration !== undefined && request.expectGeneration !== current) {
       throw stale(request.expectGeneration, found.record);
     }
     written = nextDeclaration(found.record, request);
-    await client.multi([...declareOps(written, found.version), ...(request.alongside ?? [])], options);
+    const ops = [...declareOps(written, found.version), ...(request.alongside ?? [])];
+    await client.multi(ops, options).catch(async (error: unknown) => {
+      if (isMcpError(error, 'REGISTRY_CONNECTION_LOSS') || !request.alongside) throw error;
+      const stat = await client.exists(paths.desired, options);
+      throw (stat?.version ?? null) === found.version ? disturbed(error) : error;
+    });
     return written;
   });
 }
@@ -139,6 +149,16 @@ export function declareOps(record: DesiredRecord, version: number | null): Multi
     version === null ? { op: 'create', path: paths.desired, data } : { op: 'set', path: paths.desired, data, version },
     { op: 'create', path: paths.historyOf(record.generation), data },
   ];
+}
+
+/** Trying again would be in vain: it is not the declaration that moved. */
+function disturbed(cause: unknown): unknown {
+  if (!isMcpError(cause, 'REGISTRY_BAD_VERSION', 'REGISTRY_NODE_EXISTS', 'REGISTRY_NO_NODE')) return cause;
+  return new McpError('WRITE_CONFLICT', 'what goes with the declaration was changed by others', {
+    cause,
+    retryable: true,
+    hint: 'Try again.',
+  });
 }
 
 function stale(expected: number, found: DesiredRecord | null): McpError {

@@ -110,6 +110,6 @@ async function ensureRoot(client: RegistryClient, signal?: AbortSignal): Promise
 function mismatch(message: string, cause?: unknown): McpError {
   return new McpError('CLUSTER_MISMATCH', message, {
     cause,
-    hint: 'Check the connect string and its root; nothing is changed in a registry that is not this cluster’s.',
+    hint: 'Check the connect string and its root; nothing is changed in a registry that is not this cluster’s. One of a local environment that was wiped is set up anew by mcp up.',
   });
 }

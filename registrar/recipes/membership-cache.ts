@@ -267,7 +267,7 @@ export class MembershipCache {
   /** Reads paths, and the root once more. */
   #readRound(paths: readonly string[], signal: AbortSignal) {
     const read = async () => {
-      const [at, findings] = await Promise.all([this.#reader.root(signal), this.#reader.nodes(paths, signal)]);
+      const { findings, ...at } = await this.#reader.withRoot(paths, signal);
       return { findings: paths.map((path, n) => [path, findings[n] ?? 'absent'] as const), at };
     };
     const round = read();

@@ -21,21 +21,34 @@ export function readRollout(
   return readDocument(client, paths.rollout(service), codecs.rollout, options);
 }
 
-/**
- * All rollouts by service. A damaged one throws RECORD_INVALID, a missing list CLUSTER_MISMATCH, unless `onDamage` is there to
- * be told: then what can't be read is left out.
- */
-export async function readRollouts(
-  client: RegistryClient,
-  options: CallOptions & { onDamage?: (reason: string) => void } = {},
-): Promise<Record<string, Versioned<RolloutRecord>>> {
-  const { signal, onDamage } = options;
+/** How rollouts are read. */
+export interface ReadRollouts extends CallOptions {
+  /** Told of what is damaged, which is then left out; without it a damaged one throws RECORD_INVALID, a missing list CLUSTER_MISMATCH. */
+  onDamage?: (reason: string) => void;
+}
+
+type Found = Record<string, Versioned<RolloutRecord>>;
+
+/** All rollouts by service. */
+export async function readRollouts(client: RegistryClient, options: ReadRollouts = {}): Promise<Found> {
+  return readEach(client, await listRollouts(client, options), options);
+}
+
+async function listRollouts(client: RegistryClient, { signal, onDamage }: ReadRollouts): Promise<string[]> {
   const listed = required(paths.rollouts, client.children(paths.rollouts, { signal }));
   const { children } = await listed.catch((error: unknown) => {
     if (!onDamage || !isMcpError(error, 'CLUSTER_MISMATCH')) throw error;
     return { children: [] };
   });
-  const found = await mapBounded(children, parallel, async (service) => {
+  return children;
+}
+
+async function readEach(
+  client: RegistryClient,
+  services: readonly string[],
+  { signal, onDamage }: ReadRollouts,
+): Promise<Found> {
+  const found = await mapBounded(services, parallel, async (service) => {
     try {
       return [service, await readRollout(client, service, { signal })] as const;
     } catch (error) {
@@ -48,20 +61,43 @@ export async function readRollouts(
   return Object.fromEntries(there);
 }
 
+interface OneMoment extends ReadRollouts {
+  /** The rollout of this service alone; absent: all. */
+  only?: string;
+  /** Services that had one when they were read last: asked for without waiting for the list. */
+  known?: readonly string[];
+}
+
+/** /desired as `read` gives it; `damage`: why it is a copy, for which more had to be read. */
+type Declaration = { version: number | null; damage?: string | null } | null;
+
 /**
  * `read`'s declaration and the rollouts of one moment: both are written in one multi, and the new one of the one with the old
- * one of the other would be a world that nobody wanted. Where somebody declares faster than this can read, the last try counts.
+ * one of the other would be a world that nobody wanted. All is asked for at once, between two looks at the declaration's version: a
+ * session's requests are answered in their order. So where no service is new it takes one answer's time. Where somebody declares
+ * faster than this can read, the last try counts.
  */
-export async function withRollouts<T extends { version: number | null } | null, R>(
+export async function withRollouts<T extends Declaration>(
   client: RegistryClient,
   read: () => Promise<T>,
-  readAll: () => Promise<R>,
-  options: CallOptions = {},
-): Promise<[T, R]> {
+  options: OneMoment = {},
+): Promise<[T, Found]> {
+  const { signal, only } = options;
+  const look = () => client.exists(paths.desired, { signal });
+  let known = only === undefined ? (options.known ?? []) : [only];
   for (let tries = 1; ; tries += 1) {
-    const declared = await read();
-    const rollouts = await readAll();
-    const stat = await client.exists(paths.desired, options);
-    if (tries === attempts || (stat?.version ?? null) === (declared?.version ?? null)) return [declared, rollouts];
+    const [before, declared, listed, first, between] = await Promise.all([
+      look(),
+      read(),
+      only === undefined ? listRollouts(client, options) : known,
+      readEach(client, known, options),
+      look(),
+    ]);
+    const others = listed.filter((service) => !known.includes(service));
+    const rollouts = others.length > 0 ? { ...first, ...(await readEach(client, others, options)) } : first;
+    const after = others.length > 0 || declared?.damage ? await look() : between;
+    const isOneMoment = [before, after].every((stat) => (stat?.version ?? null) === (declared?.version ?? null));
+    if (tries === attempts || isOneMoment) return [declared, rollouts];
+    known = listed;
   }
 }

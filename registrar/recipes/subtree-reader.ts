@@ -18,6 +18,8 @@ export interface Subtree {
 
 /** Requests under way at a time. */
 const parallel = 128;
+/** Nodes, with the root, that are asked for in one request. */
+const mostTogether = 16;
 /** The same where something more urgent may come up meanwhile. */
 const parallelAside = 64;
 
@@ -43,6 +45,34 @@ export class SubtreeReader {
   /** What is at each of the paths. The requests leave in one go. */
   async nodes(paths: readonly string[], signal: AbortSignal, limit = parallel): Promise<Finding[]> {
     return mapBounded(paths, limit, (path) => this.#find(path, signal));
+  }
+
+  /**
+   * The root, the zxid of its reply, and what is at each of the paths. Few are asked for in one request: the server takes one after
+   * the other from a connection, and a change waits for the last.
+   */
+  async withRoot(
+    paths: readonly string[],
+    signal: AbortSignal,
+  ): Promise<{ node: Finding; zxid: Zxid; findings: Finding[] }> {
+    const together = paths.length < mostTogether ? await this.#together(paths, signal) : null;
+    if (together !== null) return together;
+    const [at, findings] = await Promise.all([this.root(signal), this.nodes(paths, signal)]);
+    return { ...at, findings };
+  }
+
+  /** Null where that is too much for one reply. */
+  async #together(paths: readonly string[], signal: AbortSignal) {
+    const { client, root, mayLack } = this.#subtree;
+    try {
+      const { found, zxid } = await client.getEach([root, ...paths], { signal });
+      const [node, ...findings] = found.map((one) => (isMcpError(one) ? findingOf(one) : one));
+      if (node === undefined || node === 'unreadable' || (node === 'absent' && !mayLack)) return null;
+      return { node, zxid, findings };
+    } catch (error) {
+      if (isMcpError(error, 'REGISTRY_TOO_LARGE')) return null;
+      throw error;
+    }
   }
 
   /** Everything, and the zxid of the reply that was the first. */
@@ -84,15 +114,12 @@ export class SubtreeReader {
     yield [...nodes.keys(), ...unreadable].filter((path) => !listed.has(path));
   }
 
-  /** Absent is an answer, refused is an answer about this node only; any other failure fails the batch. */
   async #find(path: string, signal: AbortSignal): Promise<Finding> {
     try {
       const { data, stat } = await this.#subtree.client.get(path, { signal });
       return { data, stat };
     } catch (error) {
-      if (isMcpError(error, 'REGISTRY_NO_NODE')) return 'absent';
-      if (isMcpError(error, 'REGISTRY_NO_AUTH')) return 'unreadable';
-      throw error;
+      return findingOf(error);
     }
   }
 
@@ -105,6 +132,13 @@ export class SubtreeReader {
       throw error;
     }
   }
+}
+
+/** Absent is an answer, refused is an answer about this node only; any other failure is thrown. */
+function findingOf(error: unknown): Finding {
+  if (isMcpError(error, 'REGISTRY_NO_NODE')) return 'absent';
+  if (isMcpError(error, 'REGISTRY_NO_AUTH')) return 'unreadable';
+  throw error;
 }
 
 function* piecesOf(paths: readonly string[]): Generator<string[]> {

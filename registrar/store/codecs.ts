@@ -25,12 +25,13 @@ import type {
   ReleasesRecord,
   SelfTestFigure,
   SelfTestRecord,
-  StatusRecord,
   SuspendedRecord,
   TemplateRecord,
   TrialsRecord,
   VerificationRecord,
 } from '../records.ts';
+import type { StatusRecord, WaitingRecord } from '../status-records.ts';
+import { waitCauses } from '../wait-causes.ts';
 import {
   artifactSchema,
   configSignal,
@@ -112,6 +113,14 @@ const template = shaped<TemplateRecord>({
   reason: text,
 });
 
+const waiting = shaped<WaitingRecord>({
+  what: text,
+  why: text,
+  // A cause that a newer controller knows is none to this reader, and no reason to refuse all it says.
+  cause: z.enum(waitCauses).optional().catch(undefined),
+  service: text.optional(),
+});
+
 const failures = z.record(z.string(), z.object({ inARow: count, lastReason: text }));
 
 const foreignWord = shaped<ForeignWord>({
@@ -185,6 +194,7 @@ export const codecs = {
     service: text.optional(),
     version: text.optional(),
     starts: count,
+    ended: text.optional(),
     selfTest: selfTest.optional(),
     template: text.optional(),
     warm: z.literal(true).optional(),
@@ -235,7 +245,7 @@ export const codecs = {
     leader: text,
     generation: count.nullable(),
     at: time,
-    waiting: z.array(z.object({ what: text, why: text })),
+    waiting: z.array(waiting),
     alarms: z.array(z.object({ code: text, message: text })),
     provider: z
       .object({
@@ -243,6 +253,8 @@ export const codecs = {
         facts: z.record(z.string(), text),
         machines: z.object({ limit: count, others: count }).optional(),
         sharedHost: z.boolean().optional(),
+        memory: z.object({ host: count, machine: count }).optional(),
+        missingImages: z.record(z.string(), text).optional(),
       })
       .optional(),
   }),

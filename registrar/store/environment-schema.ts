@@ -25,6 +25,7 @@ import {
   corsSchema,
   limitsSchema,
   metricsSchema,
+  operationDoorSchema,
   tlsSchema,
 } from './front-door-schema.ts';
 import { count, type Shape, shaped, text } from './shape.ts';
@@ -114,6 +115,7 @@ const serviceSchema = shaped<Service>({
   access: accessSchema.optional(),
   limits: limitsSchema.optional(),
   cors: corsSchema.optional(),
+  operations: z.array(operationDoorSchema).optional(),
   rollout: rolloutShape.partial().optional() as z.ZodType<Partial<RolloutSettings> | undefined>,
   image: text.optional(),
   warm: shaped<WarmSpec>({ ready: count, signal: configSignal.optional() }).optional(),

@@ -1,6 +1,14 @@
 /** The front door's part of the resolved environment, as /desired holds it. */
 import { z } from 'zod';
-import type { AccessLogSpec, AccessSpec, CorsSpec, LimitsSpec, MetricsSpec, TlsSpec } from '../../specs/front-door.ts';
+import type {
+  AccessLogSpec,
+  AccessSpec,
+  CorsSpec,
+  LimitsSpec,
+  MetricsSpec,
+  OperationDoorSpec,
+  TlsSpec,
+} from '../../specs/front-door.ts';
 import { count, shaped, text } from './shape.ts';
 
 export const tlsSchema = shaped<TlsSpec>({
@@ -24,6 +32,14 @@ export const accessSchema = shaped<AccessSpec>({
 export const limitsSchema = shaped<LimitsSpec>({
   rate: z.object({ requests: z.int().min(1), per: z.enum(['s', 'm']), burst: count }).optional(),
   bodyBytes: count.optional(),
+});
+
+export const operationDoorSchema = shaped<OperationDoorSpec>({
+  method: text,
+  path: text,
+  access: accessSchema.optional(),
+  open: z.literal(true).optional(),
+  limits: limitsSchema.optional(),
 });
 
 export const corsSchema = shaped<CorsSpec>({

@@ -4,7 +4,7 @@ import { paths } from '../layout.ts';
 import { effectiveDesired } from '../recipes/effective-environment.ts';
 import { readCluster, required } from '../recipes/format-registry.ts';
 import { mapBounded } from '../recipes/map-bounded.ts';
-import { readRollouts, withRollouts } from '../recipes/rollout-documents.ts';
+import { withRollouts } from '../recipes/rollout-documents.ts';
 import { requireDocument, type Versioned } from '../recipes/versioned-document.ts';
 import type { ConfigRecord, GatewayRecord, MachineRecord } from '../records.ts';
 import type { RegistryClient, Stat } from '../registry-client.ts';
@@ -39,12 +39,7 @@ export async function readRegistry(client: RegistryClient, options: ReadRegistry
   const [cluster, [declared, rollouts], suspended, ledger, registered, gateways, configs, budgets, pool] =
     await Promise.all([
       readCluster(client, { signal, clusterId }),
-      withRollouts(
-        client,
-        () => reader.document(paths.desired, codecs.desired),
-        () => readRollouts(client, { signal }),
-        { signal },
-      ),
+      withRollouts(client, () => reader.document(paths.desired, codecs.desired), { signal }),
       requireDocument(client, paths.suspended, codecs.suspended, { signal }),
       reader.machines(),
       reader.registrations(allowLoopback),

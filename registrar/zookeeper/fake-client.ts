@@ -1,10 +1,12 @@
 /** One client of the fake registry. Requests are applied and replies delivered in order, each in a microtask of its own. */
+import { isMcpError, type McpError } from '../../specs/errors.ts';
 import type {
   Acl,
   CallOptions,
   CreateMode,
   MultiOp,
   MultiResult,
+  NodeRead,
   ReadOptions,
   RegistryClient,
   SessionState,
@@ -114,6 +116,17 @@ export class FakeClient implements RegistryClient {
       () => ({ ...this.#server.tree.get(path, this.identities), zxid: this.#server.zxid }),
       () => this.#watch('data', path, options.watch),
     );
+  }
+
+  async getEach(
+    paths: readonly string[],
+    options: CallOptions = {},
+  ): Promise<{ found: (NodeRead | McpError)[]; zxid: Zxid }> {
+    for (const path of paths) checkPath(path);
+    return this.#call(options.signal, () => ({
+      found: paths.map((path) => this.#nodeAt(path)),
+      zxid: this.#server.zxid,
+    }));
   }
 
   async children(path: string, options: ReadOptions = {}): Promise<{ children: string[]; stat: Stat; zxid: Zxid }> {
@@ -278,6 +291,15 @@ export class FakeClient implements RegistryClient {
 
   #write(op: TreeOp): TreeResult {
     return required(this.#server.write([op], this)[0]);
+  }
+
+  #nodeAt(path: string): NodeRead | McpError {
+    try {
+      return this.#server.tree.get(path, this.identities);
+    } catch (error) {
+      if (isMcpError(error)) return error;
+      throw error;
+    }
   }
 
   #watch(kind: OneShotKind, path: string, watch: ReadOptions['watch']): void {

@@ -1,5 +1,6 @@
 /** ZooKeeper's requests and replies as bytes. Numbers as in the server's zookeeper.jute and ZooDefs. */
-import type { Acl, CreateMode, MultiResult, Stat, WatchEvent, Zxid } from '../registry-client.ts';
+import type { McpError } from '../../specs/errors.ts';
+import type { Acl, CreateMode, MultiResult, NodeRead, Stat, WatchEvent, Zxid } from '../registry-client.ts';
 import { permissionBits, permissionsOf } from './acl.ts';
 import { registryError, serverError } from './errors.ts';
 import { JuteReader, JuteWriter } from './jute.ts';
@@ -23,6 +24,7 @@ export const opcodes = {
   removeWatches: 18,
   createContainer: 19,
   createTtl: 21,
+  multiRead: 22,
   auth: 100,
   setWatches: 101,
   setWatches2: 105,
@@ -126,6 +128,30 @@ export function readMulti(
   if (failure) throw serverError(failure.code, ops[failure.index]?.path ?? '', { index: failure.index });
   if (results.length !== ops.length) throw registryError('REGISTRY_PROTOCOL', 'a multi with missing results');
   return results;
+}
+
+/** `paths` as the server has them. */
+export function writeGets(writer: JuteWriter, paths: readonly string[]): JuteWriter {
+  for (const path of paths) writer.int(opcodes.getData).bool(false).int(-1).string(path).bool(false);
+  return writer.int(-1).bool(true).int(-1);
+}
+
+/** `paths`, for the errors, are the caller's. */
+export function readGets(reader: JuteReader, paths: readonly string[]): (NodeRead | McpError)[] {
+  const found: (NodeRead | McpError)[] = [];
+  for (;;) {
+    const type = reader.int();
+    const done = reader.bool();
+    const code = reader.int();
+    if (done) break;
+    const path = paths[found.length];
+    if (path === undefined) throw registryError('REGISTRY_PROTOCOL', `more results than the ${paths.length} reads`);
+    // An error's code stands in its header, and once more as its body.
+    if (type === -1) found.push(serverError(reader.int() || code, path));
+    else found.push({ data: reader.buffer(), stat: readStat(reader) });
+  }
+  if (found.length !== paths.length) throw registryError('REGISTRY_PROTOCOL', 'reads with missing results');
+  return found;
 }
 
 export function writeAcl(writer: JuteWriter, acl: readonly Acl[]): JuteWriter {

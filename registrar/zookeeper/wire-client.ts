@@ -1,11 +1,12 @@
 /** The registry client on the wire: each call of the port as a ZooKeeper request (session.ts carries them). */
-import { isMcpError } from '../../specs/errors.ts';
+import { isMcpError, type McpError } from '../../specs/errors.ts';
 import type {
   Acl,
   CallOptions,
   CreateMode,
   MultiOp,
   MultiResult,
+  NodeRead,
   ReadOptions,
   RegistryClient,
   SessionState,
@@ -154,6 +155,20 @@ export class WireClient implements RegistryClient {
       (reader, { zxid }) => ({ data: reader.buffer(), stat: protocol.readStat(reader), zxid }),
       () => 'data',
     );
+  }
+
+  async getEach(
+    paths: readonly string[],
+    { signal }: CallOptions = {},
+  ): Promise<{ found: (NodeRead | McpError)[]; zxid: Zxid }> {
+    for (const path of paths) checkPath(path);
+    return this.#call({
+      opcode: protocol.opcodes.multiRead,
+      body: protocol.writeGets(protocol.requestBody(), paths.map(this.#toServer)),
+      path: paths[0] ?? '/',
+      signal,
+      read: (reader, { zxid }) => ({ found: protocol.readGets(reader, paths), zxid }),
+    });
   }
 
   async children(path: string, options: ReadOptions = {}): Promise<{ children: string[]; stat: Stat; zxid: Zxid }> {

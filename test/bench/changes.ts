@@ -2,14 +2,23 @@
  * `npm run bench -- changes`: how soon the gateway serves what changed. Beside plain mode's reloads, and by the number of
  * services. Also a part of `npm run bench -- gateway`.
  */
-import { connect, createServer, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { freePort } from '../helpers/free-port.ts';
 import { startZooKeeper } from '../helpers/zookeeper.ts';
 import { type MeasuredGateway, quantile, startMeasuredGateway } from './gateway-parts.ts';
 import type { BenchResult, BenchRow, PartsTable } from './main.ts';
+import { Prober } from './prober.ts';
 
-const changeRounds = 25;
+/** With fewer than a hundred the 99th percentile would be the worst that happened. */
+const besidePlain: Rounds = { rounds: 50, ofFirst: 6 };
+const besideSmall: Rounds = { rounds: 40, ofFirst: 1 };
+
+interface Rounds {
+  rounds: number;
+  /** Changes of the first gateway in each; the second has one. */
+  ofFirst: number;
+}
 
 /** Of one change, ms. */
 interface Change {
@@ -61,44 +70,36 @@ async function startBackend() {
   };
 }
 
-/** Asks for a service again and again, each time on a connection of its own, from the moment on that it is registered. */
-async function routedAfter(gateway: MeasuredGateway, service: string, port: number): Promise<Change> {
-  const at = Number(new URL(gateway.url).port);
+/** From the moment on that a service is registered, asks for it until it is routed. */
+async function routedAfter(gateway: MeasuredGateway, prober: Prober, service: string, port: number): Promise<Change> {
   const warm = performance.now();
-  await statusOf(at, '/service-0/');
+  await prober.status('/service-0/');
   const began = performance.now();
   await gateway.register(service, [port]);
   const registered = performance.now();
-  while ((await statusOf(at, `/${service}/`)) !== '200') await pause(0);
+  await prober.untilRouted(`/${service}/`);
   return { routed: performance.now() - began, registered: registered - began, asked: began - warm };
 }
 
-/** Status of a GET on a fresh connection; with as little work as there can be, since what it costs is measured along. */
-function statusOf(port: number, path: string): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1').setNoDelay();
-    const end = (status: string) => {
-      socket.destroy();
-      resolve(status);
-    };
-    // `HTTP/1.1 200` comes in one piece.
-    socket.once('data', (bytes) => end(bytes.toString('latin1', 9, 12)));
-    socket.once('error', () => end(''));
-    socket.once('close', () => end(''));
-    socket.write(`GET ${path} HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n`);
-  });
+/** Two gateways in turn: so many changes in the one, then one in the other. */
+async function interleaved(one: MeasuredGateway, other: MeasuredGateway, port: number, rounds: Rounds) {
+  const [found, otherFound]: [Change[], Change[]] = [[], []];
+  const probers = [one, other].map(({ url }) => new Prober(Number(new URL(url).port))) as [Prober, Prober];
+  for (let round = 0; round < rounds.rounds; round += 1) {
+    for (let n = 0; n < rounds.ofFirst; n += 1) {
+      await pause(idleMs());
+      found.push(await routedAfter(one, probers[0], `new-${round}-${n}`, port));
+    }
+    await pause(idleMs());
+    otherFound.push(await routedAfter(other, probers[1], `new-${round}`, port));
+  }
+  for (const prober of probers) prober.close();
+  return [found, otherFound] as const;
 }
 
-/** Two gateways, one change in each in turn. */
-async function interleaved(one: MeasuredGateway, other: MeasuredGateway, port: number) {
-  const [found, otherFound]: [Change[], Change[]] = [[], []];
-  for (let round = 0; round < changeRounds; round += 1) {
-    await pause(300);
-    found.push(await routedAfter(one, `new-${round}`, port));
-    await pause(300);
-    otherFound.push(await routedAfter(other, `new-${round}`, port));
-  }
-  return [found, otherFound] as const;
+/** Long enough for what a change leaves to be done, and out of step with what is done every so often, ms. */
+function idleMs(): number {
+  return 150 + Math.random() * 100;
 }
 
 async function beside(zooKeeper: string, port: number) {
@@ -106,7 +107,7 @@ async function beside(zooKeeper: string, port: number) {
   const dynamic = await startMeasuredGateway(zooKeeper, 'dynamic', { ...size, mode: 'dynamic' });
   const plain = await startMeasuredGateway(zooKeeper, 'plain', { ...size, mode: 'plain' });
   try {
-    const [ours, theirs] = await interleaved(dynamic, plain, port);
+    const [ours, theirs] = await interleaved(dynamic, plain, port, besidePlain);
     const row = (share: number, target: string, holds: (ours: number, theirs: number) => boolean): BenchRow => {
       const [mine, peer] = [of(ours, 'routed', share), of(theirs, 'routed', share)];
       return {
@@ -140,7 +141,7 @@ async function bySize(zooKeeper: string, port: number) {
     port,
   });
   try {
-    const [ours, theirs] = await interleaved(large, small, port);
+    const [ours, theirs] = await interleaved(large, small, port, besideSmall);
     const [mine, peer] = [of(ours, 'routed', 0.5), of(theirs, 'routed', 0.5)];
     const row: BenchRow = {
       metric: 'registration made to first routed request p50, 10,000 services',

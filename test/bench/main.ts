@@ -1,4 +1,4 @@
-/** `npm run bench -- NAME [--json]`: runs one benchmark, prints a table or one JSON object. Reports, never judges: exits 0. */
+/** `npm run bench -- NAME [--only PART] [--json]`: runs one benchmark, prints a table or one JSON object. Reports, never judges: exits 0. */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Interrupted } from './interrupted.ts';
@@ -32,7 +32,14 @@ export interface BenchResult {
   parts?: PartsTable[];
 }
 
-const benches: Record<string, () => Promise<{ run: () => Promise<BenchResult> }>> = {
+interface Bench {
+  /** `only`: one of `parts`. */
+  run: (only: string | null) => Promise<BenchResult>;
+  /** What of it can be run alone; absent: it is one. */
+  parts?: string[];
+}
+
+const benches: Record<string, () => Promise<Bench>> = {
   changes: () => import('./changes.ts'),
   claim: () => import('./claim.ts'),
   'data-path': () => import('./data-path.ts'),
@@ -47,15 +54,23 @@ const benches: Record<string, () => Promise<{ run: () => Promise<BenchResult> }>
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean', default: false } },
+  options: { json: { type: 'boolean', default: false }, only: { type: 'string' } },
 });
 const name = positionals[0] ?? '';
 const load = benches[name];
 if (!load) {
-  console.error(`usage: npm run bench -- NAME [--json]\n  NAME is one of: ${Object.keys(benches).join(', ')}`);
+  console.error(
+    `usage: npm run bench -- NAME [--only PART] [--json]\n  NAME is one of: ${Object.keys(benches).join(', ')}`,
+  );
   process.exit(2);
 }
-const result = await (await load()).run().catch((error: unknown) => {
+const bench = await load();
+const { only = null } = values;
+if (only !== null && !bench.parts?.includes(only)) {
+  console.error(`--only names a part of a benchmark; of ${name}: ${bench.parts?.join(', ') ?? 'it has none'}`);
+  process.exit(2);
+}
+const result = await bench.run(only).catch((error: unknown) => {
   if (!(error instanceof Interrupted)) throw error;
   console.error('interrupted: everything that was started has ended');
   process.exit(130);

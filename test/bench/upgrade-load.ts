@@ -2,10 +2,9 @@
  * Versions change again and again under a steady keep-alive load of GET and POST, whose clients never ask twice: what gets no answer,
  * or an error, is lost. Among the changes are undos, timed from the call until the traffic is back.
  */
-import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { applyEnvironment } from '../../mcp/declare/apply-environment.ts';
-import { rollback, upgrade } from '../../mcp/declare/change-version.ts';
+import { upgrade } from '../../mcp/declare/change-version.ts';
 import { parseShares, sideBySide } from '../../mcp/declare/side-by-side.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
 import { versionDigest } from '../../specs/digest.ts';
@@ -15,9 +14,11 @@ import { type LoadResult, startLoad, type Target } from '../helpers/load.ts';
 import { examples } from '../helpers/local-environment.ts';
 import { type LocalRig, withLocalRig } from './local-rig.ts';
 import type { BenchRow } from './main.ts';
+import type { Measured } from './upgrade-many.ts';
+import { measureUndo, type Undo, undoParts } from './upgrade-undo.ts';
 import { median, waitUntil } from './vm-rig.ts';
 
-/** Each has two upgrades, an undo, and two changes of weights. */
+/** Each has an upgrade and its undo, and then three changes of weights and the upgrade that ends them. */
 const rounds = 10;
 const flipTargetMs = 100;
 const clients = { clients: 8, pauseMs: 10 };
@@ -39,25 +40,36 @@ services:
       1.0.0: { count: 2, artifact: { directory: ${JSON.stringify(join(examples, 'services/dns'))} } }
 `;
 
-export function measureChanges(): Promise<BenchRow[]> {
+/** Undos, each after an upgrade; and unless there are to be only these, changes of weights among them. */
+export function measureChanges(onlyUndos: boolean): Promise<Measured> {
   return withLocalRig(environment, async (rig) => {
     const load = startLoad(rig.env.url, calls, clients);
     const began = performance.now();
-    const flips: number[] = [];
+    const undos: Undo[] = [];
     let result: LoadResult;
     try {
-      for (let round = 1; round <= rounds; round += 1) flips.push(await changeRound(rig, round, load.soFar));
+      for (let round = 1; round <= rounds; round += 1) {
+        undos.push(await undoRound(rig, `${round}.1.0`));
+        if (!onlyUndos) await shareRound(rig, `${round}.2.0`, load.soFar);
+      }
     } finally {
       result = await load.stop();
     }
     const seconds = (performance.now() - began) / 1000;
     for (const { method, path, what, atMs } of result.failures)
       console.error(`lost after ${Math.round(atMs)} ms: ${method} ${path}: ${what}`);
-    return rowsOf(result, flips, seconds);
+    const many = onlyUndos ? `${rounds} upgrades` : `${2 * rounds} upgrades, ${3 * rounds} changes of weights`;
+    return { rows: rowsOf(result, undos, seconds, many), parts: [undoParts(undos)] };
   });
 }
 
-function rowsOf({ requests, failures }: LoadResult, flips: readonly number[], seconds: number): BenchRow[] {
+function rowsOf(
+  { requests, failures }: LoadResult,
+  undos: readonly Undo[],
+  seconds: number,
+  changes: string,
+): BenchRow[] {
+  const flips = undos.map(({ back }) => back);
   const none = { peer: null, peerName: '', ratio: null, target: '', holds: null };
   const flip = (what: string, ours: number): BenchRow => ({
     ...none,
@@ -71,7 +83,7 @@ function rowsOf({ requests, failures }: LoadResult, flips: readonly number[], se
     { ...none, metric: 'load, GET and POST by turns', unit: 'requests/s', ours: requests / seconds },
     {
       ...none,
-      metric: `requests lost of ${requests}, in ${2 * rounds} upgrades, ${2 * rounds} changes of weights and ${rounds} undos`,
+      metric: `requests lost of ${requests}, in ${changes} and ${rounds} undos`,
       unit: '',
       ours: failures.length,
       target: '0',
@@ -82,16 +94,16 @@ function rowsOf({ requests, failures }: LoadResult, flips: readonly number[], se
   ];
 }
 
-/** Gives the ms that its undo took. */
-async function changeRound(rig: LocalRig, round: number, load: LoadResult): Promise<number> {
-  const [tried, next] = [`${round}.1.0`, `${round}.2.0`];
+async function undoRound(rig: LocalRig, tried: string): Promise<Undo> {
   await upgradeTo(rig, tried);
-  const flipMs = await undo(rig);
+  return measureUndo(rig, tried);
+}
+
+async function shareRound(rig: LocalRig, next: string, load: LoadResult): Promise<void> {
   await shareTraffic(rig, [`${await current(rig)}=90`, `${next}=10`], load);
   await shareTraffic(rig, [`${await current(rig)}=50`, `${next}=50`], load);
   await shareTraffic(rig, [`${await current(rig)}=10`, `${next}=90`], load);
   await upgradeTo(rig, next, { undoMs: 0 });
-  return flipMs;
 }
 
 async function current(rig: LocalRig): Promise<string> {
@@ -138,49 +150,4 @@ async function shareTraffic(rig: LocalRig, words: string[], load: LoadResult): P
   );
   const enough = load.requests + 200;
   await waitUntil('the load has met the new weights', () => load.requests >= enough, rig);
-}
-
-interface Probe {
-  beganAt: number;
-  endedAt: number;
-  machine: string;
-}
-
-/** ms from the call until the end of the first answer after which no newer request met the version that was taken back. */
-async function undo(rig: LocalRig): Promise<number> {
-  const { service } = await declaredOf(rig);
-  const taken = runningVersions(service)[0]?.version;
-  const probes: Probe[] = [];
-  const over = new AbortController();
-  const probing = probe(`${rig.env.url}/dns/zones`, probes, over.signal);
-  await waitUntil('the probe is answered', () => probes.length > 50, rig);
-  const calledAt = performance.now();
-  const registry = await rig.read();
-  await rollback(rig.client, registry, 'dns', author());
-  const { phase, why } = await rig.rolledOut('dns');
-  over.abort();
-  await probing;
-  if (phase !== 'done') throw new Error(`undo is ${phase}: ${why}`);
-  const instances = new Map(registry.registrations.map(({ record }) => [record.machine, record.version]));
-  const last = probes.findLastIndex(({ machine }) => instances.get(machine) === taken);
-  const back = probes[last + 1];
-  if (last < 0 || !back) throw new Error('the probe met only one of the versions');
-  return back.endedAt - calledAt;
-}
-
-/** Asks one after the other, and notes who answered. */
-async function probe(url: string, probes: Probe[], signal: AbortSignal): Promise<void> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  while (!signal.aborted) {
-    const beganAt = performance.now();
-    const machine = await new Promise<string>((resolve, reject) => {
-      request(url, { agent }, (response) => {
-        response.resume().once('end', () => resolve(String(response.headers['x-served-by'])));
-      })
-        .once('error', reject)
-        .end();
-    });
-    probes.push({ beganAt, endedAt: performance.now(), machine });
-  }
-  agent.destroy();
 }

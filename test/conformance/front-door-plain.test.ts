@@ -1,8 +1,10 @@
 import test from 'ava';
 import { frontDoorConformance } from './front-door.ts';
 import { gatewayWatchingConformance } from './gateway-watching.ts';
+import { operationDoorConformance } from './operation-doors.ts';
 import { serviceDoorConformance } from './service-doors.ts';
 
 frontDoorConformance(test, 'plain');
 serviceDoorConformance(test, 'plain');
 gatewayWatchingConformance(test, 'plain');
+operationDoorConformance(test, 'plain');

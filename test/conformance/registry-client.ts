@@ -68,6 +68,23 @@ function basics(test: Declare): void {
     t.is((await client.exists('/empty'))?.dataLength, 0);
   });
 
+  test('several nodes are read at once, and one that is not there hides none of the others', async (t, registry) => {
+    const client = await registry.connect();
+    await client.create('/one', 'first');
+    const { stat } = await client.create('/two');
+    const { found, zxid } = await client.getEach(['/one', '/absent', '/two']);
+    const [one, absent, two] = found;
+    t.deepEqual(
+      [one, two],
+      [await client.get('/one'), await client.get('/two')].map(({ data, stat }) => ({ data, stat })),
+    );
+    t.true(isMcpError(absent, 'REGISTRY_NO_NODE') && absent.message.includes('/absent'));
+    t.true(zxid >= stat.czxid);
+    await refusal(t, client.getEach(['/one', 'two']), 'REGISTRY_BAD_ARGUMENTS');
+    const missing = await client.getEach(['/absent']);
+    t.true(isMcpError(missing.found[0], 'REGISTRY_NO_NODE'));
+  });
+
   test('children are listed sorted, and their comings and goings are counted in the parent', async (t, registry) => {
     const client = await registry.connect();
     const { stat } = await client.create('/parent');
@@ -412,6 +429,9 @@ function permissions(test: Declare): void {
     ]) {
       await refusal(t, call(), 'REGISTRY_NO_AUTH');
     }
+    const [root, vault] = (await stranger.getEach(['/', '/vault'])).found;
+    t.false(isMcpError(root));
+    t.true(isMcpError(vault, 'REGISTRY_NO_AUTH'));
     t.truthy(await stranger.exists('/vault'), 'existence is no secret');
     await stranger.addAuth('digest', 'user:wrong');
     await refusal(t, stranger.get('/vault'), 'REGISTRY_NO_AUTH');

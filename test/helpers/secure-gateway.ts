@@ -27,6 +27,7 @@ export async function secureGateway(
   mode: 'plain' | 'dynamic',
   more: Partial<TlsSpec> & { clients?: true } = {},
   services: Service[] = [sampleService('dns', [sampleVersion('1', 1)])],
+  start: Parameters<TestGateway['start']>[0] = {},
 ): Promise<SecureGateway> {
   const files = await tempDir(t);
   const [gateway, authority, port] = await Promise.all([testGateway(t), Authority.create(files, 'ca'), freePort()]);
@@ -49,7 +50,7 @@ export async function secureGateway(
     gateway.declare({ ...plain, gateway: { ...plain.gateway, tls: { ...tls, ...now } } }, generation);
   await declare({}, 1);
   const backend = await startBackend(t, 'one');
-  gateway.start({ mode });
+  gateway.start({ mode, ...start });
   for (const { name } of services) {
     await gateway.register(sampleRegistration(name, '1', 1, { address: '127.0.0.1', port: backend.port }));
   }

@@ -2,8 +2,7 @@
  * Whoever can write to a registry, ours or another's, writes what they like: here they do, and what nginx is given of it is read
  * back and checked whole. From bytes to configuration, in every dialect.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
@@ -13,13 +12,13 @@ import { foreignRegistrations } from '../../proxy-daemon/foreign/foreign-registr
 import { makeNginxConfig } from '../../proxy-daemon/nginx/config.ts';
 import { type Directive, emit } from '../../proxy-daemon/nginx/emit.ts';
 import { gatewayPaths } from '../../proxy-daemon/nginx/paths.ts';
-import { workerUser } from '../../proxy-daemon/nginx/worker-user.ts';
 import { makeRoutes } from '../../proxy-daemon/routes/make-routes.ts';
 import { emptyRouteTable, type LiveRegistration, type RouteTable } from '../../proxy-daemon/routes/route-table.ts';
 import { parseRegistration } from '../../registrar/dialects/native.ts';
 import type { MembershipNode } from '../../registrar/recipes/membership-state.ts';
 import { SortedMap } from '../../registrar/recipes/sorted-map.ts';
 import type { Environment, ForeignDialect, ForeignRegistry } from '../../specs/nouns.ts';
+import { checkNginx } from '../helpers/check-nginx.ts';
 import { hostileWords } from '../helpers/nasty.ts';
 import { sampleEnvironment, sampleService, sampleVersion } from '../helpers/sample-world.ts';
 import { nodeStat } from '../helpers/stat.ts';
@@ -250,7 +249,6 @@ test('whatever is registered in whatever dialect: no directive beyond the templa
     [0, 1, 1, 1, 2],
   );
   const allowed = new Set(directivesOf(emit(configOf(full))).map(({ path }) => path));
-  const [user, group] = unprivileged(dir);
   let batch: Directive[][] = [];
   let routed = 0;
   const checkBatch = () => {
@@ -259,7 +257,8 @@ test('whatever is registered in whatever dialect: no directive beyond the templa
       ({ name: of }) => !['map', 'upstream', 'server'].includes(String(of)),
     );
     const http = `http {\n${emit(common)}variables_hash_max_size 65536;\nvariables_hash_bucket_size 128;\n${batch.map(asPart).join('')}}\n`;
-    t.is(nginxProblem(dir, `${emit(tree.slice(0, -1))}${http}`, user, group), '');
+    const text = `${emit(tree.slice(0, -1))}${http}`;
+    t.deepEqual(checkNginx(dir, text), { problem: '', files: [join(dir, 'candidate.conf')] });
     batch = [];
   };
   fc.assert(
@@ -286,25 +285,14 @@ test('whatever is registered in whatever dialect: no directive beyond the templa
   t.true(routed > 120, `only ${routed} instances got through: the fuzzer has lost its aim`);
 });
 
-/** The user that nginx's workers would be, who can read no secret of ours; our own where we are not root. */
-function unprivileged(dir: string): [number, number] {
-  const user = workerUser(dir);
-  if (user === null) return [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
-  const id = (flag: string) => Number(execFileSync('id', [flag, 'www-data'], { encoding: 'utf8' }));
-  const [uid, gid] = [id('-u'), id('-g')];
-  for (const part of ['', 'logs', 'temp', 'www']) {
-    mkdirSync(join(dir, part), { recursive: true });
-    chownSync(join(dir, part), uid, gid);
-  }
-  return [uid, gid];
-}
-
-/** What `nginx -t` says against it, run by that user with nothing in its environment; empty where it accepts it. */
-function nginxProblem(dir: string, text: string, uid: number, gid: number): string {
-  const file = join(dir, 'candidate.conf');
-  for (const part of ['logs', 'temp']) mkdirSync(join(dir, part), { recursive: true });
-  writeFileSync(file, text);
-  const args = ['-t', '-q', '-e', join(dir, 'startup.log'), '-c', file];
-  const run = spawnSync('/usr/sbin/nginx', args, { encoding: 'utf8', uid, gid, env: {} });
-  return run.status === 0 ? '' : run.stderr;
-}
+test('a configuration that reaches for a file of somebody else’s is seen: refused where it is secret, told where it is not', async (t) => {
+  const dir = await tempDir(t);
+  const including = (path: string) => checkNginx(dir, `pid ${dir}/logs/pid; events {} http { include ${path}; }`);
+  const [open, secret] = [join(dir, 'open.conf'), join(dir, 'secret.conf')];
+  writeFileSync(open, 'deny all;', { mode: 0o644 });
+  t.deepEqual(including(open), { problem: '', files: [join(dir, 'candidate.conf'), open] });
+  // Valid as a configuration, so only who may read it decides.
+  writeFileSync(secret, 'deny all;', { mode: process.getuid?.() === 0 ? 0o600 : 0 });
+  t.regex(including(secret).problem, /secret\.conf.*Permission denied/);
+  t.regex(including('/etc/shadow').problem, /shadow.*Permission denied/);
+});

@@ -66,7 +66,10 @@ test.serial('an upgrade under load answers every request; undo moves the traffic
   await env.mcp('rollback', 'dns', '--no-wait');
   t.deepEqual(await routed(env), ['1.2.0'], 'at once');
   t.deepEqual(machinesOf(await env.status(), 'dns').sort(), before, 'no machine was touched');
-  await env.until('undone', ({ waiting }) => !waiting.some(({ what }) => what === 'rollout of dns'));
+  await env.until(
+    'undone',
+    ({ waiting }) => !waiting.some(({ cause, service }) => cause === 'rollout' && service === 'dns'),
+  );
   t.deepEqual(errorAnswers(await load.stop()), []);
 
   // $ mcp history, mcp events --service dns

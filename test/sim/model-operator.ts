@@ -119,7 +119,7 @@ export class ModelOperator {
       const [surge, unavailable] = [this.#random.int(0, 2), this.#random.int(0, 1)];
       const settings = { surge, unavailable, undoMs: this.#random.int(0, 40_000) };
       if (what === 'upgrade') await upgrade(this.client, registry, name, version, settings, author);
-      else await (what === 'abort' ? abort : rollback)(this.client, registry, name, author);
+      else await (what === 'abort' ? abort : rollback)(this.client, name, author);
       this.#say(`${what} of ${name}${what === 'upgrade' ? ` to ${version.version}` : ''}`);
     } catch (error) {
       if (!isMcpError(error)) throw error;

@@ -27,6 +27,12 @@ const table: [title: string, content: string | Uint8Array, ...expected: string[]
     '3:40 domains is named twice',
   ],
   [
+    'a rollout that may have neither more nor fewer instances than declared',
+    two(`{ rollout: { surge: 0 }, ${plain} }`, `{ rollout: { surge: 0%, unavailable: 0% }, ${plain} }`),
+    '3:28 surge and unavailable are both 0: nothing could ever move (unavailable is 0 unless you say more)',
+    '4:32 surge and unavailable are both 0: nothing could ever move',
+  ],
+  [
     'services that come after each other',
     two(`{ after: [domains], ${plain} }`, `{ after: [dns], ${plain} }`),
     '3:10 no order is possible: dns after domains after dns',

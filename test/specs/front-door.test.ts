@@ -108,6 +108,41 @@ test('a door that would not hold is refused, with its place', (t) => {
   t.regex(said('cors: { origins: ["*"], credentials: true }')[0] ?? '', /must name its origins/);
 });
 
+test('operations declare what is asked of their callers alone, and what would do nothing is refused', (t) => {
+  const of = (...items: string[]) => `operations: [${items.join(', ')}]`;
+  const basic = 'access: { basic: /users }';
+  const limits = 'limits: { rate: 5/m, body: 2KiB }';
+  const [service] = parseText(
+    withDoor(
+      `${basic}, ${of(`{ operation: "POST /zones/{id}", ${limits} }`, '{ operation: GET /health, open: true }')}`,
+    ),
+  ).services;
+  t.deepEqual(service?.operations, [
+    { method: 'POST', path: '/zones/{id}', limits: { rate: { requests: 5, per: 'm', burst: 5 }, bodyBytes: 2048 } },
+    { method: 'GET', path: '/health', open: true },
+  ]);
+  const said = (door: string, ...gateway: string[]) =>
+    complaints(withDoor(door, ...gateway)).map((line) => line.replace(/^\d+:\d+ /, ''));
+  for (const wrong of ['GET', 'GET zones', 'get /zones', 'GET /a b', 'GET /{a}{b}', 'GET /**/a', 'LOCK /a'])
+    t.regex(
+      said(of(`{ operation: "${wrong}", ${limits} }`))[0] ?? '',
+      /operation must be a method and a path such as/,
+      wrong,
+    );
+  t.regex(said(of('{ operation: GET /a }'))[0] ?? '', /must have one of access, open and limits/);
+  t.regex(said(of('{ operation: GET /a, limits: {} }'))[0] ?? '', /must have one of access, open and limits/);
+  t.regex(said('operations: []')[0] ?? '', /must not be empty/);
+  t.regex(said(of('{ operation: GET /a, open: true }'))[0] ?? '', /open does nothing: the service has no access/);
+  t.regex(said(of(`{ operation: GET /a, open: true, ${basic} }`))[0] ?? '', /must have one of access and open/);
+  const twice = of(`{ operation: "GET /a/{x}", ${limits} }`, `{ operation: "GET /a/{y}", ${limits} }`);
+  t.regex(said(twice)[0] ?? '', /GET \/a\/\{y\} has a door of its own already/);
+  t.regex(said(of('{ operation: GET /a, limits: { body: 17MiB } }'))[0] ?? '', /body must be at most the gateway's/);
+  const certificate = of('{ operation: GET /a, access: { client-certificate: required } }');
+  t.regex(said(certificate)[0] ?? '', /needs gateway.tls with a client-ca/);
+  const keys = of(`{ operation: GET /a, access: { api-keys: { clients: { shop: ${hash} } } } }`);
+  t.regex(said(keys, 'mode: plain')[0] ?? '', /api-keys need dynamic mode/);
+});
+
 test('what is written back declares the same again', (t) => {
   const all = `access: { api-keys: { header: X-Key, clients: { shop: ${hash} } }, client-certificate: optional }, limits: { rate: 5/s, burst: 0, body: 2KiB }, cors: { origins: ["*"], methods: [GET], headers: [], expose: [], max-age: 0s }`;
   const ca = 'tls: { port: 8443, certificate: /a.pem, key: /a.key, client-ca: /ca.pem }';
@@ -122,6 +157,9 @@ test('what is written back declares the same again', (t) => {
     ),
   );
   readBack(t, withDoor('access: { basic: /etc/users }'));
+  const operations =
+    'operations: [{ operation: ANY /a/**, open: true }, { operation: "GET /{id}", limits: { rate: 5/s } }, { operation: GET /b, access: { basic: /b } }]';
+  readBack(t, withDoor(`access: { basic: /etc/users }, ${operations}`));
   const tls = 'tls: { port: 8443, certificate: /a b/$x;".pem, key: /a.key, client-ca: /ca.pem, redirect: true }';
   readBack(t, withGateway('title: Hosting', 'largest-document: 3MiB', tls));
 });

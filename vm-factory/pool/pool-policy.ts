@@ -1,5 +1,6 @@
 /** How many machines to make and which to give up, so that the pool has its size in proven machines of the right image. */
 import type { MachineState } from '../../registrar/records.ts';
+import type { WaitCause } from '../../registrar/wait-causes.ts';
 import { breakerState, type ImageBreaker } from './image-breaker.ts';
 import type { SlowStart } from './slow-start.ts';
 
@@ -70,7 +71,7 @@ export interface PoolPlan {
   /** Machines to give up, in this order; none is claimed. */
   retire: { uuid: string; reason: string }[];
   /** Why less is created than is missing. */
-  waiting: string[];
+  waiting: { cause: WaitCause; why: string }[];
   alarms: { code: 'POOL_BREAKER' | 'POOL_QUOTA'; message: string }[];
 }
 
@@ -80,7 +81,8 @@ export function planPool(input: PoolInput, policy: PoolPolicy = defaultPoolPolic
   const plan: PoolPlan = { create: 0, retire: [], waiting: [], alarms: [] };
   plan.retire.push(...failedOnes(stock), ...uselessOnes(stock), ...surplusOnes(stock, policy));
   if (stock.missing > 0) refill(plan, input, policy, stock);
-  if (stock.deferred > 0) plan.waiting.push(`the refill of ${stock.deferred} waits until ${whatGoesFirst(input)}`);
+  const why = `the refill of ${stock.deferred} waits until ${whatGoesFirst(input)}`;
+  if (stock.deferred > 0) plan.waiting.push({ cause: 'refill-later', why });
   return plan;
 }
 
@@ -160,6 +162,7 @@ function surplusOnes({ freshReady, wanted }: Stock, { surplusGraceMs }: PoolPoli
 
 function refill(plan: PoolPlan, input: PoolInput, policy: PoolPolicy, stock: Stock): void {
   const { slowStart, now } = input;
+  // The cause told is that of the last one that binds: those after others last longer.
   const brakes = [
     slowStartCap(slowStart, now),
     hostCap(input, policy),
@@ -168,28 +171,32 @@ function refill(plan: PoolPlan, input: PoolInput, policy: PoolPolicy, stock: Sto
   ];
   plan.create = Math.min(stock.missing, ...brakes.map(({ cap }) => cap));
   if (plan.create === stock.missing) return;
-  const binding = brakes.filter(({ cap }) => cap === plan.create).map(({ why }) => why);
+  const binding = brakes.filter(({ cap }) => cap === plan.create);
+  const cause = binding.at(-1)?.cause ?? 'slow-start';
   const left = stock.missing - plan.create;
-  plan.waiting.push(`${left} more ${left === 1 ? 'machine is' : 'machines are'} missing: ${binding.join('; ')}`);
+  const words = binding.map(({ why }) => why).join('; ');
+  plan.waiting.push({ cause, why: `${left} more ${left === 1 ? 'machine is' : 'machines are'} missing: ${words}` });
 }
 
 interface Brake {
+  cause: WaitCause;
   cap: number;
   why: string;
 }
 
 function slowStartCap({ batch, blockedUntil, reason }: SlowStart, now: number): Brake {
   const left = blockedUntil - now;
-  if (left > 0) return { cap: 0, why: `${reason}; the next creation is tried in ${seconds(left)}` };
-  return { cap: Math.max(1, batch), why: `creations start slowly, ${Math.max(1, batch)} at a time now` };
+  if (left > 0) return { cause: 'backoff', cap: 0, why: `${reason}; the next creation is tried in ${seconds(left)}` };
+  const cap = Math.max(1, batch);
+  return { cause: 'slow-start', cap, why: `creations start slowly, ${cap} at a time now` };
 }
 
 /** One is always on its way: services that never come up hold up nobody else. */
 function hostCap({ onSharedHost, starting = 0 }: PoolInput, { sharedHostInFlight }: PoolPolicy): Brake {
-  if (onSharedHost === undefined) return { cap: Infinity, why: '' };
+  if (onSharedHost === undefined) return { cause: 'shared-host', cap: Infinity, why: '' };
   const busy = onSharedHost + starting;
   const cap = Math.max(onSharedHost === 0 ? 1 : 0, sharedHostInFlight - busy);
-  return { cap, why: `the host has ${busy} machines and services to start already` };
+  return { cause: 'shared-host', cap, why: `the host has ${busy} machines and services to start already` };
 }
 
 function imageCap(
@@ -205,17 +212,24 @@ function imageCap(
     const { inARow = 0, lastAt = now, lastReason = '' } = breaker.get(image) ?? {};
     const message = `the last ${inARow} machines of image ${image} failed: ${lastReason}`;
     plan.alarms.push({ code: 'POOL_BREAKER', message });
-    if (state === 'probing') return { cap: Math.max(0, 1 - onTheWay), why: `${message}; one at a time is tried` };
-    return { cap: 0, why: `${message}; one is tried in ${seconds(lastAt + policy.breakerCooldownMs - now)}` };
+    if (state === 'probing')
+      return { cause: 'breaker', cap: Math.max(0, 1 - onTheWay), why: `${message}; one at a time is tried` };
+    const why = `${message}; one is tried in ${seconds(lastAt + policy.breakerCooldownMs - now)}`;
+    return { cause: 'breaker', cap: 0, why };
   }
   const failed = breaker.get(image)?.inARow ?? 0;
   if (failed > 0) {
     const cap = Math.max(0, policy.breakerFailures - failed - onTheWay);
-    return { cap, why: `${failed} of image ${image} failed in a row, so few are tried at a time` };
+    return { cause: 'breaker', cap, why: `${failed} of image ${image} failed in a row, so few are tried at a time` };
   }
-  if (machines.some((machine) => machine.image === image && isProven(machine))) return { cap: Infinity, why: '' };
+  if (machines.some((machine) => machine.image === image && isProven(machine)))
+    return { cause: 'unproven', cap: Infinity, why: '' };
   const cap = Math.max(0, policy.unprovenInFlight - onTheWay);
-  return { cap, why: `no machine of image ${image} has become ready yet, so few are tried at a time` };
+  return {
+    cause: 'unproven',
+    cap,
+    why: `no machine of image ${image} has become ready yet, so few are tried at a time`,
+  };
 }
 
 /** It was ready once. */
@@ -225,11 +239,11 @@ function isProven({ state, failure }: PoolMachine): boolean {
 
 /** Where the quota is full of outdated machines, some of these make room. */
 function quotaCap({ limits, slowStart }: PoolInput, stock: Stock, plan: PoolPlan): Brake {
-  if (!limits) return { cap: Infinity, why: '' };
+  if (!limits) return { cause: 'quota', cap: Infinity, why: '' };
   const { limit, used } = limits.machines;
   const free = Math.max(0, limit - used);
   const why = `the provider's quota of ${limit} machines leaves ${free}`;
-  if (free >= stock.missing) return { cap: free, why };
+  if (free >= stock.missing) return { cause: 'quota', cap: free, why };
   plan.alarms.push({ code: 'POOL_QUOTA', message: `${why}, ${stock.missing} are missing` });
   const leaving = new Set(plan.retire.map(({ uuid }) => uuid));
   if (free === 0 && leaving.size === 0) {
@@ -237,7 +251,7 @@ function quotaCap({ limits, slowStart }: PoolInput, stock: Stock, plan: PoolPlan
     const reason = 'of another image or size, or over age, and the quota has no room beside it';
     plan.retire.push(...stock.outdatedReady.slice(0, room).map(({ uuid }) => ({ uuid, reason })));
   }
-  return { cap: free, why };
+  return { cause: 'quota', cap: free, why };
 }
 
 function seconds(ms: number): string {

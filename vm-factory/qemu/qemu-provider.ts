@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { link, stat, unlink, writeFile } from 'node:fs/promises';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { MachineAccess } from '../../registrar/access.ts';
 import { isSameProcess, standsStill } from '../../registrar/process-identity.ts';
@@ -12,7 +13,7 @@ import type { Flavor } from '../../specs/nouns.ts';
 import { inTurn, orRemove, ownName, readIfThere, readWord, unless, writeOnce } from '../process/files.ts';
 import { HostProvider, type HostProviderOptions, type MachineKind } from '../process/host-provider.ts';
 import { MachineStore, type StoredMachine } from '../process/machine-store.ts';
-import type { ServiceTemplate, TemplateState } from '../provider.ts';
+import type { MachineProvider, ServiceTemplate, TemplateState } from '../provider.ts';
 import { unavailable } from '../provider-errors.ts';
 import { machineType } from './command-line.ts';
 import { guestGrant, type HostGrant, hostFiles, parseHostGrant, seenFromGuest, tokenExpiry } from './grant.ts';
@@ -36,6 +37,7 @@ const vmFolder = 'vm';
 
 export class QemuProvider extends HostProvider {
   readonly #factory: VmFactory;
+  readonly memory: NonNullable<MachineProvider['memory']>;
 
   /** Errors: PROVIDER_BAD_CONFIG. */
   constructor(options: QemuProviderOptions) {
@@ -43,6 +45,7 @@ export class QemuProvider extends HostProvider {
     const factory = new VmFactory(options);
     super(options, store, virtualMachines(options, store, factory));
     this.#factory = factory;
+    this.memory = { host: totalmem(), machine: factory.usual.memoryBytes };
   }
 
   /**

@@ -70,6 +70,11 @@ export class VmFactory {
     this.templates = new ServiceTemplates({ dir, stock: this.stock, size, artifacts: options.artifacts, clock, log });
   }
 
+  /** The flavor of machines for which none is declared. */
+  get usual(): Flavor {
+    return this.#options.flavor ?? smallFlavor;
+  }
+
   get qemu(): QemuFacts {
     return this.#qemu;
   }
@@ -82,8 +87,8 @@ export class VmFactory {
 
   /** What a machine of this image and flavor is made from. Errors: PROVIDER_REFUSED, IMAGE_DAMAGED. */
   async modelOf(name: string, flavor: Flavor | undefined): Promise<Model> {
-    const { images, flavor: usual = smallFlavor } = this.#options;
-    const wanted = flavor ?? usual;
+    const { images } = this.#options;
+    const wanted = flavor ?? this.usual;
     if (wanted.memoryBytes > totalmem()) {
       throw refused(
         `a machine of ${flavorText(wanted)} is larger than this host, which has ${formatSize(totalmem())}`,

@@ -53,7 +53,7 @@ export async function passGate(
   const applied = await declareService(client, before, starts, generation);
   const isLast = options.wait === false;
   const telling = isLast ? context : { ...context, print: () => {}, printJson: () => {} };
-  const exitCode = await finish(telling, client, applied, options, { service: name });
+  const exitCode = await finish(telling, client, applied, options, { service: name, present: gated });
   if (isLast) context.note(`${gated.join(' and ')}: no request yet; its document is read when you say the same again.`);
   if (isLast || exitCode !== undefined) return { exitCode };
   const { registry } = await readWorld(client, context.reading());

@@ -240,6 +240,8 @@ interface Awaited {
   gone?: string;
   /** Rollouts that must be over. */
   rollouts?: readonly RolloutRecord[];
+  /** Versions of the service: that they are there is enough, whoever else has still to go. */
+  present?: readonly string[];
 }
 
 /** Tells what was declared and, unless told not to, waits until it is true: of everything, or of the one service changed. */
@@ -272,17 +274,18 @@ async function waitUntilLive(
   context: Context,
   client: RegistryClient,
   timeout: number,
-  { service: only, gone, rollouts = [] }: Awaited,
+  { service: only, gone, rollouts = [], present }: Awaited,
 ): Promise<boolean> {
   const progress = makeProgress(context);
   const deadline = systemClock.monotonic() + timeout * 1000;
-  progress.start('Wait until desired = live');
+  progress.start(present ? `Wait until ${only}@${present.join(' and ')} is there` : 'Wait until desired = live');
   for (;;) {
     const all = await readStatus(client, context.reading());
     const status = { ...all, services: all.services.filter(({ name }) => only === undefined || name === only) };
     const instances = status.services.flatMap(({ versions }) => versions.flatMap((version) => version.instances));
     const changes = rollouts.length > 0 ? stagedChanges(rollouts, await lastRollouts(client)) : [];
-    if (isConverged(status) && areOver(changes) && !instances.some(({ machine }) => machine === gone)) {
+    const isTrue = present ? areThere(status, present) : isConverged(status);
+    if (isTrue && areOver(changes) && !instances.some(({ machine }) => machine === gone)) {
       progress.done();
       return true;
     }
@@ -297,6 +300,11 @@ async function waitUntilLive(
     }
     await systemClock.sleep(100, context.signal);
   }
+}
+
+function areThere({ services }: StatusView, present: readonly string[]): boolean {
+  const versions = services.flatMap((service) => service.versions);
+  return present.every((name) => versions.some(({ version, live, desired }) => version === name && live >= desired));
 }
 
 function leftToDo(status: StatusView): string {

@@ -6,7 +6,7 @@ import type { RegistryClient } from '../../../registrar/registry-client.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
 import type { Context } from '../context.ts';
 import { wholeNumber } from '../numbers.ts';
-import { paint, table } from '../output.ts';
+import { indented, paint, table } from '../output.ts';
 import { action, type Register } from './run.ts';
 
 interface EventOptions {
@@ -63,7 +63,7 @@ function renderEvent(event: LoggedEvent, context: Context): string {
     : '';
   const tail = paint(context.color, 'dim', `(${event.actor}${epoch}${operation})`);
   const reason = event.reason ? `: ${event.reason}` : '';
-  return `${paint(context.color, 'dim', at)}  ${paint(context.color, 'cyan', event.kind.padEnd(20))} ${event.message}${reason} ${tail}`;
+  return `${paint(context.color, 'dim', at)}  ${paint(context.color, 'cyan', event.kind.padEnd(20))} ${indented(event.message, 4)}${indented(reason, 4)} ${tail}`;
 }
 
 export const registerHistory: Register = (program, interrupted) => {

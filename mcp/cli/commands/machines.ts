@@ -1,6 +1,6 @@
 /** `mcp machines`: every machine, its story, and all that is known of one. */
 import { readEnded } from '../../../registrar/recipes/ended-machines.ts';
-import type { ProviderRecord } from '../../../registrar/records.ts';
+import type { ProviderRecord } from '../../../registrar/status-records.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
 import { readWorld } from '../../control/read-status.ts';
 import { machineNamed } from '../../declare/name-machine.ts';

@@ -49,8 +49,7 @@ export const registerAbort: Register = (program, interrupted) => {
   following(command).action(
     action<FollowOptions>(interrupted, (context, options, service = '') =>
       context.withRegistry(async (client) => {
-        const { registry } = await readWorld(client, context.reading());
-        const change = await abort(client, registry, service, author(context, options));
+        const change = await abort(client, service, author(context, options));
         return follow(context, client, service, change, options);
       }),
     ),

@@ -3,6 +3,7 @@
 import type { RegistryClient } from '../../../registrar/registry-client.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
 import { readPicture, readStatus } from '../../control/read-status.ts';
+import { isOfRollout } from '../../view/rollout-view.ts';
 import { isConverged } from '../../view/status-view.ts';
 import type { Context } from '../context.ts';
 import { wholeNumber } from '../numbers.ts';
@@ -79,8 +80,9 @@ async function watch(context: Context, client: RegistryClient, options: WatchOpt
 /** The status, and each rollout under way as `mcp rollouts` shows it: what it waits for is said there. */
 function renderPicture(picture: Awaited<ReturnType<typeof readPicture>>, now: number, { color }: Context): string {
   const { rollouts, ...status } = picture;
-  const told = new Set(rollouts.map(({ service }) => `rollout of ${service}`));
-  const rest = { ...status, waiting: status.waiting.filter(({ what }) => !told.has(what)) };
+  const told = new Set<string | undefined>(rollouts.map(({ service }) => service));
+  const waiting = status.waiting.filter((one) => !(isOfRollout(one) && told.has(one.service)));
+  const rest = { ...status, waiting };
   const trees = rollouts.map((view) => renderTree(view, now, color).join('\n'));
   return [renderStatus(rest, color), ...trees].join('\n\n');
 }

@@ -82,14 +82,8 @@ export const registerRollback: Register = (program, interrupted) => {
   following(command).action(
     action<FollowOptions>(interrupted, (context, options, service = '') =>
       context.withRegistry(async (client) => {
-        const { registry } = await readWorld(client, context.reading());
-        return follow(
-          context,
-          client,
-          service,
-          await rollback(client, registry, service, author(context, options)),
-          options,
-        );
+        const change = await rollback(client, service, author(context, options));
+        return follow(context, client, service, change, options);
       }),
     ),
   );

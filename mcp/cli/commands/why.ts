@@ -10,7 +10,7 @@ import { readStatus, readWorld } from '../../control/read-status.ts';
 import { type WhyView, whyService } from '../../view/why.ts';
 import type { Link } from '../../view/why-link.ts';
 import type { Context } from '../context.ts';
-import { exitCodes, paint } from '../output.ts';
+import { exitCodes, indented, paint } from '../output.ts';
 import { renderExplanation } from '../render-explanation.ts';
 import { action, type Register } from './run.ts';
 
@@ -91,7 +91,10 @@ function render(view: WhyView, context: Context): string {
 
 function renderLink(link: Link, broken: WhyView['broken'], context: Context): string {
   const mark = link.ok ? paint(context.color, 'green', '✔') : paint(context.color, 'red', '✘');
-  const lines = [`${mark} ${paint(context.color, 'bold', link.link)}`, ...link.evidence.map((fact) => `    ${fact}`)];
+  const lines = [
+    `${mark} ${paint(context.color, 'bold', link.link)}`,
+    ...link.evidence.map((fact) => `    ${indented(fact, 6)}`),
+  ];
   if (link.link === broken && link.try) lines.push(`    ${paint(context.color, 'cyan', 'try')}: ${link.try}`);
   return lines.join('\n');
 }

@@ -45,7 +45,7 @@ export function troubles(route, downs, recent) {
 
 function doorBadges(door) {
   if (!door) return [];
-  const { closed, apiKeys, users, clientCertificate, rate, bodyBytes, origins } = door;
+  const { closed, apiKeys, users, clientCertificate, rate, bodyBytes, origins, operations } = door;
   return [
     closed ? badge('door closed', 'bad') : '',
     apiKeys ? badge('API keys') : '',
@@ -54,6 +54,7 @@ function doorBadges(door) {
     rate ? badge(`${rate.requests}/${rate.per}`) : '',
     bodyBytes === null ? '' : badge(`≤ ${bytes(bodyBytes)}`),
     origins ? badge('CORS') : '',
+    operations.length > 0 ? badge(`${operations.length} by operation`) : '',
   ].filter((one) => one !== '');
 }
 

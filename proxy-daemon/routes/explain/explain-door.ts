@@ -1,9 +1,10 @@
 /** What a service's door asks of a request before it goes on. Pure. */
+import type { DoorOperation } from '../../../specs/front-door.ts';
+import { findOperation } from '../operation-pattern.ts';
 import type { Question } from './question.ts';
 
 /** What there is to know of a door, without whose keys they are. */
-export interface DoorWord {
-  service: string;
+export interface RuleWords {
   /** Why nobody is let through; empty where the rest says who is. */
   closed: string;
   apiKeys: { header: string; clients: number } | null;
@@ -11,7 +12,16 @@ export interface DoorWord {
   clientCertificate: 'required' | 'optional' | null;
   rate: { requests: number; per: 's' | 'm'; burst: number } | null;
   bodyBytes: number | null;
+}
+
+interface PlaceWords extends RuleWords {
   origins: string[] | null;
+}
+
+export interface DoorWord extends PlaceWords {
+  service: string;
+  /** Operations with a door of their own. */
+  operations: (PlaceWords & DoorOperation & { own: { access: boolean } })[];
 }
 
 export interface DoorVerdict {
@@ -23,8 +33,25 @@ export interface DoorVerdict {
 
 const open: DoorVerdict = { checks: [], outcome: null };
 
-export function explainDoor(door: DoorWord | undefined, { method, headers }: Question, mode: string): DoorVerdict {
+/** `rest`: what is behind the route, with the query; null: nothing of the service's is asked for. */
+export function explainDoor(
+  door: DoorWord | undefined,
+  question: Question,
+  rest: string | null,
+  mode: string,
+): DoorVerdict {
   if (door === undefined) return open;
+  const operation = rest === null ? null : findOperation(door.operations, question.method, rest);
+  if (operation === null) return explainPlace(door, question, mode);
+  if (operation === 'refused') {
+    const why = 'instances may take the path for an operation that has access of its own, but it is not spelt as that';
+    return { checks: [], outcome: { kind: 'refused', status: 400, why } };
+  }
+  const { checks, outcome } = explainPlace(operation, question, mode);
+  return { checks: [`${operation.method} ${operation.path} has a door of its own`, ...checks], outcome };
+}
+
+function explainPlace(door: PlaceWords, { method, headers }: Question, mode: string): DoorVerdict {
   if (door.closed !== '') return { checks: [], outcome: closed(door.closed) };
   if (door.apiKeys !== null && mode === 'plain') {
     return { checks: [], outcome: closed('it needs API keys, which nginx without Lua can not check') };

@@ -37,6 +37,7 @@ export function explainRequest(input: ExplainInput): Explanation {
   const door = explainDoor(
     input.doors.find(({ service }) => service === route?.service),
     question,
+    target.kind === 'route' ? target.rest : null,
     mode,
   );
   const choice =

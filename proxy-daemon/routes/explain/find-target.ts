@@ -35,7 +35,7 @@ export function findTarget(asked: string, routes: readonly Route[], ignoresCase:
   if (path === null) return refused(400, 'the path is no sound percent-encoding, or leads above the root');
   const own = ownPlaces.find(([pattern]) => pattern.test(path));
   if (own) return { path, target: { kind: 'own', why: `the gateway answers this itself: ${own[1]}` } };
-  if (/^\/_mcp\/(?:not-found$|door\/[^/]+(?:\/stream)?$)/.test(path)) {
+  if (/^\/_mcp\/(?:not-found$|door\/[^/]+(?:\/stream)?(?:\/o\/[^/]+|\/refused)?$)/.test(path)) {
     return refused(404, "a place of the gateway's own, which nobody outside can ask for");
   }
   if (oddSegment.test(raw)) return refused(400, 'the path has dot segments');

@@ -5,6 +5,7 @@ import { publishDesired } from '../../../registrar/recipes/desired-document.ts';
 import type { MachineRecord, RegistrationRecord } from '../../../registrar/records.ts';
 import { codecs, encode } from '../../../registrar/store/codecs.ts';
 import { readRegistry } from '../../../registrar/store/read-registry.ts';
+import { readService } from '../../../registrar/store/read-service.ts';
 import { sampleVersion } from '../../helpers/environment.ts';
 import { clusterId, declaration, formatted, type OpenRegistry } from './shared.ts';
 
@@ -57,6 +58,13 @@ export function testView(test: TestFn, open: OpenRegistry): void {
       paths.registration('dns', '1.2.0', 'm-2'),
       paths.registration('dns', '1.2.0', 'stale'),
     ]);
+    const { machines, registrations, ...part } = await readService(client, 'dns');
+    t.deepEqual(part, { epoch: view.epoch, declared: view.declared, rollouts: view.rollouts });
+    t.deepEqual(
+      [machines, registrations].flat().map(({ record }) => ('uuid' in record ? record.uuid : record.machine)),
+      ['m-1', 'm-1'],
+      'of one service: its machines that are registered',
+    );
     t.deepEqual(view.configs.dns?.record?.values, { a: 1 });
     t.deepEqual(view.budgets.dns?.record.destroyed, [1]);
     t.deepEqual(view.gateways, []);

@@ -7,9 +7,11 @@ import { sideBySide } from '../../../mcp/declare/side-by-side.ts';
 import { steer } from '../../../mcp/declare/steer.ts';
 import { versionToRun } from '../../../mcp/declare/version-to-run.ts';
 import { pauseRollout, resumeRollout } from '../../../mcp/rollout/steer-rollout.ts';
+import { paths } from '../../../registrar/layout.ts';
 import { readEvents } from '../../../registrar/recipes/event-log.ts';
 import { readRegistry } from '../../../registrar/store/read-registry.ts';
 import type { Service } from '../../../specs/nouns.ts';
+import { intercept } from '../../helpers/intercept.ts';
 import { setUp } from '../control/registry-setup.ts';
 import { service, version } from '../plan/world-builder.ts';
 
@@ -36,8 +38,54 @@ test('an upgrade waits for the rollouts under way of services that it comes afte
     ['dns rollout.started', 'web rollout.waiting', 'mail rollout.started'],
   );
   // Back is back at once.
-  const back = await rollback(client, await readRegistry(client, { allowLoopback: true }), 'web', by);
+  const back = await rollback(client, 'web', by);
   t.is(back.rollout?.phase, 'reverting');
+});
+
+test('a roll-back is one write, on top of what the controller wrote while it was decided', async (t) => {
+  const { client, declare } = await setUp(t);
+  await declare([service('dns', [v1])]);
+  await upgrade(client, await readRegistry(client, { allowLoopback: true }), 'dns', v2, {}, by);
+  const written: string[] = [];
+  let read = 0;
+  const shared = intercept(client, {
+    get: (path, options) => {
+      if (path === paths.desired) read += 1;
+      return client.get(path, options);
+    },
+    multi: async (ops, options) => {
+      if (written.length === 0)
+        await steer(client, 'dns', 'paused', { ...by, author: 'controller:c1', reason: 'faster' }, pauseRollout);
+      written.push(ops.map(({ path }) => path).join(' '));
+      return client.multi(ops, options);
+    },
+  });
+  const { rollout, generation } = await rollback(shared, 'dns', by);
+  t.is(rollout?.phase, 'reverting');
+  t.deepEqual(
+    rollout?.log.map(({ why }) => why).slice(-2),
+    ['faster', 'aborted by an operator'],
+    'what was written meanwhile stays',
+  );
+  t.is(generation, 3);
+  t.is(written.length, 2, 'the first was refused');
+  t.is(read, 2, 'and each time the declaration was read once');
+});
+
+test('what somebody else declared while a roll-back was decided is not overwritten', async (t) => {
+  const { client, declare } = await setUp(t);
+  await declare([service('dns', [v1])]);
+  await upgrade(client, await readRegistry(client, { allowLoopback: true }), 'dns', v2, {}, by);
+  let tries = 0;
+  const shared = intercept(client, {
+    multi: async (ops, options) => {
+      tries += 1;
+      await declare([service('web', [v1])]);
+      return client.multi(ops, options);
+    },
+  });
+  await t.throwsAsync(rollback(shared, 'dns', by), { code: 'GENERATION_STALE' });
+  t.is(tries, 1);
 });
 
 test('what is said beside a file that says all of a version is refused, not ignored', async (t) => {
@@ -62,7 +110,7 @@ test('whatever people say of a service, its event has who, why, the epoch and th
   await upgrade(client, await look(), 'dns', v2, {}, say);
   await steer(client, 'dns', 'paused', say, pauseRollout);
   await steer(client, 'dns', 'resumed', say, resumeRollout);
-  await rollback(client, await look(), 'dns', say);
+  await rollback(client, 'dns', say);
   const { declared } = await look();
   const environment = declared?.record.environment;
   if (!environment) throw new Error('nothing is declared');

@@ -6,7 +6,7 @@ import { renderPlan } from '../../../mcp/cli/render-plan.ts';
 import { type EnvironmentPlan, planEnvironment } from '../../../mcp/declare/plan-environment.ts';
 import { readPlan, requireSamePlan, whatMoved, writePlan } from '../../../mcp/declare/saved-plan.ts';
 import type { RegistryPart } from '../../../mcp/view/status-view.ts';
-import type { StatusRecord } from '../../../registrar/records.ts';
+import type { StatusRecord } from '../../../registrar/status-records.ts';
 import type { Environment } from '../../../specs/nouns.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
 import { claimed, environment, machine, registration, registryPart, service, version } from '../../helpers/world.ts';

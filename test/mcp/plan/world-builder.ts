@@ -52,6 +52,8 @@ export interface MachineWords {
   /** null: no agent. */
   phase?: AgentPhase | null;
   reason?: string;
+  starts?: number;
+  ended?: string;
   /** null: the provider does not list it. */
   provider?: ProviderMachineState | null;
   claimedAt?: number;
@@ -184,7 +186,8 @@ export class WorldBuilder {
               phase: words.phase ?? (words.registered ? 'serving' : 'idle'),
               reason: words.reason ?? '',
               at: 0,
-              starts: 1,
+              starts: words.starts ?? 1,
+              ...(words.ended === undefined ? {} : { ended: words.ended }),
               selfTest: words.selfTest ?? selfTest(),
               ...(words.holds === undefined ? {} : { template: words.holds }),
             },

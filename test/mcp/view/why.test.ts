@@ -1,5 +1,8 @@
 import test from 'ava';
+import type { ControllerWords } from '../../../mcp/view/status-view.ts';
 import { whyService } from '../../../mcp/view/why.ts';
+import type { WaitingRecord } from '../../../registrar/status-records.ts';
+import type { WaitCause } from '../../../registrar/wait-causes.ts';
 import {
   claimed,
   environment,
@@ -13,7 +16,7 @@ import {
 
 const v1 = version('1.0.0', 1);
 const dns = environment(service('dns', [v1]));
-const controller = { leader: 'controller-1', waiting: [], alarms: [] };
+const controller: ControllerWords = { leader: 'controller-1', waiting: [], alarms: [] };
 const documents = [{ version: '1.0.0', stale: false, problem: '' }];
 const well = { machines: [claimed('a', 'dns', v1)], registrations: [registration('a', 'dns', v1)] };
 
@@ -37,6 +40,7 @@ test('a service that nobody declared is broken at its declaration, and the decla
   const view = whyService('dsn', { registry: registryPart(dns), controller, documents });
   t.is(view.broken, 'declaration');
   t.regex(view.links[0]?.evidence[0] ?? '', /it declares dns/);
+  t.is(view.links[0]?.try, 'mcp why dns');
 });
 
 test('a suspended controller is the first broken link and resume is what to try', (t) => {
@@ -47,24 +51,66 @@ test('a suspended controller is the first broken link and resume is what to try'
 });
 
 test('what the controller waits for is told as its evidence', (t) => {
-  const waiting = [{ what: 'dns@1.0.0', why: 'pool empty: 1 building' }];
-  const view = broken(
-    { machines: [], registrations: [] },
-    { controller: { ...controller, waiting } as typeof controller },
-  );
+  const view = broken({ machines: [], registrations: [] }, waits('lost-ledger', '2 machines may serve it'));
   t.is(view.broken, 'controller');
-  t.true(view.links.some(({ evidence }) => evidence.includes('dns@1.0.0 waits: pool empty: 1 building')));
+  t.true(view.links.some(({ evidence }) => evidence.includes('dns@1.0.0 waits: 2 machines may serve it')));
 });
 
-test('of a version that fails to start the alarm is told, and only there what to do about it', (t) => {
-  const alarms = [{ code: 'START_FAILING', message: 'dns@1.0.0: 3 starts in a row failed, exited with code 3' }];
-  const waiting = [{ what: 'dns@1.0.0', why: '2 more wait' }];
-  const tryOf = (words: object) =>
-    broken({}, { controller: { ...controller, ...words } as typeof controller }).links.find(
-      ({ link }) => link === 'controller',
-    )?.try;
-  t.regex(tryOf({ waiting, alarms }) ?? '', /correct what fails/);
-  t.is(tryOf({ waiting, alarms: [{ code: 'START_FAILING', message: 'web@1: crashed' }] }), 'mcp watch');
+test('what concerns all concerns each service; what another one waits for does not, nor what has no cause', (t) => {
+  const told = (words: Partial<WaitingRecord>) =>
+    broken({}, { controller: { ...controller, waiting: [{ what: 'x', why: 'w', ...words }] } }).broken;
+  t.is(told({ cause: 'registry' }), 'controller');
+  t.is(told({ cause: 'budget', service: 'web' }), null);
+  t.is(told({ cause: 'more' }), null);
+  t.is(told({}), null);
+});
+
+test('of a version that fails to start the agents are the broken link, not the claims that were given up with them', (t) => {
+  const failing = (inARow: number, words: ReturnType<typeof waits>) => {
+    const starts = { [v1.digest]: { inARow, lastReason: 'exited with code 3' } };
+    const record = { images: {}, starts, counted: [], claims: [], countedTo: 0, lifted: 0 };
+    const alarms = [{ code: 'START_FAILING', message: 'dns@1.0.0: 3 starts in a row failed' }];
+    const pool = { record, version: 1 };
+    return broken({ machines: [], registrations: [], pool }, { controller: { ...words.controller, alarms } });
+  };
+  for (const [inARow, words] of [
+    [1, waits('no-machine', '1 more wait for a ready machine: pool empty, 1 building')],
+    [3, waits('breaker', '1 more wait: 3 starts in a row failed; one more is tried in 300 s')],
+  ] as const) {
+    const view = failing(inARow, words);
+    t.is(view.broken, 'agents', words.controller.waiting[0]?.cause);
+    const agents = view.links.find(({ link }) => link === 'agents');
+    t.regex(agents?.evidence[0] ?? '', /^1\.0\.0: the last (3 )?starts? failed: exited with code 3$/);
+    t.regex(agents?.try ?? '', /correct what fails and mcp apply -f FILE, or mcp pool retry/);
+  }
+  const other = { 'digest-other': { inARow: 3, lastReason: 'x' } };
+  const record = { images: {}, starts: other, counted: [], claims: [], countedTo: 0, lifted: 0 };
+  const view = broken({ machines: [], registrations: [], pool: { record, version: 1 } });
+  t.is(view.broken, 'claims', 'what was declared before fails no more');
+});
+
+test('the next command fits what the controller waits for, what is left out, and where there is no gateway', (t) => {
+  const next = (...of: Parameters<typeof broken>) => {
+    const view = broken(...of);
+    return view.links.find(({ link }) => link === view.broken)?.try ?? '';
+  };
+  t.regex(
+    next({}, waits('protected', '1 to go, but what is left is protected (a)')),
+    /^mcp machines unprotect MACHINE/,
+  );
+  t.is(next({}, waits('mass-failure', '1 more waits')), 'mcp watch');
+  t.is(next({ gateways: [] }), 'mcp up');
+  const left = (uuid: string) => next({ rejected: [{ path: `/services/dns/1.0.0/${uuid}`, reason: 'port 0' }] });
+  t.is(left('a'), 'mcp machines a');
+  t.regex(left('stranger'), /^look for what registers \/services\/dns\/1\.0\.0\/stranger: it is no machine of ours/);
+  const stale = { documents: [{ version: '1.0.0', stale: true, problem: 'timeout' }] };
+  t.is(next({}, stale), 'curl -i http://127.31.7.2:8080/openapi.json');
+});
+
+test('that it is suspended is said once', (t) => {
+  const suspended = { record: { suspended: true, reason: 'maintenance', by: 'operator:ann', at: 1 }, version: 1 };
+  const { evidence = [] } = broken({ suspended }, waits('suspended', 'suspended by operator:ann')).links[1] ?? {};
+  t.is(evidence.filter((fact) => fact.includes('suspended')).length, 1);
 });
 
 test('missing claims are the broken link where the controller waits for nothing', (t) => {
@@ -100,18 +146,18 @@ test('a stale document is the last link that can break', (t) => {
 
 /** One thing amiss at each link, beside the words of a controller at work; what is told, and what to try. */
 const amiss: [string, Parameters<typeof broken>[0], Parameters<typeof broken>[1], RegExp, RegExp][] = [
-  ['controller', {}, { controller: { ...controller, leader: null as never } }, /no controller leads/, /^mcp up$/],
+  ['controller', {}, { controller: { ...controller, leader: null } }, /no controller leads/, /^mcp up$/],
   [
     'controller',
     {},
-    waits('dns@1.0.0', '1 more wait: mass failure: at most 1 starting at a time'),
+    waits('mass-failure', '1 more wait: mass failure: at most 1 starting at a time'),
     /mass failure/,
     /^mcp watch$/,
   ],
   [
     'claims',
     { machines: [machine('p', { state: 'building' })], registrations: [] },
-    waits('dns@1.0.0', '1 more wait for a ready machine: pool empty, 1 building'),
+    waits('no-machine', '1 more wait for a ready machine: pool empty, 1 building'),
     /pool empty, 1 building/,
     /^mcp pool$/,
   ],
@@ -153,13 +199,13 @@ function at(phase: 'fetching' | 'starting' | 'checking' | 'unhealthy', reason: s
   return { machines: [claimed('a', 'dns', v1, phase, reason)], registrations: [] };
 }
 
-function waits(what: string, why: string) {
-  return { controller: { ...controller, waiting: [{ what, why }] } as unknown as typeof controller };
+function waits(cause: WaitCause, why: string) {
+  return { controller: { ...controller, waiting: [{ what: 'dns@1.0.0', service: 'dns', cause, why }] } };
 }
 
 /** What a controller says while it waits for what it did: no link of its own is broken. */
 function onTheWay() {
-  return waits('dns@1.0.0', '0 of 1 serve; 1 on their way (starting)');
+  return waits('starting', '0 of 1 serve; 1 on their way (starting)');
 }
 
 for (const [link, over, words, evidence, next] of amiss) {
@@ -243,5 +289,5 @@ test('foreign instances beside a declared service are told with its registration
 
 test('a name that no one knows is compared with the names of others too', (t) => {
   const view = whyService('pya', { registry: registryPart(withOthers), controller, documents: null });
-  t.regex(view.links[0]?.evidence[0] ?? '', /did you mean "pay"/);
+  t.regex(view.links[0]?.evidence[1] ?? '', /did you mean "pay"/);
 });

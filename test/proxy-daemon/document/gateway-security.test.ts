@@ -15,7 +15,16 @@ import { assertValidOpenApi } from '../../helpers/independent-validator.ts';
 import { openApiDocument } from '../../helpers/openapi-arbitrary.ts';
 import { sampleEnvironment, sampleService, sampleVersion } from '../../helpers/sample-world.ts';
 
-const nothing: DocumentDoor = { keyHeader: null, users: false, certificate: false, bodies: false, rate: false };
+const nothing: DocumentDoor = {
+  keyHeader: null,
+  users: false,
+  certificate: false,
+  bodies: false,
+  rate: false,
+  operations: [],
+};
+
+const at = { service: 'dns', route: '/dns' };
 
 function fragmentOf(document: JsonObject): Fragment {
   return serviceFragment('dns', '/dns', [{ version: '1', document: rewriteOpenApi3(document) }], []);
@@ -39,7 +48,7 @@ test('what a service declares of its door is told of each operation, beside its 
   Object.assign(operation('/either'), { security: [{ key: [] }, { token: [] }], requestBody: { content: {} } });
   Object.assign(objectAt(operation('/own'), 'responses'), { 401: { description: 'its own word' } });
   const door = { ...nothing, keyHeader: 'X-Key', certificate: true, bodies: true, rate: true };
-  const fragment = withGatewaySecurity(fragmentOf(document), 'dns', door);
+  const fragment = withGatewaySecurity(fragmentOf(document), at, door);
   const told = (path: string) => objectAt(fragment.paths[`/dns${path}`] ?? {}, 'get');
   const gate = { 'Dns.gateway.key': [], 'Dns.gateway.certificate': [] };
   t.deepEqual(told('/open').security, [gate]);
@@ -58,14 +67,43 @@ test('what a service declares of its door is told of each operation, beside its 
   });
   await assertValidOpenApi(t, wholeOf(fragment));
 
-  const users = withGatewaySecurity(fragmentOf(document), 'dns', { ...nothing, users: true });
+  const users = withGatewaySecurity(fragmentOf(document), at, { ...nothing, users: true });
   t.like(users.components.securitySchemes?.['Dns.gateway.basic'], { type: 'http', scheme: 'basic' });
-  const limited = withGatewaySecurity(fragmentOf(document), 'dns', { ...nothing, rate: true });
+  const limited = withGatewaySecurity(fragmentOf(document), at, { ...nothing, rate: true });
   t.deepEqual(
     objectAt(limited.paths['/dns/own'] ?? {}, 'get').security,
     [{ Dns_token: [] }],
     'nobody is asked who it is',
   );
+});
+
+test('an operation with a door of its own is told what that one asks, wherever its path is written out or has parameters', async (t) => {
+  const rules = { keyHeader: null, users: false, certificate: false, bodies: false, rate: false };
+  const own = { access: true };
+  const door: DocumentDoor = {
+    ...{ ...rules, keyHeader: 'X-Key' },
+    operations: [
+      { ...rules, method: 'GET', path: '/health', own },
+      { ...rules, method: 'GET', path: '/zones/{zone}', own: { access: false }, keyHeader: 'X-Key', rate: true },
+      { ...rules, method: 'ANY', path: '/admin/**', own, keyHeader: 'X-Admin' },
+    ],
+  };
+  const fragment = fragmentOf(smallDocument(['/health', '/zones/{id}', '/zones', '/admin/users/{id}']));
+  const { paths, components } = withGatewaySecurity(fragment, at, door);
+  const told = (path: string) => objectAt(paths[`/dns${path}`] ?? {}, 'get');
+  const asks = Object.keys(paths).map((path) => [path, JSON.stringify(told(path.slice(4)).security)]);
+  t.deepEqual(Object.fromEntries(asks), {
+    '/dns/health': undefined,
+    '/dns/zones/{id}': '[{"Dns.gateway.key":[]}]',
+    '/dns/zones': '[{"Dns.gateway.key":[]}]',
+    '/dns/admin/users/{id}': '[{"Dns.gateway.key.X-Admin":[]}]',
+  });
+  const answers = (path: string) => Object.keys(objectAt(told(path), 'responses'));
+  t.deepEqual(answers('/zones/{id}'), ['200', '401', '429', 'default']);
+  t.deepEqual(answers('/zones'), ['200', '401', 'default']);
+  t.deepEqual(answers('/health'), ['200', 'default']);
+  t.like(components.securitySchemes?.['Dns.gateway.key.X-Admin'], { name: 'X-Admin' });
+  await assertValidOpenApi(t, wholeOf(withGatewaySecurity(fragment, at, door)));
 });
 
 test('whatever a document holds, nothing of it is lost or means something else, and the whole stays valid', async (t) => {
@@ -75,11 +113,12 @@ test('whatever a document holds, nothing of it is lost or means something else, 
     certificate: fc.boolean(),
     bodies: fc.boolean(),
     rate: fc.boolean(),
+    operations: fc.constant<DocumentDoor['operations']>([]),
   });
   await fc.assert(
     fc.asyncProperty(openApiDocument, door, async (document, asked) => {
       const before = fragmentOf(document);
-      const after = withGatewaySecurity(before, 'dns', asked);
+      const after = withGatewaySecurity(before, at, asked);
       for (const [section, named] of Object.entries(before.components)) {
         assert.deepEqual(
           Object.fromEntries(
@@ -117,11 +156,27 @@ test('only services that declare something of the door have one in the document'
     sampleService('keys', [sampleVersion('1', 1)], {
       access: { apiKeys: { header: 'X-Key', clients: [{ name: 'shop', sha256 }] } },
       limits: { bodyBytes: 10 },
+      operations: [
+        { method: 'ANY', path: '/**', limits: { rate: { requests: 1, per: 's', burst: 0 } } },
+        { method: 'GET', path: '/open', open: true },
+      ],
     }),
     sampleService('none', [sampleVersion('1', 1)]),
   ];
   const { doors } = documentInfo(sampleEnvironment(services));
-  t.deepEqual(doors, { open: nothing, keys: { ...nothing, keyHeader: 'X-Key', bodies: true } });
+  const { operations, ...rules } = nothing;
+  const keys = { ...rules, keyHeader: 'X-Key', bodies: true };
+  t.deepEqual(doors, {
+    open: nothing,
+    keys: {
+      ...keys,
+      operations: [
+        { ...rules, method: 'GET', path: '/open', own: { access: true }, bodies: true },
+        { ...keys, method: 'ANY', path: '/**', own: { access: false }, rate: true },
+      ],
+    },
+  });
+  t.deepEqual(operations, []);
   t.false(JSON.stringify(doors).includes(sha256));
   t.is(documentInfo(sampleEnvironment([])).doors, undefined);
 });

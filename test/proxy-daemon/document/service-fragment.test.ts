@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { differences } from '../../../proxy-daemon/document/compare-operations.ts';
 import { type JsonObject, objectAt } from '../../../proxy-daemon/document/json.ts';
 import { rewriteOpenApi3 } from '../../../proxy-daemon/document/normalise.ts';
-import { compareVersions, planServices } from '../../../proxy-daemon/document/plan-services.ts';
+import { compareVersions } from '../../../proxy-daemon/document/plan-services.ts';
 import { servicePrefix, versionPrefix } from '../../../proxy-daemon/document/prefix.ts';
 import { serviceFragment } from '../../../proxy-daemon/document/service-fragment.ts';
 import { smallDocument } from '../../helpers/document-server.ts';
@@ -293,37 +293,6 @@ test('operations of two versions under one path keep their own parameters', (t) 
   t.is(item.parameters, undefined);
   t.deepEqual(objectAt(item, 'get').parameters, [parameter('id', 'path'), parameter('a', 'query')]);
   t.deepEqual(objectAt(item, 'delete').parameters, [parameter('b', 'query'), parameter('id', 'path')]);
-});
-
-test('the version with the greatest weight is shown first, then the newest', (t) => {
-  const target = (version: string, weight?: number, service = 'dns', route = '/dns') => ({
-    service,
-    version,
-    address: '127.0.0.1',
-    port: 1,
-    path: '/openapi.json',
-    route,
-    weight,
-  });
-  const order = (...targets: ReturnType<typeof target>[]) =>
-    planServices(targets).services.map(({ versions }) => versions.map(({ version }) => version));
-  t.deepEqual(order(target('1.9.0'), target('1.10.0'), target('1.10.0-rc.1')), [['1.10.0', '1.10.0-rc.1', '1.9.0']]);
-  t.deepEqual(order(target('1.0.0', 90), target('1.1.0', 10)), [['1.0.0', '1.1.0']]);
-  const plan = planServices([
-    target('1', 1, 'b', '/x/'),
-    target('1', 1, 'a', '/x'),
-    target('1', 1, 'c', '/x/y'),
-    target('1', 1, 'd', '/'),
-  ]);
-  t.deepEqual(
-    plan.services.map(({ service, nested }) => [service, nested.includes('/x/y')]),
-    [
-      ['a', true],
-      ['c', false],
-      ['d', true],
-    ],
-  );
-  t.deepEqual(plan.clashing, [{ service: 'b', version: '1', reason: 'the route /x belongs to a' }]);
 });
 
 test('versions have one order', (t) => {

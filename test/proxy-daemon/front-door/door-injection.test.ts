@@ -1,13 +1,12 @@
 /** Whatever stands in the registry for a front door: nginx is given the template's directives and no other, in both modes. */
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
 import { type FrontDoor, frontDoorSchema, noDoor } from '../../../proxy-daemon/front-door/front-door.ts';
 import { makeServiceDoor } from '../../../proxy-daemon/front-door/service-door.ts';
 import { makeNginxConfig } from '../../../proxy-daemon/nginx/config.ts';
-import { doorTable, writeDoorTable } from '../../../proxy-daemon/nginx/door-table.ts';
+import { doorTable } from '../../../proxy-daemon/nginx/door-table.ts';
 import { makeDynamicConfig } from '../../../proxy-daemon/nginx/dynamic-config.ts';
 import { emit } from '../../../proxy-daemon/nginx/emit.ts';
 import { luaModules } from '../../../proxy-daemon/nginx/lua-module.ts';
@@ -17,6 +16,7 @@ import { emptyRouteTable } from '../../../proxy-daemon/routes/route-table.ts';
 import type { ServiceDoorSpec } from '../../../specs/front-door.ts';
 import type { Service } from '../../../specs/nouns.ts';
 import { Authority } from '../../helpers/certificates.ts';
+import { checkNginx } from '../../helpers/check-nginx.ts';
 import { hostileWords } from '../../helpers/nasty.ts';
 import { directivesOf } from '../../helpers/nginx-directives.ts';
 import { sampleService } from '../../helpers/sample-world.ts';
@@ -38,6 +38,11 @@ const full: ServiceDoorSpec[] = [
   },
   {
     access: { basicFile: '/users' },
+    operations: [
+      { method: 'POST', path: '/zones/{id}', limits: { rate: { requests: 10, per: 's', burst: 5 }, bodyBytes: 100 } },
+      { method: 'ANY', path: '/admin/**', access: { clientCertificate: 'required' } },
+      { method: 'GET', path: '/health', open: true },
+    ],
     cors: { origins: ['*'], methods: [], headers: [], expose: [], credentials: false, maxAgeMs: 0 },
   },
 ];
@@ -59,21 +64,37 @@ const list = fc.array(nasty, { maxLength: 3 });
 const mostly = <T>(sound: T, hostile: fc.Arbitrary<T>) =>
   fc.oneof({ weight: 4, arbitrary: fc.constant(sound) }, { weight: 1, arbitrary: hostile });
 const clients = fc.array(fc.record({ name: mostly('shop', nasty), sha256: mostly(sha256, nasty) }), { maxLength: 2 });
+const accessOf = fc.oneof(
+  fc.record({ apiKeys: fc.record({ header: mostly('X-API-Key', nasty), clients }) }),
+  fc.record({ basicFile: nasty }),
+  fc.record({ clientCertificate: fc.constantFrom('required', 'optional') }),
+  fc.constant({}),
+);
+const limitsOf = fc.record(
+  {
+    rate: fc.record({ requests: mostly(5, number), per: fc.constantFrom('s', 'm'), burst: mostly(0, number) }),
+    bodyBytes: mostly(1000, number),
+  },
+  { requiredKeys: [] },
+);
+const path = fc.oneof(fc.constantFrom('/a/**', '/**', '/', '/(a+)+', '/a b', '/a"', '/{a}{b}', '/%', '/%41.*~'), nasty);
 /** Each setting is sound, or of the right kind and hostile. */
 const door = fc.record(
   {
-    access: fc.oneof(
-      fc.record({ apiKeys: fc.record({ header: mostly('X-API-Key', nasty), clients }) }),
-      fc.record({ basicFile: nasty }),
-      fc.record({ clientCertificate: fc.constantFrom('required', 'optional') }),
-      fc.constant({}),
-    ),
-    limits: fc.record(
-      {
-        rate: fc.record({ requests: mostly(5, number), per: fc.constantFrom('s', 'm'), burst: mostly(0, number) }),
-        bodyBytes: mostly(1000, number),
-      },
-      { requiredKeys: [] },
+    access: accessOf,
+    limits: limitsOf,
+    operations: fc.array(
+      fc.record(
+        {
+          method: mostly('GET', fc.oneof(fc.constantFrom('ANY', 'POST'), nasty)),
+          path: mostly('/zones/{id}', path),
+          access: accessOf,
+          open: fc.constant(true as const),
+          limits: limitsOf,
+        },
+        { requiredKeys: ['method', 'path'] },
+      ),
+      { maxLength: 2 },
     ),
     cors: fc.record({
       origins: mostly(['https://app.example'], list),
@@ -94,7 +115,6 @@ test('whatever is declared at a door, nginx accepts it, and it is nothing but th
   const dir = await tempDir(t);
   const paths = gatewayPaths(dir);
   installLua(paths);
-  for (const part of ['logs', 'temp', 'admin']) mkdirSync(join(dir, part), { recursive: true });
   const authority = await Authority.create(dir, 'ca');
   const pair = await authority.issue('site', ['127.0.0.1']);
   writeFileSync(join(dir, 'site.key'), pair.key);
@@ -131,10 +151,8 @@ test('whatever is declared at a door, nginx accepts it, and it is nothing but th
   const known = new Set([...allowed, ...textsOf(noDoor).map(directivesOf)].flatMap((found) => [...found]));
   const problemOf = (of: FrontDoor) =>
     textsOf(of).map((text) => {
-      writeDoorTable(paths.doors, doorTable(of));
-      writeFileSync(paths.candidate, text);
-      const run = spawnSync('/usr/sbin/nginx', ['-t', '-q', '-c', paths.candidate], { encoding: 'utf8' });
-      return run.status === 0 ? '' : run.stderr;
+      const { problem, files } = checkNginx(dir, text);
+      return problem || files.filter((file) => file !== join(dir, 'candidate.conf')).join(', ');
     });
   t.deepEqual(problemOf(doorOf([...sound, closed], true)), ['', '']);
   let [runs, open] = [0, 0];
@@ -153,7 +171,7 @@ test('whatever is declared at a door, nginx accepts it, and it is nothing but th
       for (const line of doorTable(made)?.text.split('\n') ?? []) {
         t.regex(
           line,
-          /^(?:log|door\t[a-z0-9-]+\t\/[a-z0-9_/-]+\t\/[a-z0-9_/-]+\t(?:-|http_[a-z0-9_]+)|key\t[a-z0-9-]+\t[a-z0-9-]+\t[0-9a-f]{64})?$/,
+          /^(?:log|door\t[a-z0-9-]+\t\/[a-z0-9_/-]+\t\/[a-z0-9_/-]+\t(?:-|mcp_operation_\d+)|gate\t\/[a-z0-9_/-]+\t(?:-|http_[a-z0-9_]+)\t[a-z0-9/-]+|key\t[a-z0-9/-]+\t[a-z0-9-]+\t[0-9a-f]{64})?$/,
         );
       }
       open += made.services.filter((one) => one.closed === '').length;

@@ -2,6 +2,7 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { askAdmin, numberOf } from '../../../proxy-daemon/nginx/admin-client.ts';
+import { eventually } from '../../helpers/eventually.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
 
 const whole = (body: string, more = '') => `HTTP/1.1 200 OK\r\n${more}content-length: ${body.length}\r\n\r\n${body}`;
@@ -57,6 +58,20 @@ test('a kept connection that was closed is made anew; one that says that it clos
   });
   for (const one of ['/first', '/second', '/third']) t.is((await askAdmin(path, 'GET', one)).status, 200);
   t.deepEqual(asked, ['1 /first', '1 /second', '2 /second', '3 /third']);
+});
+
+test('of the connections that many questions at a time needed a few are kept', async (t) => {
+  let open = 0;
+  const { path } = await server(t, (socket) => {
+    open += 1;
+    socket.once('close', () => {
+      open -= 1;
+    });
+    socket.write(whole(''));
+  });
+  await Promise.all(Array.from({ length: 7 }, () => askAdmin(path, 'GET', '/')));
+  await eventually('the others are closed', () => open === 4);
+  t.is(open, 4);
 });
 
 test('an answer that was cut off, says no length or never comes is none', async (t) => {

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import test from 'ava';
@@ -390,48 +389,6 @@ test('a new instance warms up: its share rises; where all are new they share ali
   await gateway.settled();
   const isNew = (await spread()).get('new') ?? 0;
   t.true(isNew > 0 && isNew < 30, `${isNew} of 120`);
-});
-
-test('gRPC: HTTP/2 to the instances, with trailers, through a port of its own', async (t) => {
-  const gateway = await declaredGateway(t, { protocol: 'grpc' });
-  const server = createHttp2Server();
-  server.on('stream', (stream, headers) => {
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-    stream.end(String(headers[':path']));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.teardown(async () => {
-    server.close();
-  });
-  const address = server.address();
-  const port = typeof address === 'object' && address ? address.port : 0;
-  await gateway.register(onLoopback('dns', '1', 1, port));
-  const http2 = { address: '127.0.0.1', port: await freePort() };
-  gateway.start({ mode: 'dynamic', http2 });
-  await gateway.settled();
-  const client = connectHttp2(`http://127.0.0.1:${http2.port}`);
-  t.teardown(async () => {
-    client.destroy();
-  });
-  const call = client.request({
-    ':method': 'POST',
-    ':path': '/dns/hosting.Zones/Get',
-    'content-type': 'application/grpc',
-    te: 'trailers',
-  });
-  let body = '';
-  let trailers: Record<string, unknown> = {};
-  call.setEncoding('utf8').on('data', (text: string) => {
-    body += text;
-  });
-  call.on('trailers', (found) => {
-    trailers = found;
-  });
-  call.end('request');
-  await new Promise((resolve) => call.on('close', resolve));
-  t.is(body, '/hosting.Zones/Get');
-  t.is(trailers['grpc-status'], '0');
 });
 
 test('event streams pass at once; instances of the gateway’s own zone are preferred as long as there are enough', async (t) => {

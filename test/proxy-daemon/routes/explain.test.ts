@@ -125,6 +125,7 @@ test('the nearest routes that it is not are named with the reason, and a slip in
 test('a door says what it asks for, answers preflights, and closed ones let nobody in', (t) => {
   const routes = routesOf([sampleService('dns', [sampleVersion('1', 3)])], three);
   const door = {
+    operations: [],
     ...{ service: 'dns', closed: '', apiKeys: { header: 'X-Key', clients: 2 }, users: false, clientCertificate: null },
     ...{ rate: { requests: 5, per: 's' as const, burst: 9 }, bodyBytes: 1024, origins: ['https://app.example'] },
   };

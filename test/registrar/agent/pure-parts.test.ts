@@ -20,10 +20,14 @@ test('a leaving instance is draining where it was known, and is not made known w
   t.like(agentWord(view('serving'), 'why', null), { phase: 'draining', registered: null });
 });
 
-test('a long reason keeps its end, where the error is', (t) => {
+test('a long reason keeps its end, where the error is, and its first line, which says what happened', (t) => {
   const { reason } = agentWord(view('failed', `${'x'.repeat(5_000)}the end`), null, null);
   t.is(reason.length, 1_000);
   t.true(reason.endsWith('the end'));
+  const first = 'exited with code 7; its last output:\n';
+  const { ended = '' } = agentWord({ ...view('starting'), ended: `${first}${'x'.repeat(5_000)}the end` }, null, null);
+  t.is(ended.length, 1_000);
+  t.true(ended.startsWith(`${first}...xx`) && ended.endsWith('the end'), ended);
 });
 
 test('quick failures are retried ever more slowly, then called failed and tried once a minute', (t) => {

@@ -50,8 +50,8 @@ test('while reads fail the last value stays and its asOf stands still', async (t
   const { clock, writer, reader } = await setUp();
   let broken = false;
   const flaky = intercept(reader, {
-    get: (path, options) =>
-      broken ? Promise.reject(registryError('REGISTRY_CONNECTION_LOSS')) : reader.get(path, options),
+    getEach: (paths, options) =>
+      broken ? Promise.reject(registryError('REGISTRY_CONNECTION_LOSS')) : reader.getEach(paths, options),
   });
   const { cache, stop, text, started } = cacheOf(flaky, clock);
   await started;
@@ -130,9 +130,9 @@ test('what changes while others are read is read along, and becomes known with t
   const answer = Promise.withResolvers<void>();
   let isHeld = false;
   const slow = intercept(reader, {
-    get: async (path, options) => {
-      asked.push(path);
-      const found = reader.get(path, options);
+    getEach: async (paths, options) => {
+      asked.push(...paths);
+      const found = reader.getEach(paths, options);
       if (isHeld) await answer.promise;
       return found;
     },
@@ -209,6 +209,17 @@ test('a node that keeps readers out hides itself, not the others', async (t) => 
   await started;
   t.is(text('/r/a'), 'old');
   t.deepEqual([...(cache.current()?.unreadable ?? [])], ['/r/secret']);
+  stop.abort();
+});
+
+test('nodes that are too large for one reply are read one by one', async (t) => {
+  const { clock, writer, reader } = await setUp();
+  const narrow = intercept(reader, { getEach: () => Promise.reject(registryError('REGISTRY_TOO_LARGE')) });
+  const { cache, stop, text, started } = cacheOf(narrow, clock);
+  await started;
+  const { mzxid } = await writer.set('/r/a', 'new');
+  await eventually('the cache is up to date', () => text('/r/a') === 'new');
+  t.true((cache.current()?.asOf ?? 0) >= mzxid);
   stop.abort();
 });
 

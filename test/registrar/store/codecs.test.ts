@@ -34,6 +34,17 @@ test('a node that does not hold its record says which node and which field', (t)
   }
 });
 
+test('a status whose waiting things tell no cause, or one that is not known here, is read without it', (t) => {
+  const entry = { what: 'dns@1', why: 'pool empty', cause: 'no-machine', service: 'dns' } as const;
+  const { cause: _, ...older } = entry;
+  const status = { epoch: 1, leader: 'c', generation: 2, at: 3, waiting: [entry], alarms: [] };
+  const read = (waiting: object[]) =>
+    decode(codecs.status, '/status', Buffer.from(JSON.stringify({ ...status, waiting }))).waiting;
+  t.deepEqual(read([entry]), [entry]);
+  t.deepEqual(read([older]), [older]);
+  t.like(read([{ ...entry, cause: 'of-the-future' }])[0], { what: 'dns@1', why: 'pool empty', cause: undefined });
+});
+
 test('what is not a record is not written', (t) => {
   t.throws(() => encode(codecs.machine, { ...machine, uuid: '' }), { code: 'RECORD_INVALID' });
 });

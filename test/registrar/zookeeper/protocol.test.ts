@@ -11,6 +11,7 @@ const readers: Record<string, (reader: JuteReader) => unknown> = {
   acl: protocol.readAcl,
   event: protocol.readEvent,
   header: protocol.readReplyHeader,
+  gets: (reader) => protocol.readGets(reader, ['/a', '/b', '/c']),
   multi: (reader) =>
     protocol.readMulti(
       reader,

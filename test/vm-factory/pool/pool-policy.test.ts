@@ -46,7 +46,9 @@ test('what is missing is created: for claims that found nothing first, then for 
   t.is(plan({ machines: [proof, machine('ready')] }).create, 2);
   const waiting = plan({ machines: [proof, machine('building')], unmetClaims: 4 });
   t.is(waiting.create, 3);
-  t.deepEqual(waiting.waiting, ['the refill of 3 waits until no claim waits for a machine any more']);
+  t.deepEqual(waiting.waiting, [
+    { cause: 'refill-later', why: 'the refill of 3 waits until no claim waits for a machine any more' },
+  ]);
 });
 
 test('claimed, draining and leaving machines are not of the pool', (t) => {
@@ -65,20 +67,26 @@ test('on a shared host few machines and services start at a time, and one is alw
   t.is(create({ onSharedHost: 0, unmetClaims: 30, starting: 9 }), 1, 'what does not come up holds up nobody else');
   t.is(create({ unmetClaims: 30, starting: 9 }), 16, "elsewhere machines are in nobody's way");
   const { waiting } = plan({ ...proven, onSharedHost: 2, unmetClaims: 30, starting: 4 });
-  t.deepEqual(waiting[0], '30 more machines are missing: the host has 6 machines and services to start already');
+  t.deepEqual(waiting[0], {
+    cause: 'shared-host',
+    why: '30 more machines are missing: the host has 6 machines and services to start already',
+  });
 });
 
 test('slow start bounds a plan, and the rest says what it waits for', (t) => {
   const result = plan({ machines: [proof], target: 10, slowStart: { batch: 2, blockedUntil: 0, reason: '' } });
   t.is(result.create, 2);
-  t.deepEqual(result.waiting, ['8 more machines are missing: creations start slowly, 2 at a time now']);
+  t.deepEqual(result.waiting, [
+    { cause: 'slow-start', why: '8 more machines are missing: creations start slowly, 2 at a time now' },
+  ]);
 });
 
 test('after a creation that failed nothing is created until its pause is over', (t) => {
   const slowStart = { batch: 1, blockedUntil: 1e6 + 2500, reason: 'the quota is used up' };
   const result = plan({ machines: [proof], slowStart });
   t.is(result.create, 0);
-  t.regex(result.waiting[0] ?? '', /the quota is used up; the next creation is tried in 3 s/);
+  t.is(result.waiting[0]?.cause, 'backoff');
+  t.regex(result.waiting[0]?.why ?? '', /the quota is used up; the next creation is tried in 3 s/);
   t.is(plan({ machines: [proof], slowStart, now: slowStart.blockedUntil }).create, 1);
 });
 
@@ -96,7 +104,8 @@ test('three machines of an image that failed in a row stop its refill with an al
   t.is(open.create, 0);
   t.deepEqual(open.retire, []);
   t.is(open.alarms[0]?.code, 'POOL_BREAKER');
-  t.regex(open.waiting[0] ?? '', /never joined; one is tried in 300 s/);
+  t.is(open.waiting[0]?.cause, 'breaker');
+  t.regex(open.waiting[0]?.why ?? '', /never joined; one is tried in 300 s/);
   const later = 1e6 + defaultPoolPolicy.breakerCooldownMs;
   t.is(plan({ breaker, now: later }).create, 1);
   t.is(plan({ breaker, now: later, machines: [machine('building')] }).create, 0);
@@ -164,7 +173,8 @@ test('the quota bounds creation, with an alarm', (t) => {
   const result = plan({ machines: [proof], limits: { machines: { limit: 10, used: 9 } } });
   t.is(result.create, 1);
   t.is(result.alarms[0]?.code, 'POOL_QUOTA');
-  t.regex(result.waiting[0] ?? '', /quota of 10 machines leaves 1/);
+  t.is(result.waiting[0]?.cause, 'quota');
+  t.regex(result.waiting[0]?.why ?? '', /quota of 10 machines leaves 1/);
 });
 
 test('where the quota is full of outdated machines, some make room', (t) => {

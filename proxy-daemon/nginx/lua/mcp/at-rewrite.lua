@@ -20,7 +20,8 @@ end
 local function elsewhere(entry, request, length)
   if entry.door then
     request.uri = entry.protocol == 'grpc' and sub(var.uri, length + 1) or nil
-    return ngx.req.set_uri(request.lasting and entry.door.stream_place or entry.door.place, true)
+    local place = request.lasting and entry.door.stream_place or entry.door.place
+    return ngx.req.set_uri(entry.door.operation and place .. var[entry.door.operation] or place, true)
   end
   if entry.protocol == 'grpc' then
     ngx.req.set_uri(sub(var.uri, length + 1))

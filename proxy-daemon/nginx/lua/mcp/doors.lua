@@ -1,8 +1,9 @@
 -- The front doors of services, as this configuration has them: read once, when nginx reads its configuration, so that a
 -- worker never has other doors than locations. The other side is nginx/door-table.ts. One line of fields between tabs:
 --   log: requests are logged, so $mcp_version is wanted
---   door <service> <place> <place for what lasts> <variable of the key's header, or ->
---   key <service> <client> <sha256 of its key, hex>
+--   door <service> <place> <place for what lasts> <variable of what is behind the place for its operation, or ->
+--   gate <whole place> <variable of the key's header, or -> <keys>
+--   key <keys> <client> <sha256 of its key, hex>
 local ffi = require 'ffi'
 
 ffi.cdef([[
@@ -14,6 +15,8 @@ local digest = ffi.new('unsigned char[32]')
 -- Shorter ones could be guessed from their hash.
 local shortest, longest = 32, 512
 local doors = {}
+local gates = {}
+local keys = {}
 
 local M = {}
 
@@ -36,11 +39,15 @@ function M.open(name)
     if fields[1] == 'log' then
       M.is_logging = true
     elseif fields[1] == 'door' then
-      local variable = fields[5] ~= '-' and fields[5] or nil
-      doors[fields[2]] = { place = fields[3], stream_place = fields[4], variable = variable, keys = {} }
+      local operation = fields[5] ~= '-' and fields[5] or nil
+      doors[fields[2]] = { place = fields[3], stream_place = fields[4], operation = operation }
+    elseif fields[1] == 'gate' then
+      local variable = fields[3] ~= '-' and fields[3] or nil
+      keys[fields[4]] = keys[fields[4]] or {}
+      gates[fields[2]] = { variable = variable, keys = keys[fields[4]] }
     elseif fields[1] == 'key' then
-      local keys = doors[fields[2]].keys
-      keys[#keys + 1] = { client = fields[3], digest = bytes_of(fields[4]) }
+      local known = keys[fields[2]]
+      known[#known + 1] = { client = fields[3], digest = bytes_of(fields[4]) }
     end
   end
   file:close()
@@ -51,14 +58,19 @@ function M.of(service)
   return doors[service]
 end
 
+-- What is checked at a place; nil where nobody knows it.
+function M.gate(place)
+  return gates[place]
+end
+
 -- The client whose key this is, or nil. All keys are compared, each in the same time whatever differs.
-function M.client(door, key)
+function M.client(gate, key)
   if not key or #key < shortest or #key > longest then
     return nil
   end
   ffi.C.SHA256(key, #key, digest)
   local client
-  for _, known in ipairs(door.keys) do
+  for _, known in ipairs(gate.keys) do
     if ffi.C.CRYPTO_memcmp(digest, known.digest, 32) == 0 then
       client = known.client
     end

@@ -1,15 +1,15 @@
--- At the door of one service, before its limits: who is it?
+-- At a door, before its limits: who is it?
 local doors = require 'mcp.doors'
 local requests = require 'mcp.requests'
 
 local request = requests.current()
-if not request then
+-- By the place, not by the entry that led here: it is of this configuration.
+local gate = doors.gate(ngx.var.uri)
+if not request or not gate then
   return ngx.exit(500)
 end
--- Of this configuration, not of the entry that led here.
-local door = doors.of(request.entry.service)
-if door.variable then
-  local client = doors.client(door, ngx.var[door.variable])
+if gate.variable then
+  local client = doors.client(gate, ngx.var[gate.variable])
   if not client then
     ngx.header['WWW-Authenticate'] = 'ApiKey'
     return ngx.exit(401)
