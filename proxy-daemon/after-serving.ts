@@ -28,7 +28,7 @@ interface State {
 /** It may take at most one part in so many of the time. */
 const rest = 20;
 /** What takes longer than this, ms, begins only so long after a change, ms: the first requests come before it. */
-const longMs = 1;
+const longMs = 4;
 const waitMs = 100;
 
 export class AfterServing {

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../registrar/clock.ts';
 
 /** Longest time between two looks at other work, ms. */
-const sliceMs = 1;
+const sliceMs = 4;
 
 /** Runs a generator to its end; wherever it yields, others may have their turn. */
 export async function inSlices<T>(work: Generator<unknown, T>, clock: Clock): Promise<T> {
