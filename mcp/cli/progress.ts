@@ -42,8 +42,8 @@ export function makeProgress(context: Context): Steps {
       } else if (detail !== last && performance.now() - told > tellEveryMs) {
         context.note(`  ${title}: ${detail}`);
         told = performance.now();
+        last = detail;
       }
-      last = detail;
     },
     done: () => end(paint(live, 'green', '✔')),
     fail: () => end(paint(live, 'red', '✘')),

@@ -6,6 +6,7 @@ import type { MachineProvider } from '../../vm-factory/provider.ts';
 import { isUp } from '../control/ask-gateway.ts';
 import { readStatus } from '../control/read-status.ts';
 import { isConverged, type StatusView } from '../view/status-view.ts';
+import { whatIsMissing } from '../view/what-is-missing.ts';
 import type { StatePaths } from './state.ts';
 
 export interface WaitUntilServed {
@@ -34,7 +35,7 @@ export async function waitUntilServed(options: WaitUntilServed): Promise<StatusV
   try {
     for (;;) {
       const status = await readStatus(client, { signal, allowLoopback: true });
-      missing = isServed(status) ? await ghosts({ ...options, signal }, status) : missingOf(status);
+      missing = isServed(status) ? await ghosts({ ...options, signal }, status) : whatIsMissing(status);
       if (missing === '') return status;
       progress.tell(missing);
       const there = howMuchIsThere(status);
@@ -64,14 +65,6 @@ function isServed(status: StatusView): boolean {
 /** Grows with each machine that is ready and each instance that is live; what dies and comes again adds nothing. */
 function howMuchIsThere({ services, pool }: StatusView): number {
   return services.reduce((sum, { live }) => sum + live, pool.ready);
-}
-
-function missingOf(status: StatusView): string {
-  const live = status.services.map((service) => `${service.name} ${service.live}/${service.desired}`);
-  const { ready, building, target } = status.pool;
-  const gateways = status.gateways.flatMap(({ id, holding }) => (holding ? [`${id}: ${holding}`] : []));
-  const none = status.gateways.length === 0 ? ['no gateway yet'] : [];
-  return [...live, `pool ${ready}/${target} ready, ${building} building`, ...none, ...gateways].join(', ');
 }
 
 /** What the registry shows as living and is not; empty where all of it lives. */

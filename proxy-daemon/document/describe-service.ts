@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { sha256 } from '../../specs/digest.ts';
 import type { DocumentSourceState } from '../document-source.ts';
 import { formNumber } from './document-files.ts';
@@ -63,9 +64,15 @@ export class ServiceDescriptions {
       readings.every((part, index) => part === known?.readings[index]);
     if (known !== undefined && same) return false;
     const described = describeService(planned, fragment, failed, (version) => readingOf(service, version));
-    this.#told.set(service, { planned, fragment, failed, readings, described });
-    return true;
+    // An instance that moved is told of only when its document has been read there.
+    const isNews = known === undefined || !saysTheSame(described, known.described);
+    this.#told.set(service, { planned, fragment, failed, readings, described: isNews ? described : known.described });
+    return isNews;
   }
+}
+
+function saysTheSame(a: DescribedService, b: DescribedService): boolean {
+  return a.part.digest === b.part.digest && isDeepStrictEqual(a.states, b.states);
 }
 
 /** What of a reading is told to people. */

@@ -56,11 +56,14 @@ export class DocumentFiles {
 
   /** Atomic: a reader finds the old file or the new one. Rejects with what the file system says. */
   async save(service: string, version: string, good: GoodDocument): Promise<void> {
-    await mkdir(this.#dir, { recursive: true });
     const path = this.#path(service, version);
     const { document, ...rest } = good;
     const head = JSON.stringify({ format: formNumber, service, version, ...rest }).slice(0, -1);
-    await writeFile(`${path}.new`, `${head},"document":${Buffer.from(document).toString()}}\n`);
+    const write = () => writeFile(`${path}.new`, `${head},"document":${Buffer.from(document).toString()}}\n`);
+    await write().catch(async () => {
+      await mkdir(this.#dir, { recursive: true });
+      await write();
+    });
     await rename(`${path}.new`, path);
   }
 

@@ -1,6 +1,7 @@
 import PQueue from 'p-queue';
 import type { Clock } from '../../registrar/clock.ts';
 import { isMcpError, McpError } from '../../specs/errors.ts';
+import { inSlices } from '../in-slices.ts';
 import { DocumentFiles, type GoodDocument } from './document-files.ts';
 import type { DocumentThread } from './document-thread.ts';
 import { type FetchLimits, fetchDocument } from './fetch-document.ts';
@@ -37,6 +38,8 @@ interface Entry extends Reading {
   failures: number;
   /** `clock.monotonic()` from which it is to be read again. */
   dueAt: number;
+  /** What was kept of it from before this process has been asked for. */
+  isLoaded: boolean;
   busy: boolean;
   /** The bytes that failed last, so that the same ones are not worked on again. */
   refused?: { digest: string; error: McpError };
@@ -108,20 +111,15 @@ export class DocumentReader {
       }
       return;
     }
-    const entry: Entry = {
+    this.#entries.set(key, {
       planned,
       turn: 0,
       failures: 0,
       dueAt: now,
+      isLoaded: false,
       busy: false,
       problem: 'not read yet',
       stale: true,
-    };
-    this.#entries.set(key, entry);
-    void this.#files.load(planned.service, planned.version).then((good) => {
-      if (!good || entry.good || this.#entries.get(key) !== entry) return;
-      entry.good = good;
-      this.#options.changed(planned.service);
     });
   }
 
@@ -131,15 +129,32 @@ export class DocumentReader {
     await this.#files.prune(clock.now());
     while (!closing.aborted) {
       this.#wake = new AbortController();
-      const now = clock.monotonic();
-      let next = now + this.#options.refreshMs;
-      for (const entry of this.#entries.values()) {
-        if (entry.busy) continue;
-        if (entry.dueAt > now) next = Math.min(next, entry.dueAt);
-        else this.#start(entry);
-      }
-      await clock.sleep(Math.max(1, next - now), AbortSignal.any([closing, this.#wake.signal])).catch(() => {});
+      const next = await inSlices(this.#startDue(), clock);
+      const wait = Math.max(1, next - clock.monotonic());
+      await clock.sleep(wait, AbortSignal.any([closing, this.#wake.signal])).catch(() => {});
     }
+  }
+
+  /** Starts what is to be read now. Gives when the next one is. Thousands may be new at once. */
+  *#startDue(): Generator<void, number> {
+    const now = this.#options.clock.monotonic();
+    let next = now + this.#options.refreshMs;
+    for (const entry of this.#entries.values()) {
+      if (!entry.isLoaded) void this.#load(entry);
+      if (!entry.busy && entry.dueAt <= now) this.#start(entry);
+      else if (!entry.busy) next = Math.min(next, entry.dueAt);
+      yield;
+    }
+    return next;
+  }
+
+  async #load(entry: Entry): Promise<void> {
+    const { planned } = entry;
+    entry.isLoaded = true;
+    const good = await this.#files.load(planned.service, planned.version);
+    if (!good || entry.good || this.#entries.get(keyOf(planned)) !== entry) return;
+    entry.good = good;
+    this.#options.changed(planned.service);
   }
 
   #start(entry: Entry): void {

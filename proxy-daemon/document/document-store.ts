@@ -10,7 +10,7 @@ import type {
   MergedDocument,
 } from '../document-source.ts';
 import { inSlices } from '../in-slices.ts';
-import { ServiceDescriptions, toldPart } from './describe-service.ts';
+import { type DescribedService, ServiceDescriptions, toldPart } from './describe-service.ts';
 import { formNumber, type GoodDocument } from './document-files.ts';
 import { DocumentReader } from './document-reader.ts';
 import { DocumentThread } from './document-thread.ts';
@@ -194,15 +194,24 @@ class DocumentStore implements DocumentSource {
 
   #made(): MergedDocument {
     const { title, description } = this.#info;
-    const described = this.#planner.plan.services.flatMap(({ service }) => this.#descriptions.get(service) ?? []);
-    const parts = [...this.#clashingParts, ...described.map(({ part }) => part)];
-    const head = JSON.stringify([formNumber, title, description]);
-    const digest = sha256([head, ...parts.map((part) => part.digest)].join(' '));
+    const described: DescribedService[] = [];
+    const parts = [...this.#clashingParts];
+    const digests = [JSON.stringify([formNumber, title, description]), ...parts.map((part) => part.digest)];
+    let operations = 0;
+    for (const { service } of this.#planner.plan.services) {
+      const one = this.#descriptions.get(service);
+      if (one === undefined) continue;
+      described.push(one);
+      parts.push(one.part);
+      digests.push(one.part.digest);
+      operations += one.operations;
+    }
+    const digest = sha256(digests.join(' '));
     const clashing = this.#clashing;
     let sources: DocumentSourceState[] | undefined;
     return {
       digest,
-      operations: described.reduce((sum, one) => sum + one.operations, 0),
+      operations,
       // Of thousands of services, and not asked for at each change.
       get sources() {
         sources ??= [...clashing, ...described.flatMap(({ states }) => states)];

@@ -1,4 +1,4 @@
-import { entriesOf, escapeToken, isObject, type Json, type JsonObject } from './json.ts';
+import { escapeToken, isObject, type Json, type JsonObject } from './json.ts';
 
 /**
  * What stands where in an OpenAPI 3.0 or 3.1 document. Everything that rewrites documents goes through `transform`, so
@@ -132,8 +132,11 @@ export function transform(node: JsonObject, kind: Kind, visit: Visit, at = ''): 
   const seen = visit(node, kind, at);
   if (isReference(seen, kind) && kind !== 'schema' && kind !== 'pathItem') return seen;
   const copy: JsonObject = {};
-  for (const [key, value] of entriesOf(seen)) {
-    const shape = shapeOf(kind, key);
+  for (const key of Object.keys(seen)) {
+    const value = seen[key];
+    if (value === undefined) continue;
+    // Data, most values of which are texts, has no place that anyone asks for.
+    const shape = typeof value === 'object' ? shapeOf(kind, key) : undefined;
     copy[key] = shape === undefined ? value : transformChild(value, shape, visit, `${at}/${escapeToken(key)}`);
   }
   return copy;
@@ -155,7 +158,9 @@ function transformChild(value: Json, [form, kind]: Shape, visit: Visit, at: stri
   if (form === 'one') return transform(value, kind, visit, at);
   if (form === 'list') return value;
   const copy: JsonObject = {};
-  for (const [key, item] of entriesOf(value)) {
+  for (const key of Object.keys(value)) {
+    const item = value[key];
+    if (item === undefined) continue;
     const extension = form === 'patterned' && key.startsWith('x-');
     copy[key] = isObject(item) && !extension ? transform(item, kind, visit, `${at}/${escapeToken(key)}`) : item;
   }

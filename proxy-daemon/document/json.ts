@@ -18,12 +18,18 @@ export function objectAt(parent: JsonObject, key: string): JsonObject {
 
 /** The own entries of the object that have a value. */
 export function entriesOf(object: JsonObject): [string, Json][] {
-  return Object.entries(object).filter((entry): entry is [string, Json] => entry[1] !== undefined);
+  const entries: [string, Json][] = [];
+  for (const key of Object.keys(object)) {
+    const value = object[key];
+    if (value !== undefined) entries.push([key, value]);
+  }
+  return entries;
 }
 
 /** One reference token, escaped for a pointer. */
 export function escapeToken(token: string): string {
-  return token.replaceAll('~', '~0').replaceAll('/', '~1');
+  // Most have neither, and this is asked for at every step through a document.
+  return /[~/]/.test(token) ? token.replaceAll('~', '~0').replaceAll('/', '~1') : token;
 }
 
 /** The token as it must stand in the fragment of a URI: pointer escapes, then percent-encoding (RFC 6901, section 6). */

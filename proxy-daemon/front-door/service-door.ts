@@ -32,7 +32,7 @@ export function makeServiceDoor(
     ...whole.problems,
     cors === undefined ? '' : corsProblem(cors),
     // Which requests it would be for is not known: so it may be any.
-    operations.every(isOperation) && operations.length <= 50 ? '' : 'its operations are none',
+    areOperations(operations) ? '' : 'its operations are none',
   ].filter(Boolean);
   if (problems.length > 0) return { ...common, ...closedRules(problems), cors: null, operations: [] };
   const made = operations.map((one) => makeOperation(one, whole.rules, copyUsers));
@@ -80,8 +80,11 @@ function closedRules(problems: readonly string[]): DoorRules {
   return { ...nothing, closed: problems.join(', ') };
 }
 
-function isOperation({ method, path }: OperationDoorSpec): boolean {
-  return doorMethods.includes(method) && isDoorPath(path);
+/** Each one once: nginx takes no two doors at one place. */
+function areOperations(operations: readonly OperationDoorSpec[]): boolean {
+  const isSound = operations.every(({ method, path }) => doorMethods.includes(method) && isDoorPath(path));
+  const different = new Set(operations.map(({ method, path }) => `${method} ${path}`)).size;
+  return isSound && different === operations.length && operations.length <= 50;
 }
 
 const headerName = /^[A-Za-z][A-Za-z0-9-]{0,39}$/;

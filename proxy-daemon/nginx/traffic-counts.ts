@@ -106,8 +106,8 @@ export class TrafficCounts {
     const dead = new Set<string>();
     for (const [word, pid = '', count = '', ...key] of answer.lines) {
       if (word !== 'in-flight') continue;
-      if (isNginx(Number(pid))) busy.set(key.join(' '), (busy.get(key.join(' ')) ?? 0) + Number(count));
-      else dead.add(pid);
+      if (!isNginx(Number(pid))) dead.add(pid);
+      else if (Number(count) > 0) busy.set(key.join(' '), (busy.get(key.join(' ')) ?? 0) + Number(count));
     }
     this.#busy = busy;
     this.#down = answer.lines.flatMap(([word, endpoint = '']) => (word === 'down' ? [endpoint] : []));

@@ -59,6 +59,7 @@ export async function runMachineAgent(
     aclOf: rights?.acl,
     onSession: (credentials) => void last.keep(credentials),
     sessionTimeoutMs: sessionTimeoutMs ?? defaultSessionTimeoutMs,
+    endTurnedAway: true,
     onTrouble: (error) => log.warn({ err: error }, 'registry connection'),
   });
   try {

@@ -15,6 +15,8 @@ import { deadError, StateBox } from './session-state.ts';
 
 const pingsPerTimeout = 6;
 const maxUnansweredPings = 3;
+/** Whoever has no session and has seen nothing. */
+const stranger: protocol.SessionCredentials = { id: 0n, password: Buffer.alloc(16) };
 
 export interface SessionOptions {
   servers: ServerList;
@@ -27,6 +29,8 @@ export interface SessionOptions {
   tls?: RegistryTls;
   auth: Auth[];
   resume?: SessionCredentials;
+  /** See WireOptions. */
+  endTurnedAway: boolean;
   begun?: (credentials: SessionCredentials) => void;
   /** The watches to set again on a new connection, as frames; none on the first. */
   rewatch: (lastZxid: Zxid) => Buffer[];
@@ -75,6 +79,10 @@ export class Session {
   #lastZxid: Zxid = 0;
   #xid = 0;
   #link: Link | null = null;
+  /** When the connection was lost, ms of a clock that never jumps. */
+  #lostAt = 0;
+  /** A server that turned the session away for longer than it lasts, and whether it takes others. */
+  #doubted: { server: string; takesOthers: boolean } | null = null;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -147,18 +155,30 @@ export class Session {
   #connection(server: { host: string; port: number }): Promise<never> {
     const { connectTimeoutMs, replyLimitBytes, tls } = this.#options;
     const name = `${server.host}:${server.port}`;
+    const asStranger = this.#doubted?.server === name && !this.#doubted.takesOthers;
     return new Promise((_, reject) => {
+      let opened = false;
       const connection = new Connection(server, tls, replyLimitBytes, {
-        open: () => connection.send(protocol.connectFrame(this.#lastZxid, this.#options.timeoutMs, this.#credentials)),
+        open: () => {
+          opened = true;
+          const [zxid, who] = asStranger ? [0, stranger] : [this.#lastZxid, this.#credentials];
+          connection.send(protocol.connectFrame(zxid, this.#options.timeoutMs, who));
+        },
         frame: (bytes) => {
-          if (this.#link === link) this.#onFrame(link, bytes);
+          if (this.#link !== link) return;
+          if (!asStranger) return this.#onFrame(link, bytes);
+          // The session made for it has nothing and ends by itself.
+          this.#doubted = { server: name, takesOthers: protocol.readConnectReply(bytes).timeoutMs > 0 };
+          connection.destroy(new Error('it turns this session away and takes others'));
         },
         oversize: (head, length) => {
           if (this.#link === link) this.#onOversize(link, head, length);
         },
         closed: (error) => {
           clearTimeout(link.timer);
+          const turnedAway = opened && !link.ready && this.#link === link;
           if (this.#link === link) this.#disconnected();
+          if (turnedAway && this.#options.endTurnedAway) this.#turnedAway(name, asStranger);
           reject(brokenConnection(name, error));
         },
       });
@@ -169,6 +189,20 @@ export class Session {
       );
       this.#link = link;
     });
+  }
+
+  /**
+   * Without quorum a server turns everybody away. So a stranger asks it next; and where it takes one, the session once more, since
+   * the quorum may have come back between the two.
+   */
+  #turnedAway(server: string, asStranger: boolean): void {
+    if (asStranger) {
+      if (!this.#doubted?.takesOthers) this.#doubted = null;
+    } else if (this.#doubted?.server === server) {
+      this.#end('expired');
+    } else if (this.#doubted === null && this.id !== null && performance.now() - this.#lostAt > this.#timeoutMs) {
+      this.#doubted = { server, takesOthers: false };
+    }
   }
 
   #onFrame(link: Link, bytes: Buffer): void {
@@ -228,6 +262,7 @@ export class Session {
       });
     this.#timeoutMs = reply.timeoutMs;
     link.ready = true;
+    this.#doubted = null;
     this.#watchSilence(link);
     for (const auth of this.#options.auth) this.#sendAuth(link, auth);
     if (known) {
@@ -292,7 +327,10 @@ export class Session {
 
   #disconnected(): void {
     this.#link = null;
-    if (this.state.value === 'connected') this.state.set('suspended');
+    if (this.state.value === 'connected') {
+      this.#lostAt = performance.now();
+      this.state.set('suspended');
+    }
     this.#options.queue.failOnWire(() => registryError('REGISTRY_CONNECTION_LOSS'));
   }
 

@@ -74,6 +74,7 @@ export class WireClient implements RegistryClient {
       replyLimitBytes: options.replyLimitBytes ?? 4 * 1024 * 1024,
       tls: options.tls,
       resume: options.resume,
+      endTurnedAway: options.endTurnedAway ?? false,
       begun: options.onSession,
       auth: (options.auth ?? []).map(({ scheme, auth }) => ({ scheme, auth: Buffer.from(auth) })),
       rewatch: (lastZxid) => this.#watches.all(this.#toServer).map((set) => protocol.setWatchesFrame(lastZxid, set)),

@@ -18,6 +18,12 @@ export interface WireOptions {
   aclOf?: (path: string) => readonly Acl[];
   /** Goes on with this session, where it still lives, in place of a new one. */
   resume?: SessionCredentials;
+  /**
+   * Lets the session expire where a server turns it away for longer than it lasts and takes a new one meanwhile: a server does so,
+   * without a word, with whoever has seen a later transaction than it knows of, so its data was removed or is an older copy.
+   * Default: it is tried for ever. For those who may begin anew in whatever registry they find.
+   */
+  endTurnedAway?: boolean;
   /** Told of each session: whoever has its credentials can go on with it, or end it. */
   onSession?: (credentials: SessionCredentials) => void;
   /** Requests waiting or on the wire; default 10,000. */

@@ -16,6 +16,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import { createDocumentStore } from '../../proxy-daemon/document/document-store.ts';
 import type { DocumentSource, DocumentTarget } from '../../proxy-daemon/document-source.ts';
+import { gatewayPaths } from '../../proxy-daemon/nginx/paths.ts';
+import { type DocumentForm, writeDocument } from '../../proxy-daemon/nginx/served-document.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
 import { answerRows } from './document-answers.ts';
 import { documentOf } from './document-peer.ts';
@@ -78,8 +80,8 @@ class Origin {
 }
 
 async function measure(store: DocumentSource, origin: Origin, www: string): Promise<BenchResult> {
-  const pieces = publisher(store, join(www, 'lists'), join(www, 'lists', 'pieces'));
-  const whole = publisher(store, join(www, 'whole'), null);
+  const pieces = publisher(store, join(www, 'dynamic'), 'lists');
+  const whole = publisher(store, join(www, 'plain'), 'whole');
 
   const loading = watchLoop();
   const began = performance.now();
@@ -189,16 +191,14 @@ async function measure(store: DocumentSource, origin: Origin, www: string): Prom
   return { name: 'document', rows };
 }
 
-/** Writes the document of the moment where a gateway's nginx would find it. */
-function publisher(store: DocumentSource, dir: string, pieces: string | null): () => Promise<void> {
+/** Puts the document of the moment where a gateway's nginx finds it, as its backend does. */
+function publisher(store: DocumentSource, dir: string, form: DocumentForm): () => Promise<void> {
+  const paths = gatewayPaths(dir);
   let generation = 0;
-  let served = '';
   return async () => {
     generation += 1;
-    const merged = join(dir, `generation-${generation}`);
-    await store.current().write({ merged, served, services: join(dir, 'services'), pieces }, generation);
-    if (served !== '') await rm(served, { recursive: true, force: true });
-    served = merged;
+    const show = await writeDocument(paths, form, generation, store.current());
+    show();
   };
 }
 

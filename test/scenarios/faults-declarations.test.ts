@@ -48,7 +48,7 @@ test.serial(
     await env.until('given up after three', ({ alarms }) => alarms.some(({ code }) => code === 'START_FAILING'));
     const { stdout } = await env.mcpFails(1, 'why', 'dns');
     t.regex(stdout, /exited with code 3; its last output:\s+going down/);
-    t.regex(stdout, /first broken link is its controller/);
+    t.regex(stdout, /first broken link is its agents/);
     t.regex(stdout, /try: correct what fails/);
     await env.mcp('why', 'domains');
     await env.mcp('scale', 'domains', '3');

@@ -13,7 +13,7 @@ import { luaModules } from '../../../proxy-daemon/nginx/lua-module.ts';
 import { gatewayPaths } from '../../../proxy-daemon/nginx/paths.ts';
 import { installLua } from '../../../proxy-daemon/nginx/static-files.ts';
 import { emptyRouteTable } from '../../../proxy-daemon/routes/route-table.ts';
-import type { ServiceDoorSpec } from '../../../specs/front-door.ts';
+import type { OperationDoorSpec, ServiceDoorSpec } from '../../../specs/front-door.ts';
 import type { Service } from '../../../specs/nouns.ts';
 import { Authority } from '../../helpers/certificates.ts';
 import { checkNginx } from '../../helpers/check-nginx.ts';
@@ -78,23 +78,24 @@ const limitsOf = fc.record(
   { requiredKeys: [] },
 );
 const path = fc.oneof(fc.constantFrom('/a/**', '/**', '/', '/(a+)+', '/a b', '/a"', '/{a}{b}', '/%', '/%41.*~'), nasty);
+const operation = fc.record(
+  {
+    method: mostly('GET', fc.oneof(fc.constantFrom('ANY', 'POST'), nasty)),
+    path: mostly('/zones/{id}', path),
+    access: accessOf,
+    open: fc.constant(true as const),
+    limits: limitsOf,
+  },
+  { requiredKeys: ['method', 'path'] },
+);
 /** Each setting is sound, or of the right kind and hostile. */
 const door = fc.record(
   {
     access: accessOf,
     limits: limitsOf,
-    operations: fc.array(
-      fc.record(
-        {
-          method: mostly('GET', fc.oneof(fc.constantFrom('ANY', 'POST'), nasty)),
-          path: mostly('/zones/{id}', path),
-          access: accessOf,
-          open: fc.constant(true as const),
-          limits: limitsOf,
-        },
-        { requiredKeys: ['method', 'path'] },
-      ),
-      { maxLength: 2 },
+    operations: mostly(
+      full[1]?.operations ?? [],
+      fc.array(operation as fc.Arbitrary<OperationDoorSpec>, { maxLength: 2 }),
     ),
     cors: fc.record({
       origins: mostly(['https://app.example'], list),
@@ -176,7 +177,7 @@ test('whatever is declared at a door, nginx accepts it, and it is nothing but th
       }
       open += made.services.filter((one) => one.closed === '').length;
       runs += 1;
-      if (runs % 20 === 0) t.deepEqual(problemOf(made), ['', '']);
+      if (runs % (process.env.MCP_ALL === '1' ? 1 : 20) === 0) t.deepEqual(problemOf(made), ['', '']);
     }),
     { numRuns: 300 },
   );

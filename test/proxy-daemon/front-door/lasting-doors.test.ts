@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { connect } from 'node:http2';
 import { request } from 'node:https';
+import type { Socket } from 'node:net';
 import test from 'ava';
 import type { OperationDoorSpec } from '../../../specs/front-door.ts';
 import { callGrpc, grpcAnswer, grpcMessage, startGrpcBackend } from '../../helpers/grpc.ts';
@@ -17,7 +18,7 @@ const operations: OperationDoorSpec[] = [
   { method: 'POST', path: '/hosting.Zones/Create', limits: { rate: { requests: 1, per: 'm', burst: 0 } } },
 ];
 
-test('doors of gRPC services and of event streams: refused without a key, with it as without a door', async (t) => {
+test('doors of gRPC services, of event streams and of WebSockets: refused without a key, with it as without a door', async (t) => {
   const { gateway, url, ca } = await secureGateway(t, 'dynamic', {}, [
     sampleService('zones', [sampleVersion('1', 1)], { access, operations, proxy: { protocol: 'grpc' } }),
     sampleService('events', [sampleVersion('1', 1)], { access }),
@@ -72,4 +73,27 @@ test('doors of gRPC services and of event streams: refused without a key, with i
     });
   t.regex(await first({}), /^401 .*CREDENTIALS_NEEDED/);
   t.is(await first({ 'x-api-key': key }), '200 data: shop\n\n');
+
+  streaming.server.on('upgrade', ({ headers }, socket: Socket) => {
+    t.teardown(() => socket.destroy());
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n');
+    socket.on('data', (data) => socket.write(`${headers['x-mcp-client']} ${data}`));
+  });
+  const upgrade = (headers: Record<string, string>) =>
+    new Promise<string>((resolve, reject) => {
+      const asking = { upgrade: 'websocket', connection: 'upgrade', ...headers };
+      const asked = request(`${url}/events/ws`, { ca, headers: asking, agent: false });
+      asked.on('response', ({ statusCode }) => resolve(String(statusCode)));
+      asked.on('upgrade', (_, socket) => {
+        socket.once('data', (data) => {
+          resolve(String(data));
+          socket.destroy();
+        });
+        socket.write('hello');
+      });
+      asked.on('error', reject);
+      asked.end();
+    });
+  t.is(await upgrade({}), '401');
+  t.is(await upgrade({ 'x-api-key': key }), 'shop hello');
 });

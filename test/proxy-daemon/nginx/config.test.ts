@@ -1,5 +1,3 @@
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
@@ -11,6 +9,7 @@ import { makeRoutes } from '../../../proxy-daemon/routes/make-routes.ts';
 import type { LiveRegistration, RouteTable } from '../../../proxy-daemon/routes/route-table.ts';
 import { emptyRouteTable } from '../../../proxy-daemon/routes/route-table.ts';
 import type { Environment } from '../../../specs/nouns.ts';
+import { checkNginx } from '../../helpers/check-nginx.ts';
 import { nastyWorld } from '../../helpers/nasty.ts';
 import { directivesOf } from '../../helpers/nginx-directives.ts';
 import { sampleEnvironment, sampleRegistration, sampleService, sampleVersion } from '../../helpers/sample-world.ts';
@@ -18,7 +17,7 @@ import { tempDir } from '../../helpers/temp-dir.ts';
 
 function configOf(dir: string, table: RouteTable, door: FrontDoor = noDoor): string {
   const settings = {
-    listen: { address: '127.0.0.1', port: 1 },
+    listen: { address: '127.0.0.1', port: 1025 },
     paths: gatewayPaths(dir),
     user: null,
     workers: 1,
@@ -30,15 +29,6 @@ function configOf(dir: string, table: RouteTable, door: FrontDoor = noDoor): str
 
 function tableOf(desired: Environment | null, registrations: LiveRegistration[]): RouteTable {
   return makeRoutes({ desired, registrations, previous: emptyRouteTable, dead: new Set(), now: 0 });
-}
-
-/** A syntax error, or empty; as `nginx -t` says it. Listening on port 1 may be refused: that is not about the syntax. */
-function nginxProblem(dir: string, text: string): string {
-  const file = join(dir, 'candidate.conf');
-  for (const name of ['logs', 'temp']) mkdirSync(join(dir, name), { recursive: true });
-  writeFileSync(file, text);
-  const run = spawnSync('/usr/sbin/nginx', ['-t', '-q', '-c', file], { encoding: 'utf8' });
-  return run.status === 0 || /bind\(\).*Permission denied/.test(run.stderr) ? '' : run.stderr;
 }
 
 const dns = (weights: [number, number]) =>
@@ -111,7 +101,7 @@ test('nginx accepts tables without routes, with a thousand, and with the longest
     tableOf(null, many),
     tableOf(long, [sampleRegistration('y'.repeat(40), '1', 1)]),
   ]) {
-    t.is(nginxProblem(dir, configOf(dir, table)), '');
+    t.is(checkNginx(dir, configOf(dir, table)).problem, '');
   }
 });
 
@@ -126,7 +116,7 @@ test('whatever the registry and the environment say, no directive appears that t
       const text = configOf(dir, tableOf(desired, registrations), door);
       for (const name of directivesOf(text)) t.true(allowed.has(name), name);
       checked += 1;
-      if (checked % 10 === 0) t.is(nginxProblem(dir, text), '');
+      if (checked % 10 === 0) t.deepEqual(checkNginx(dir, text), { problem: '', files: [join(dir, 'candidate.conf')] });
     }),
     { numRuns: 300 },
   );

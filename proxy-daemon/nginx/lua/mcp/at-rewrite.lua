@@ -48,7 +48,7 @@ return function()
     return ngx.exit(refused)
   end
 
-  local generation = routes.generation()
+  local generation = routes.newest()
   local entry, prefix = routes.lookup(is_decoded and path or var.uri, generation)
   if not entry then
     return ngx.exit(404)

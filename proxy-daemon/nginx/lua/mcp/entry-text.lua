@@ -24,10 +24,10 @@ local function read_peers(text, service, version, live)
       port = tonumber(port),
       since = tonumber(since),
       endpoint = endpoint,
-      -- What it is counted under, see in-flight.lua.
       key = service .. ' ' .. endpoint,
       version = version,
-      counted_as = false,
+      -- See in-flight.lua.
+      counter = false,
       -- What other workers had in flight there when that was looked at last.
       others = 0,
       others_at = 0,

@@ -2,6 +2,8 @@
 --
 -- New entries go beside the old ones under a stamp of their own; only when all are there the stamps are changed, which needs
 -- no memory any more, and the generation last. So a dict that is full leaves the generation before untouched.
+local routes = require 'mcp.routes'
+
 local dict = ngx.shared.mcp_routes
 
 local M = {}
@@ -97,6 +99,7 @@ function M.publish(message)
     past[#past + 1] = 'entry:' .. prefix .. ':' .. (last or 0)
   end
   dict:safe_set('generation', message.generation)
+  routes.tell(message.generation)
   for _, key in ipairs(past) do
     dict:delete(key)
   end

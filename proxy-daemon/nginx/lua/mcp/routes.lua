@@ -7,18 +7,42 @@
 --   stamp:<prefix>  number of the entry in force; absent: no such route
 --   entry:<prefix>:<stamp>  the entry, as entry-text.lua reads it
 -- There is no timer: each request compares one number, so a change holds for the first request after it, in every worker.
+local ffi = require 'ffi'
 local entry_text = require 'mcp.entry-text'
+local shared_memory = require 'mcp.shared-memory'
 
 local find, sub = string.find, string.sub
 local dict = ngx.shared.mcp_routes
 local entries = {} -- prefix -> { stamp, checked (generation), entry }
 local depths = { checked = -1 }
+local newest -- the generation once more, in memory
 local golden = 0.6180339887498949 -- see choose-version.lua
 
 local M = {}
 
+-- Once, in the master, before there is a generation by this code.
+function M.open()
+  local memory, is_new = shared_memory.of(dict, ffi.sizeof('double'))
+  newest = ffi.cast('double *', memory)
+  if is_new then
+    newest[0] = dict:get('generation') or 0
+  end
+end
+
+-- The generation in force, read under the dict's lock: what proof of drain rests on (see in-flight.lua).
 function M.generation()
   return dict:get('generation') or 0
+end
+
+-- The same without a lock, for a request that will compare it again: all that a generation consists of is there before it is told,
+-- and whoever heard that it is in force reads no older one here.
+function M.newest()
+  return newest[0]
+end
+
+-- `generation` is in force.
+function M.tell(generation)
+  newest[0] = generation
 end
 
 local function read(prefix, generation, known)

@@ -16,9 +16,11 @@ watched.start()
 local swept = 0
 ngx.timer.every(0.25, function(premature)
   if premature then
+    in_flight.ending()
     return figures.ending()
   end
   figures.flush()
+  in_flight.sweep()
   streams.close_overdue(ngx.now() * 1000)
   swept = swept + 1
   if swept % 240 == 0 then
