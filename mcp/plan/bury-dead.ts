@@ -24,7 +24,10 @@ interface Doubts {
 
 /** The creation was written down and never came to be. If it still lands, it is found as an orphan. */
 function buryNeverMade(draft: Draft, unit: Unit): void {
-  if (ageOf(draft.memory, 'unlisted', unit.uuid, draft.input.now) < draft.policy.unlistedMs) return;
+  const { memory, policy, snapshot, input } = draft;
+  const isForsaken = unit.ledger.epoch < snapshot.epoch;
+  const patience = isForsaken ? Math.min(policy.forsakenMs, policy.unlistedMs) : policy.unlistedMs;
+  if (ageOf(memory, 'unlisted', unit.uuid, input.now) < patience) return;
   act(draft, { kind: 'bury', uuid: unit.uuid, reason: 'its creation never showed at the provider' });
 }
 

@@ -33,6 +33,8 @@ export interface Policy {
   lostMs: number;
   /** A machine whose creation the provider never lists was never made: its ledger entry goes after this long. */
   unlistedMs: number;
+  /** The same where whoever wrote it down leads no more: nobody asks for it any more, and what lands late is an orphan (P7). */
+  forsakenMs: number;
   /** A destroy that had no effect is asked again after this long (fault 35). */
   destroyAgainMs: number;
   /** Beyond a service's own stop timeout, the agent's time to say that it stopped. */
@@ -60,6 +62,7 @@ export const defaultPolicy: Policy = {
   orphanMs: 300_000,
   lostMs: 60_000,
   unlistedMs: 60_000,
+  forsakenMs: 5_000,
   destroyAgainMs: 10_000,
   stopGraceMs: 5_000,
   createIdleMs: 60_000,

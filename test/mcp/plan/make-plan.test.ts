@@ -198,6 +198,19 @@ test('a destroyed machine is buried when the provider lists it no more', (t) => 
   t.deepEqual(acts(new TestLeader().plan(world)), ['bury a']);
 });
 
+test('a creation that never showed is given up after a minute, or soon where its leader leads no more', (t) => {
+  const world = new WorldBuilder().declare(dns(v1)).machine('a', { state: 'building', provider: null });
+  const own = new TestLeader();
+  t.deepEqual(acts(own.plan(world), 'bury'), []);
+  t.deepEqual(acts(own.plan(world, 59_999), 'bury'), []);
+  t.deepEqual(acts(own.plan(world, 1), 'bury'), ['bury a']);
+  const successor = new TestLeader();
+  world.set({ epoch: 2 });
+  t.deepEqual(acts(successor.plan(world), 'bury'), []);
+  t.deepEqual(acts(successor.plan(world, 4_999), 'bury'), []);
+  t.deepEqual(acts(successor.plan(world, 1), 'bury'), ['bury a']);
+});
+
 test('a machine that died is buried at once and replaced in the same plan', (t) => {
   const world = new WorldBuilder().declare(dns(v1)).serving('a', 'dns', v1).machine('c');
   world.serving('b', 'dns', v1, { provider: null });
