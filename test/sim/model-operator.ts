@@ -117,7 +117,9 @@ export class ModelOperator {
     const version = this.#version(`${this.#random.int(1, 9)}.1.0`, 1, broken ?? this.#random.chance(0.3));
     try {
       const registry = await this.#look();
-      const [surge, unavailable] = [this.#random.int(0, 2), this.#random.int(0, 1)];
+      const [surge, drawn] = [this.#random.int(0, 2), this.#random.int(0, 1)];
+      // Neither more nor fewer is refused.
+      const unavailable = surge === 0 ? 1 : drawn;
       const settings = { surge, unavailable, undoMs };
       if (what === 'upgrade') await upgrade(this.client, registry, name, version, settings, author);
       else await (what === 'abort' ? abort : rollback)(this.client, name, author);
