@@ -18,7 +18,7 @@ import type { BenchResult, BenchRow } from './main.ts';
 import { type RawResult, rawLoad } from './raw-load.ts';
 
 /** Many short rounds: whatever else the machine does then hits all of them alike. */
-const dataRounds = 15;
+const dataRounds = 20;
 const dataSeconds = 1;
 const haproxyProgram = '/usr/sbin/haproxy';
 

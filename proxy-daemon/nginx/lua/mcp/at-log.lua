@@ -21,12 +21,16 @@ return function()
   local request = requests.take()
   local peer = request and request.peer
   if not peer then
+    if request then
+      ngx.var.mcp_service = request.entry.service
+    end
     return figures.own(ngx.var.mcp_service, ngx.status)
   end
   if request.counted then
     in_flight.finish(peer)
   end
   if doors.is_logging then
+    ngx.var.mcp_service = request.entry.service
     ngx.var.mcp_version = peer.version.name
   end
   local entry, status = request.entry, ngx.status
@@ -41,4 +45,5 @@ return function()
   if entry.choice and entry.choice.mirror then
     mirror.copy(request, peer, status)
   end
+  requests.drop(request)
 end

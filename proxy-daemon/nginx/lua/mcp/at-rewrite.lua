@@ -16,6 +16,12 @@ local function has_dot_segment(path)
   return ngx.re.find(path, [[(?:/|%2f)(?:\.|%2e){1,2}(?:/|%2f|$)]], 'ijo') ~= nil
 end
 
+-- An answer of the gateway's own that names the service. Nearly all requests need no such name: it is set where it is wanted.
+local function refuse(status, entry)
+  var.mcp_service = entry.service
+  return ngx.exit(status)
+end
+
 -- The way to what is not a usual service: a location of its own.
 local function elsewhere(entry, request, length)
   if entry.door then
@@ -53,22 +59,20 @@ return function()
   if not entry then
     return ngx.exit(404)
   end
-  var.mcp_service = entry.service
-
   -- What the client sent behind the prefix, not decoded: so `%2F` in a parameter reaches the backend as it was sent.
   local length = #entry.prefix
   if not is_decoded and sub(path, 1, length) ~= entry.prefix then
-    return ngx.exit(refused)
+    return refuse(refused, entry)
   end
   local rest = sub(asked, length + 1)
   local first = byte(rest)
   if first == 63 or first == nil then -- ?
     rest = '/' .. rest
   elseif first ~= 47 then -- /
-    return ngx.exit(refused)
+    return refuse(refused, entry)
   end
   if #entry.versions == 0 then
-    return ngx.exit(503)
+    return refuse(503, entry)
   end
   var.mcp_prefix = entry.prefix
   var.mcp_rest = rest
@@ -78,7 +82,7 @@ return function()
     request.choice = choice.said(entry, sub(path, length + 1))
     -- Nobody is to believe that the version asked for has answered. (What is there is public: see /status.)
     if request.choice.asked and not entry.choice.names[request.choice.asked] then
-      return ngx.exit(503)
+      return refuse(503, entry)
     end
   end
   if streams.is_asked_for() then
