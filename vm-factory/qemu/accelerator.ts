@@ -49,10 +49,19 @@ async function whyNotKvm(): Promise<string> {
       execFile(qemuProgram, [...machine, ...cpuArguments('kvm'), ...devices], options, (error, _, stderr) => {
         if (error?.code === trialExitCode) resolve('');
         else if (error?.killed) resolve(`a machine under KVM did nothing for ${trialMs} ms`);
-        else resolve(stderr.trim().split('\n').at(-1) || `exit code ${error?.code ?? 0}`);
+        else resolve(kvmTrouble(stderr, error?.signal ?? error?.code ?? 0));
       });
     });
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
+}
+
+/** Why a machine under KVM did not come to its end, for people, from what QEMU said and how it ended. Pure. */
+export function kvmTrouble(said: string, ended: string | number): string {
+  if (/kvm.*no such file/is.test(said)) return 'there is no /dev/kvm';
+  if (/kvm.*permission denied/is.test(said)) return 'this user may not use /dev/kvm';
+  // As on hosts that are virtual machines themselves, of which some give KVM and not all that it needs.
+  if (/assertion/i.test(said) || ended === 'SIGABRT') return 'QEMU gives up with it';
+  return `QEMU ends with ${ended}`;
 }
