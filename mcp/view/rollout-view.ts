@@ -1,5 +1,4 @@
 /** A rollout as a value that people and programs read. Pure. */
-
 import type {
   RolloutEntry,
   RolloutGate,

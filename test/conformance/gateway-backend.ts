@@ -56,12 +56,16 @@ export function gatewayBackendConformance(test: TestFn, mode: 'plain' | 'dynamic
     await gateway.settled();
     await backend.kill();
     const codes = [];
+    const services = [];
     for (const path of ['/nowhere', '/mail/x', '/dns/%2e%2e/x', '/dns/x']) {
       const { status, body, headers } = await gateway.ask(path);
       const generation = (await gateway.record()).served.generation;
       t.is(headers['x-mcp-generation'], String(generation), path);
-      codes.push([status, JSON.parse(body).error.code]);
+      const { code, service } = JSON.parse(body).error;
+      codes.push([status, code]);
+      if (status > 500) services.push(service);
     }
+    t.deepEqual(services, ['mail', 'dns'], 'who was asked for is named');
     t.deepEqual(codes, [
       [404, 'NO_SUCH_ROUTE'],
       [503, 'NO_LIVE_INSTANCE'],

@@ -70,13 +70,17 @@ class Scripted {
   }
 }
 
-async function connected(t: ExecutionContext, server: Scripted, endTurnedAway: boolean) {
+/** A session that has seen transaction 7, is cut off and finds its server taking no more than `takes`. Gives its states from then on. */
+async function cutOff(t: ExecutionContext, server: Scripted, endTurnedAway: boolean, takes: Scripted['takes']) {
   const registry = await server.listen();
   t.teardown(() => server.stop());
   const client = await connectZooKeeper(registry, { ...steady, endTurnedAway });
   t.teardown(() => client.close());
   await client.delete('/x', -1);
-  return client;
+  const states = statesOf(client);
+  server.takes = takes;
+  server.cut();
+  return states;
 }
 
 function statesOf(client: RegistryClient): SessionState[] {
@@ -87,20 +91,14 @@ function statesOf(client: RegistryClient): SessionState[] {
 
 test('a session that saw more than the server knows of expires once the server takes others and not it', async (t) => {
   const server = new Scripted();
-  const client = await connected(t, server, true);
-  const states = statesOf(client);
-  server.takes = ({ zxid }) => zxid === 0n;
-  server.cut();
+  const states = await cutOff(t, server, true, ({ zxid }) => zxid === 0n);
   await eventually('the end', () => states.length > 1);
   t.deepEqual(states, ['suspended', 'expired']);
 });
 
 test('without quorum everybody is turned away: the session waits, and goes on when the quorum is back', async (t) => {
   const server = new Scripted();
-  const client = await connected(t, server, true);
-  const states = statesOf(client);
-  server.takes = () => false;
-  server.cut();
+  const states = await cutOff(t, server, true, () => false);
   await eventually('a stranger asks too', () => server.turnedAway.strangers >= 1);
   // It comes back just as one asks.
   let isBack = false;
@@ -114,10 +112,7 @@ test('without quorum everybody is turned away: the session waits, and goes on wh
 
 test('who does not ask for it is turned away for ever, and sends no stranger', async (t) => {
   const server = new Scripted();
-  const client = await connected(t, server, false);
-  const states = statesOf(client);
-  server.takes = ({ zxid }) => zxid === 0n;
-  server.cut();
+  const states = await cutOff(t, server, false, ({ zxid }) => zxid === 0n);
   await eventually('four tries', () => server.turnedAway.session >= 4);
   t.deepEqual(states, ['suspended']);
   t.is(server.turnedAway.strangers, 0);
