@@ -72,7 +72,7 @@ function plainParts({ paths, listen, gzipStatic }: NginxSettings): { fixed: ByDo
     fixed: lasting((door: FrontDoor) => [
       ...basics(paths.temp, door.bodyBytes),
       ...(door.log ? accessLog(door, paths.accessLog, nginxText`$mcp_version`) : [directive('access_log', 'off')]),
-      ...proxyDefaults(),
+      ...proxyDefaults(door, true),
       ...strippedHeaders(door, 'proxy'),
       directive('proxy_next_upstream_tries', 3),
       ...requestMaps(),

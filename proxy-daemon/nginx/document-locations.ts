@@ -19,7 +19,9 @@ export function documentLocations(
   whole: readonly Directive[] | null,
 ): Directive[] {
   const { current, services } = paths.documents;
-  const packed = gzipStatic ? [directive('gzip_static', 'on')] : [directive('gzip', 'on'), gzipTypes];
+  const packed = gzipStatic
+    ? [directive('gzip', 'off'), directive('gzip_static', 'on')]
+    : [directive('gzip', 'on'), gzipTypes];
   const headers = [
     ...ownHeaders,
     header('Cache-Control', 'no-cache'),
@@ -33,13 +35,24 @@ export function documentLocations(
     merged('/openapi.json', 'openapi.json'),
     merged('/openapi.yaml', 'openapi.yaml'),
     exact('/docs', [directive('return', 308, '/docs/')]),
-    block('location', ['~', nginxText`^/docs/([a-z0-9-]+)$`], [directive('return', 308, nginxText`/docs/$1/`)]),
     merged('/docs/services.json', 'services.json'),
     block(
       'location',
       ['/docs/'],
-      [...page, directive('alias', `${paths.www}/docs/`), directive('index', 'index.html')],
+      [
+        ...page,
+        directive('alias', `${paths.www}/docs/`),
+        directive('index', 'index.html'),
+        // In here, since nginx tries regular expressions beside it for every request that there is.
+        ...serviceDocuments(services, document),
+      ],
     ),
+  ];
+}
+
+function serviceDocuments(services: string, document: readonly Directive[]): Directive[] {
+  return [
+    block('location', ['~', nginxText`^/docs/([a-z0-9-]+)$`], [directive('return', 308, nginxText`/docs/$1/`)]),
     block(
       'location',
       ['~', nginxText`^/docs/([a-z0-9-]+)/(openapi\.(?:json|yaml))$`],

@@ -8,7 +8,7 @@ import type { FrontDoor } from '../front-door/front-door.ts';
 import { endpointOf } from '../routes/route-table.ts';
 import { accessLog } from './access-log.ts';
 import { doorTable } from './door-table.ts';
-import { block, type Directive, directive, type NginxText, nginxText } from './emit.ts';
+import { block, type Directive, directive, luaCall, type NginxText, nginxText } from './emit.ts';
 import { daemonUpstream } from './explain-locations.ts';
 import {
   basics,
@@ -16,6 +16,7 @@ import {
   mainParts,
   type NginxSettings,
   proxyDefaults,
+  proxyHeaders,
   requestMaps,
   workerConnections,
 } from './http-parts.ts';
@@ -55,7 +56,7 @@ export function makeDynamicConfig(settings: DynamicSettings): Directive[] {
         ...(settings.door.log
           ? accessLog(settings.door, paths.accessLog, nginxText`$mcp_version`)
           : [directive('access_log', 'off')]),
-        ...proxyDefaults(),
+        ...proxyDefaults(settings.door, false),
         ...strippedHeaders(settings.door, 'proxy'),
         ...requestMaps(),
         ...clientParts(settings.door),
@@ -63,8 +64,8 @@ export function makeDynamicConfig(settings: DynamicSettings): Directive[] {
         ...doorParts(settings.door),
         ...luaParts(settings),
         daemonUpstream(daemonSocketPath(paths.dir)),
-        upstream(httpUpstream, settings),
-        upstream(grpcUpstream, settings),
+        upstream(httpUpstream),
+        upstream(grpcUpstream),
         ...servers({ address: settings.listen.address, open: openPorts(settings), door: settings.door }, (sendOnTo) =>
           gatewayServer(settings, sendOnTo),
         ),
@@ -100,14 +101,14 @@ function phase(lua: string, name: string): string {
 const httpUpstream = 'mcp_http';
 const grpcUpstream = 'mcp_grpc';
 
-function upstream(name: string, { paths }: DynamicSettings): Directive {
+function upstream(name: string): Directive {
   return block(
     'upstream',
     [name],
     [
       // nginx wants one; the balancer chooses another for each try.
       directive('server', '0.0.0.1:1'),
-      directive('balancer_by_lua_file', phase(paths.lua, 'balancer')),
+      luaCall('balancer_by_lua_block', 'mcp_at_balancer'),
       directive('keepalive', 512),
       // Shorter than the 5 s after which a Node server closes an idle connection: whoever waits longer gets resets.
       directive('keepalive_timeout', '4s'),
@@ -129,7 +130,7 @@ function gatewayServer(settings: DynamicSettings, sendOnTo: NginxText | null): D
   const mode = dynamicLocations(settings);
   return [
     // Of the server, so that it holds wherever a request ends.
-    directive('log_by_lua_file', phase(paths.lua, 'log')),
+    luaCall('log_by_lua_block', 'mcp_at_log'),
     ...serverLocations(
       paths,
       settings.gzipStatic,
@@ -153,13 +154,23 @@ function dynamicLocations({ paths, door }: DynamicSettings): ModeLocations {
       directive('content_by_lua_file', phase(paths.lua, 'document')),
     ],
     proxied: [
-      block('location', ['/'], [directive('rewrite_by_lua_file', phase(paths.lua, 'rewrite')), ...answers, toInstance]),
+      block('location', ['/'], [luaCall('rewrite_by_lua_block', 'mcp_at_rewrite'), ...answers, toInstance]),
       // Services that declare all of their operations idempotent: also a POST that was sent is tried again elsewhere.
       block('location', ['@any-method'], [anyMethod, ...answers, toInstance]),
       // GET of services with a mirror: some answers are also kept, to be compared with those to their copies.
       block('location', ['@mirrored'], [...keepAnswers(paths), ...answers, toInstance]),
       // WebSockets and event streams: what an instance sends is passed on at once.
-      block('location', ['@stream'], [directive('proxy_buffering', 'off'), ...answers, toInstance]),
+      block(
+        'location',
+        ['@stream'],
+        [
+          directive('proxy_buffering', 'off'),
+          ...proxyHeaders(door, true),
+          ...strippedHeaders(door, 'proxy'),
+          ...answers,
+          toInstance,
+        ],
+      ),
       block('location', ['@grpc'], [...answers, ...toGrpcInstance(), ...strippedHeaders(door, 'grpc')]),
       ...doorLocations(door, doorWays(paths), answers),
     ],

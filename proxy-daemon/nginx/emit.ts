@@ -20,6 +20,8 @@ export interface Directive {
   name: string | NginxText;
   args: Argument[];
   block?: Directive[];
+  /** A call in Lua: all that the block holds. */
+  call?: string;
   /** Of a lasting directive: its text as it was emitted last, and how far indented. */
   kept?: { indent: string; text: string };
 }
@@ -32,6 +34,11 @@ export function directive(name: string, ...args: Argument[]): Directive {
 /** A directive with a block: `block('location', ['=', '/healthz'], [...])`. */
 export function block(name: string, args: Argument[], body: Directive[]): Directive {
   return { name, args, block: body };
+}
+
+/** A block that calls a function of Lua's without arguments: `luaCall('log_by_lua_block', 'mcp_at_log')`. */
+export function luaCall(name: string, called: 'mcp_at_rewrite' | 'mcp_at_balancer' | 'mcp_at_log'): Directive {
+  return { name, args: [], call: `${called}()` };
 }
 
 /**
@@ -85,8 +92,12 @@ function keptText(one: Directive, kept: { indent: string; text: string }, indent
   return kept.text;
 }
 
-function emitOne(lines: string[], { name, args, block: body }: Directive, indent: string): void {
+function emitOne(lines: string[], { name, args, block: body, call }: Directive, indent: string): void {
   const words = [name, ...args].map(emitArgument).join(' ');
+  if (call) {
+    lines.push(`${indent}${words} { ${call} }`);
+    return;
+  }
   if (!body) {
     lines.push(`${indent}${words};`);
     return;

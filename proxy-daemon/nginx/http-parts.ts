@@ -68,7 +68,8 @@ export function basics(temp: string, bodyBytes: number): Directive[] {
   ];
 }
 
-export function proxyDefaults(): Directive[] {
+/** `canUpgrade`: see proxyHeaders. */
+export function proxyDefaults(door: ClientRules, canUpgrade: boolean): Directive[] {
   return [
     directive('proxy_http_version', '1.1'),
     directive('proxy_connect_timeout', '2s'),
@@ -81,18 +82,27 @@ export function proxyDefaults(): Directive[] {
     directive('proxy_ignore_headers', 'X-Accel-Redirect'),
     directive('proxy_hide_header', 'X-MCP-Generation'),
     directive('proxy_hide_header', 'X-Request-Id'),
-    ...proxyHeaders(),
+    ...proxyHeaders(door, canUpgrade),
   ];
 }
 
-/** What instances are told. A location that sets one more must set all of them. */
-export function proxyHeaders(): Directive[] {
+type ClientRules = Pick<FrontDoor, 'trustedProxies'>;
+
+/**
+ * What instances are told. A location that sets one more must set all of them. `canUpgrade`: where a request may ask for a WebSocket;
+ * elsewhere that need not be looked at.
+ */
+export function proxyHeaders({ trustedProxies }: ClientRules, canUpgrade: boolean): Directive[] {
   const header = (name: string, value: Argument) => directive('proxy_set_header', name, value);
   return [
     header('Host', nginxText`$http_host`),
-    header('Connection', nginxText`$mcp_connection`),
-    header('Upgrade', nginxText`$http_upgrade`),
-    header('X-Forwarded-For', nginxText`$mcp_forwarded_for`),
+    header('Connection', canUpgrade ? nginxText`$mcp_connection` : ''),
+    header('Upgrade', canUpgrade ? nginxText`$http_upgrade` : ''),
+    // nginx's own does the same without a map, but ends with the client where that is not who asked.
+    header(
+      'X-Forwarded-For',
+      trustedProxies.length === 0 ? nginxText`$proxy_add_x_forwarded_for` : nginxText`$mcp_forwarded_for`,
+    ),
     header('X-Forwarded-Proto', nginxText`$scheme`),
     header('X-Forwarded-Host', nginxText`$http_host`),
     header('X-Forwarded-Prefix', nginxText`$mcp_prefix`),
@@ -101,7 +111,7 @@ export function proxyHeaders(): Directive[] {
 }
 
 /** Who the client is, where trusted proxies say so: then all that asks for its address gets what they say. */
-export function clientParts({ trustedProxies }: Pick<FrontDoor, 'trustedProxies'>): Directive[] {
+export function clientParts({ trustedProxies }: ClientRules): Directive[] {
   if (trustedProxies.length === 0) return [forwardedFor(nginxText`$remote_addr`)];
   return [
     ...trustedProxies.map((network) => directive('set_real_ip_from', network)),

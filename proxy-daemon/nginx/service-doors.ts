@@ -94,11 +94,12 @@ export function doorLocations(door: FrontDoor, ways: DoorWays, answerHeaders: re
     const kinds = one.protocol === 'http' && ways.streams ? [false, true] : [false];
     return kinds.flatMap((isStream) => {
       const place = doorPlace(one.service, isStream);
+      const headers = { answers: answerHeaders, told: proxyHeaders(door, isStream || !ways.streams) };
       return [
         ...doorsOf(one).map((own) =>
           exact(`${place}${own.part}`, [
             directive('internal'),
-            ...doorBody(own, index, ways, answerHeaders),
+            ...doorBody(own, index, ways, headers),
             ...ways.toInstance(own, isStream),
           ]),
         ),
@@ -110,7 +111,13 @@ export function doorLocations(door: FrontDoor, ways: DoorWays, answerHeaders: re
   });
 }
 
-function doorBody(door: Door, index: number, ways: DoorWays, answerHeaders: readonly Directive[]): Directive[] {
+/** What the gateway says of its own with each answer, and what instances are told. */
+interface DoorHeaders {
+  answers: readonly Directive[];
+  told: readonly Directive[];
+}
+
+function doorBody(door: Door, index: number, ways: DoorWays, { answers, told }: DoorHeaders): Directive[] {
   const { apiKeys, usersFile, clientCertificate, rate, zone, bodyBytes, cors, closed } = door;
   if (closed !== '' || (apiKeys !== null && ways.checkKeys === null)) return [directive('return', 501)];
   return [
@@ -127,9 +134,9 @@ function doorBody(door: Door, index: number, ways: DoorWays, answerHeaders: read
           directive('auth_basic', door.service),
           directive('auth_basic_user_file', usersFile),
         ]),
-    ...answerHeaders,
+    ...answers,
     ...(cors === null ? [] : corsAnswers(cors)),
-    ...(door.protocol === 'grpc' ? [] : [...proxyHeaders(), ...clientHeaders(door, 'proxy')]),
+    ...(door.protocol === 'grpc' ? [] : [...told, ...clientHeaders(door, 'proxy')]),
     ...(door.protocol === 'grpc' ? clientHeaders(door, 'grpc') : []),
   ];
 }

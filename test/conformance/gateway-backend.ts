@@ -256,10 +256,38 @@ export function gatewayBackendConformance(test: TestFn, mode: 'plain' | 'dynamic
     await ask();
     t.is(places[0], places[1], 'used again');
     // The usual is 60 s; a clock here would be off on a busy machine.
-    t.regex(readFileSync(gatewayPaths(gateway.dir).config, 'utf8'), /upstream [^}]*keepalive_timeout 4s;/);
+    t.regex(
+      readFileSync(gatewayPaths(gateway.dir).config, 'utf8'),
+      /upstream mcp_\S+ \{\n(?: {4}.*\n)* {4}keepalive_timeout 4s;/,
+    );
     await eventually('closed', async () => (await open()) === 0);
     await ask();
     t.not(places[2], places[1]);
+  });
+
+  test('a request without a sound id gets one of its own, the same for its client and its instance', async (t) => {
+    const gateway = await testGateway(t);
+    const seen: (string | string[] | undefined)[] = [];
+    const backend = await startBackend(t, 'one', {
+      answer: (request, response) => {
+        seen.push(request.headers['x-request-id']);
+        response.end();
+      },
+    });
+    gateway.start({ mode, workers: 2 });
+    await gateway.register(onLoopback('dns', '1', 1, backend.port));
+    await gateway.settled();
+    const told: (string | string[] | undefined)[] = [];
+    for (let n = 0; n < 200; n += 1) {
+      const answer = await gateway.ask('/dns/x', n % 10 === 0 ? { 'x-request-id': 'not sound' } : {});
+      told.push(answer.headers['x-request-id']);
+    }
+    t.deepEqual(told, seen);
+    t.is(new Set(told).size, 200);
+    for (const id of told) t.regex(String(id), /^[0-9a-f]{32}$/);
+    // What no instance answers has one too.
+    const missing = await gateway.ask('/none');
+    t.regex(String(missing.headers['x-request-id']), /^[0-9a-f]{32}$/);
   });
 
   test('nginx killed: back with the last good configuration, workers that lost their master included', async (t) => {

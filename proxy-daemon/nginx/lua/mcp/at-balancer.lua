@@ -3,6 +3,9 @@ local balancer = require 'ngx.balancer'
 local pick = require 'mcp.pick'
 local requests = require 'mcp.requests'
 
+local current_request, now, pick_peer = requests.current, ngx.now, pick.pick
+local set_more_tries, set_current_peer = balancer.set_more_tries, balancer.set_current_peer
+
 -- Connect, send, read, in seconds: a WebSocket may be silent for long.
 local lasting_timeouts = { 2, 3600, 3600 }
 
@@ -10,23 +13,24 @@ local lasting_timeouts = { 2, 3600, 3600 }
 local none_left = -3
 
 return function()
-  local request = requests.current()
+  local request = current_request()
   if not request then
     return ngx.exit(500)
   end
-  local entry = request.entry
+  local at = now()
   if request.counted then
     if not pick.failed(request) then
       return ngx.exit(none_left)
     end
   elseif not request.began then
-    request.began = ngx.now()
-    if entry.retries > 0 then
-      balancer.set_more_tries(entry.retries)
+    request.began = at
+    local retries = request.entry.retries
+    if retries > 0 then
+      set_more_tries(retries)
     end
   end
 
-  local peer = pick.pick(request)
+  local peer = pick_peer(request, at)
   if not peer then
     return ngx.exit(none_left)
   end
@@ -34,11 +38,11 @@ return function()
   request.counted = true
 
   -- As they are by now: the routes may have moved on.
-  local timeouts = request.entry.timeouts or request.lasting and lasting_timeouts
+  local timeouts = request.entry.timeouts or (not request.is_usual and request.lasting and lasting_timeouts)
   if timeouts then
     balancer.set_timeouts(timeouts[1], timeouts[2], timeouts[3])
   end
-  local ok, err = balancer.set_current_peer(peer.host, peer.port)
+  local ok, err = set_current_peer(peer.host, peer.port)
   if not ok then
     ngx.log(ngx.ERR, 'instance ', peer.endpoint, ': ', err)
     return ngx.exit(500)

@@ -5,9 +5,14 @@ local health = require 'mcp.health'
 local in_flight = require 'mcp.in-flight'
 local mirror = require 'mcp.mirror'
 local requests = require 'mcp.requests'
+local variables = require 'mcp.variables'
 local watched = require 'mcp.watched'
 
 local now, floor = ngx.now, math.floor
+local take_request, drop_request, finish_count = requests.take, requests.drop, in_flight.finish
+local count, status_of, is_watched = figures.count, variables.status, watched.is_any
+-- Read before this is: see init_by_lua in dynamic-config.ts.
+local is_logging = doors.is_logging
 
 -- Without a header time the instance gave no answer: nginx made this one.
 local function note_failure(request)
@@ -18,7 +23,7 @@ local function note_failure(request)
 end
 
 return function()
-  local request = requests.take()
+  local request = take_request()
   local peer = request and request.peer
   if not peer then
     if request then
@@ -27,23 +32,24 @@ return function()
     return figures.own(ngx.var.mcp_service, ngx.status)
   end
   if request.counted then
-    in_flight.finish(peer)
+    finish_count(peer)
   end
-  if doors.is_logging then
+  if is_logging then
     ngx.var.mcp_service = request.entry.service
     ngx.var.mcp_version = peer.version.name
   end
-  local entry, status = request.entry, ngx.status
+  local entry, status = request.entry, status_of()
   if request.counted and (status == 502 or status == 504) then
     note_failure(request)
   end
-  local ms = not request.lasting and floor((now() - request.began) * 1000 + 0.5) or nil
-  figures.count(entry.service, peer.version, status, ms)
-  if watched.of then
+  local is_lasting = not request.is_usual and request.lasting
+  local ms = not is_lasting and floor((now() - request.began) * 1000 + 0.5) or nil
+  count(entry.service, peer.version, status, ms)
+  if is_watched() then
     watched.count(entry.service, ngx.var.request_method, ngx.var.mcp_rest)
   end
   if entry.choice and entry.choice.mirror then
     mirror.copy(request, peer, status)
   end
-  requests.drop(request)
+  drop_request(request)
 end

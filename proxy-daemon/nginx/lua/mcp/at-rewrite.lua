@@ -1,12 +1,20 @@
 -- Which service a request is for, and the path that its instances see.
+--
+-- What every request calls is a function known by name here, not one to be looked up in its module: see variables.lua.
 local choice = require 'mcp.choice'
+local request_ids = require 'mcp.request-ids'
 local requests = require 'mcp.requests'
 local retry_budget = require 'mcp.retry-budget'
 local routes = require 'mcp.routes'
 local streams = require 'mcp.streams'
+local variables = require 'mcp.variables'
 
 local var = ngx.var
 local find, sub, byte = string.find, string.sub, string.byte
+local get, set = variables.get, variables.set
+local newest, lookup = routes.newest, routes.lookup
+local new_request, add_request = requests.new, requests.add
+local is_stream, deposit, give_id = streams.is_asked_for, retry_budget.deposit, request_ids.give
 
 -- Answered by 400, see server-locations.ts.
 local refused = 490
@@ -25,6 +33,7 @@ end
 -- The way to what is not a usual service: a location of its own.
 local function elsewhere(entry, request, length)
   if entry.door then
+    request.is_usual = false
     request.uri = entry.protocol == 'grpc' and sub(var.uri, length + 1) or nil
     local place = request.lasting and entry.door.stream_place or entry.door.place
     return ngx.req.set_uri(entry.door.operation and place .. var[entry.door.operation] or place, true)
@@ -45,7 +54,7 @@ local function elsewhere(entry, request, length)
 end
 
 return function()
-  local asked = var.request_uri
+  local asked = get('request_uri')
   local mark = find(asked, '?', 1, true)
   local path = mark and sub(asked, 1, mark - 1) or asked
   -- Nearly every path is one that nginx decodes to itself, and then it need not be asked.
@@ -54,8 +63,8 @@ return function()
     return ngx.exit(refused)
   end
 
-  local generation = routes.newest()
-  local entry, prefix = routes.lookup(is_decoded and path or var.uri, generation)
+  local generation = newest()
+  local entry = lookup(is_decoded and path or get('uri'), generation)
   if not entry then
     return ngx.exit(404)
   end
@@ -74,23 +83,25 @@ return function()
   if #entry.versions == 0 then
     return refuse(503, entry)
   end
-  var.mcp_prefix = entry.prefix
-  var.mcp_rest = rest
+  set('mcp_prefix', entry.prefix)
+  set('mcp_rest', rest)
+  give_id()
 
-  local request = requests.new(prefix, entry, generation)
+  local request = new_request(entry, generation)
   if entry.choice then
+    request.is_usual = false
     request.choice = choice.said(entry, sub(path, length + 1))
     -- Nobody is to believe that the version asked for has answered. (What is there is public: see /status.)
     if request.choice.asked and not entry.choice.names[request.choice.asked] then
       return refuse(503, entry)
     end
   end
-  if streams.is_asked_for() then
+  if is_stream() then
     streams.mark(request)
   end
-  requests.add(request)
-  retry_budget.deposit(entry)
-  if entry.is_unusual or request.lasting or (entry.choice and entry.choice.mirror) then
+  add_request(request)
+  deposit(entry)
+  if entry.is_unusual or not request.is_usual then
     return elsewhere(entry, request, length)
   end
 end

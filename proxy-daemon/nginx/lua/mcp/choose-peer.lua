@@ -3,7 +3,8 @@
 local health = require 'mcp.health'
 local in_flight = require 'mcp.in-flight'
 
-local random = math.random
+local random, min = math.random, math.min
+local is_any_down, is_down, total = health.is_any_down, health.is_down, in_flight.total
 local draws = 4
 -- A new instance gets at least this share of what it will get, or it would never warm up.
 local slow_start_floor = 0.1
@@ -12,9 +13,9 @@ local M = {}
 
 -- The share of its traffic that an instance gets while it is new; 1 where it is not, or where all of its version are.
 local function ramp(peer, entry, now)
-  local age = now - peer.since
+  local age = now * 1000 - peer.since
   local slow = entry.slow_ms
-  if slow == 0 or age >= slow or age < 0 or now - peer.version.oldest < slow then
+  if slow == 0 or age >= slow or age < 0 or now * 1000 - peer.version.oldest < slow then
     return 1
   end
   return math.max(slow_start_floor, age / slow)
@@ -22,7 +23,7 @@ end
 
 -- Whether a request may go there, as luck has it: new instances get less.
 local function is_usable(peer, entry, tried, now)
-  if (tried and tried[peer.key]) or health.is_down(peer) then
+  if (tried and tried[peer.key]) or is_down(peer, now) then
     return false
   end
   local share = ramp(peer, entry, now)
@@ -41,7 +42,7 @@ local function draw_again(peers, entry, tried, now, first)
   local start = random(count)
   for step = 0, count - 1 do
     local peer = peers[(start + step - 1) % count + 1]
-    if peer ~= first and not (tried and tried[peer.key]) and not health.is_down(peer) then
+    if peer ~= first and not (tried and tried[peer.key]) and not is_down(peer, now) then
       -- Beside an instance drawn already a new one is no must.
       if not first or ramp(peer, entry, now) >= 1 then
         return peer
@@ -51,12 +52,10 @@ local function draw_again(peers, entry, tried, now, first)
   return nil
 end
 
--- The first draws nearly always find one: what follows them has loops, and is a function of its own for that (see routes.lua).
-local function least_of_two(peers, entry, tried, now)
+-- Of two drawn at random that may both be used. The first draws nearly always find them: what follows them has loops, and is a
+-- function of its own for that (see routes.lua).
+local function least_of_two_usable(peers, entry, tried, now)
   local count = #peers
-  if count == 0 then
-    return nil
-  end
   local at = random(count)
   local one = peers[at]
   if not is_usable(one, entry, tried, now) then
@@ -71,10 +70,30 @@ local function least_of_two(peers, entry, tried, now)
   if two == one or not is_usable(two, entry, tried, now) then
     two = draw_again(peers, entry, tried, now, one)
   end
-  if two and in_flight.total(two, now) < in_flight.total(one, now) then
+  if two and total(two, now) < total(one, now) then
     return two
   end
   return one
+end
+
+-- Nearly always all may be used. Two at random, the lesser one, without a branch that goes now this way, now that: LuaJIT would
+-- compile all that follows it twice.
+local function least_of_two(peers, entry, tried, now)
+  local count = #peers
+  if count == 0 then
+    return nil
+  end
+  local version, ms = peers[1].version, now * 1000
+  if tried or is_any_down(now) or (ms < version.uneven_until and ms >= version.uneven_from) then
+    return least_of_two_usable(peers, entry, tried, now)
+  end
+  if count == 1 then
+    return peers[1]
+  end
+  local at = random(count)
+  local other = (at + random(count - 1) - 1) % count + 1
+  local which = min(total(peers[at], now) * 2, total(peers[other], now) * 2 + 1) % 2
+  return peers[at + (other - at) * which]
 end
 
 -- An instance not tried yet, whether it failed lately or not.
@@ -100,9 +119,8 @@ end
 
 -- The instance for a request that was to go to `version`, or nil where there is none at all. `tried`: keys of instances
 -- that failed this request. Better another version than none; better an instance that failed lately than none; and where
--- all have been tried the last one again: it may only have closed an idle connection.
-function M.choose(entry, version, tried, last)
-  local now = ngx.now() * 1000
+-- all have been tried the last one again: it may only have closed an idle connection. `now` in seconds.
+function M.choose(entry, version, now, tried, last)
   local peer = of_version(version, entry, tried, now)
   if peer then
     return peer

@@ -6,6 +6,7 @@
 -- A version of share 0 gets what asks for it, and else nothing. One field more at the end is for choice-text.lua.
 local choice_text = require 'mcp.choice-text'
 local doors = require 'mcp.doors'
+local retry_budget = require 'mcp.retry-budget'
 
 local M = {}
 
@@ -35,6 +36,7 @@ local function read_peers(text, service, version, live)
     peers[#peers + 1] = peer
     live[peer.key] = true
     version.oldest = math.min(version.oldest, peer.since)
+    version.newest = math.max(version.newest, peer.since)
   end
   return peers
 end
@@ -60,10 +62,14 @@ function M.read(text, before)
   end
   local entry = {
     service = fields[1],
-    door = doors.of(fields[1]),
+    -- What it is found by, and what of it is not passed on.
+    route = fields[2],
     prefix = fields[2] == '/' and '' or fields[2],
     protocol = fields[3],
-    timeouts = read_timeouts(fields[4]),
+    -- False where there is none, so that each entry has all of its fields.
+    door = doors.of(fields[1]) or false,
+    timeouts = read_timeouts(fields[4]) or false,
+    choice = false,
     retries = tonumber(fields[5]),
     budget = tonumber(fields[6]),
     any_method = fields[7] == '1',
@@ -75,19 +81,21 @@ function M.read(text, before)
     live = {},
     -- Taken over: a change must not start the sequence anew, or the first version gets more.
     point = before and before.point or math.random(),
-    tokens = before and before.tokens,
-    refilled = before and before.refilled,
+    tokens = before and before.tokens or retry_budget.cap,
+    refilled = before and before.refilled or ngx.now(),
   }
   -- Not served by the place that all requests come to: see at-rewrite.lua.
-  entry.is_unusual = entry.door ~= nil or entry.protocol ~= 'http' or entry.any_method
+  entry.is_unusual = entry.door ~= false or entry.protocol ~= 'http' or entry.any_method
   local reached = 0
   local at_zero = {}
   for at = 11, #fields - 3, 4 do
     local share = tonumber(fields[at + 1])
     reached = reached + share
-    local version = { name = fields[at], share = share, upto = reached, oldest = math.huge }
+    local version = { name = fields[at], share = share, upto = reached, oldest = math.huge, newest = 0, tally = false }
     version.near = read_peers(fields[at + 2], entry.service, version, entry.live)
     version.far = read_peers(fields[at + 3], entry.service, version, entry.live)
+    -- When some of its instances get less than others: not while all are new, nor when none is new any more.
+    version.uneven_from, version.uneven_until = version.oldest + entry.slow_ms, version.newest + entry.slow_ms
     local versions = share > 0 and entry.versions or at_zero
     versions[#versions + 1] = version
   end

@@ -12,25 +12,34 @@
 -- three locks that all workers want.
 local dict = ngx.shared.mcp_figures
 local limits = { 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000 }
+-- What is counted of nearly each request has a number, which is quicker than its name.
+local requests, sum_of_ms, first_bucket = 1, 2, 3
+local kinds = { 'n', 's' }
+for index, limit in ipairs(limits) do
+  kinds[first_bucket + index - 1] = 'b' .. limit
+end
+kinds[#kinds + 1] = 'b'
+
 local floor = math.floor
 
 local M = {}
 
-local tallies = {} -- by "<service> <version>": what was counted since the last flush, by kind
-local tally_of = setmetatable({}, { __mode = 'k' }) -- by version as entry-text.lua made it
+-- By "<service> <version>": what was counted since the last flush, by number or name of its kind. A version as entry-text.lua makes
+-- it knows its own.
+local tallies = {}
 local touched = {} -- those with counts
 local is_ending = false
 
--- The kinds of requests that took up to so many ms: looked up for nearly all, since this is done for each request.
+-- The numbers of the kinds of requests that took up to so many ms: looked up for nearly all, since this is done for each request.
 local bucket_of = {}
 
 local function bucket(ms)
   for index = 1, #limits do
     if ms <= limits[index] then
-      return 'b' .. limits[index]
+      return first_bucket + index - 1
     end
   end
-  return 'b'
+  return #kinds
 end
 
 for ms = 0, 1000 do
@@ -39,9 +48,15 @@ end
 
 local function tally_for(service, version)
   local name = service .. ' ' .. version.name
-  local tally = tallies[name] or { service = service, version = version.name, is_touched = false, counts = {}, keys = {} }
-  tallies[name] = tally
-  tally_of[version] = tally
+  local tally = tallies[name]
+  if not tally then
+    tally = { service = service, version = version.name, is_touched = false, counts = {}, keys = {} }
+    for kind = 1, #kinds do
+      tally.counts[kind] = 0
+    end
+    tallies[name] = tally
+  end
+  version.tally = tally
   return tally
 end
 
@@ -60,13 +75,13 @@ local function add_to(key, value)
 end
 
 local function add(tally, kind, value)
-  local key = tally.keys[kind] or tally.service .. ' ' .. kind .. ' ' .. tally.version
+  local key = tally.keys[kind] or tally.service .. ' ' .. (kinds[kind] or kind) .. ' ' .. tally.version
   tally.keys[kind] = key
   add_to(key, value)
 end
 
 local function touched_tally(service, version)
-  local tally = tally_of[version] or tally_for(service, version)
+  local tally = version.tally or tally_for(service, version)
   if not tally.is_touched then
     tally.is_touched = true
     touched[#touched + 1] = tally
@@ -109,7 +124,7 @@ end
 function M.count(service, version, status, ms)
   local tally = touched_tally(service, version)
   local counts = tally.counts
-  counts.n = (counts.n or 0) + 1
+  counts[requests] = counts[requests] + 1
   if status >= 500 then
     bump(tally, 'e', 1)
   elseif status >= 300 or status < 200 then
@@ -117,8 +132,8 @@ function M.count(service, version, status, ms)
   end
   if ms then
     local kind = bucket_of[ms] or bucket(ms)
-    counts[kind] = (counts[kind] or 0) + 1
-    counts.s = (counts.s or 0) + ms
+    counts[kind] = counts[kind] + 1
+    counts[sum_of_ms] = counts[sum_of_ms] + ms
   end
   if is_ending then
     M.flush()

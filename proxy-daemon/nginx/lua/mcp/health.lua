@@ -13,13 +13,20 @@ local M = {}
 
 local down = {} -- endpoint -> until when
 local looked_at, marks = 0, 0
+local last_until = 0 -- no mark lasts longer
+
+local function mark(endpoint, till)
+  down[endpoint] = till
+  last_until = math.max(last_until, till)
+end
 
 local function read()
-  down = {}
+  down, last_until = {}, 0
   for _, key in ipairs(dict:get_keys(0)) do
     local endpoint = key:match('^down:(.+)$')
-    if endpoint then
-      down[endpoint] = dict:get(key)
+    local till = endpoint and dict:get(key)
+    if till then
+      mark(endpoint, till)
     end
   end
 end
@@ -36,11 +43,15 @@ end
 -- Not a part of what LuaJIT compiles for each request (see in-flight.lua).
 jit.off(look)
 
-function M.is_down(peer)
-  local now = ngx.now()
+-- Whether any instance is to be passed over; `now` in seconds. To be asked before M.is_down.
+function M.is_any_down(now)
   if now - looked_at > fresh_seconds then
     look(now)
   end
+  return last_until > now
+end
+
+function M.is_down(peer, now)
   local till = down[peer.endpoint]
   return till ~= nil and till > now
 end
@@ -55,7 +66,7 @@ function M.failed(peer, seconds)
     -- With a full dict an older mark goes: this is only a hint.
     dict:set('down:' .. peer.endpoint, till, seconds)
     dict:incr('marks', 1, 0)
-    down[peer.endpoint] = till
+    mark(peer.endpoint, till)
   end
 end
 

@@ -6,7 +6,8 @@
 --
 -- Keys: "<pid>@<service> <host>:<port>"  the place of a count
 --       "<pid> <service> <host>:<port>"  a count itself, of workers that were started with older code and not yet ended
---       "places" how many places were ever given out, "free" those given back, "forgetting <key>", "memory"
+--       "places" how many places were ever given out, "stride" how far they are apart, "free" those given back,
+--       "forgetting <key>", "memory"
 --
 -- What makes a proof of these counts: whoever counts reads the generation afterwards, and whoever reads the counts reads it before,
 -- both under the lock of that dict (routes.lua). Whoever comes first there: the other sees the count, or the generation.
@@ -17,20 +18,28 @@ local dict = ngx.shared.mcp_in_flight
 local workers = ngx.shared.mcp_workers
 -- What dynamic-config.ts gives the dict for each count.
 local bytes_each = 256
-local counts, places
+-- Each count has a cache line for itself: else processors would take turns at a line of which each wants another count.
+local numbers_in_line = 64 / ffi.sizeof('int32_t')
+local counts, places, stride
 local own = {} -- key -> counter of this worker: { key, name, place (false: given back), used }
 local held, most = 0, 0
 local prefix = ''
 local is_ending = false
 local others = { at = 0, prefixes = {} }
-local others_fresh_ms = 10
+local others_fresh_seconds = 0.01
 
 local M = {}
 
 -- Once, in the master.
 function M.open()
   places = math.floor(dict:capacity() / bytes_each)
-  counts = ffi.cast('int32_t *', (shared_memory.of(dict, places * ffi.sizeof('int32_t'))))
+  local memory, is_new = shared_memory.of(dict, places * numbers_in_line * ffi.sizeof('int32_t'))
+  counts = ffi.cast('int32_t *', memory)
+  if is_new then
+    assert(dict:safe_set('stride', numbers_in_line))
+  end
+  -- Memory that the code before this one made has room for the counts alone.
+  stride = dict:get('stride') or 1
 end
 
 -- Once, when the worker starts.
@@ -74,7 +83,7 @@ local function free_place()
     return place
   end
   local given = dict:incr('places', 1, 0)
-  return given and given <= places and given - 1 or nil
+  return given and given <= places and (given - 1) * stride or nil
 end
 
 -- The counter of an instance, nil where there is no room.
@@ -175,10 +184,10 @@ end
 
 jit.off(look_at_others)
 
--- Requests in flight at the instance, from all workers; `now` in ms. For choosing: exact for what this worker sent, while the
+-- Requests in flight at the instance, from all workers; `now` in seconds. For choosing: exact for what this worker sent, while the
 -- others' may be a little old, since to ask for them each time costs more the more workers there are.
 function M.total(peer, now)
-  local others = now - peer.others_at > others_fresh_ms and look_at_others(peer, now) or peer.others
+  local others = now - peer.others_at > others_fresh_seconds and look_at_others(peer, now) or peer.others
   local counter = peer.counter
   if not counter or not counter.place then
     counter = own[peer.key]

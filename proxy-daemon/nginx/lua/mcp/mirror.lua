@@ -72,7 +72,7 @@ local function pick(prefix, name)
   local generation = routes.generation()
   local entry = routes.entry(prefix, generation)
   local version = entry and entry.choice and entry.choice.names[name]
-  local peer = version and choose_peer.choose(entry.choice.alone[name], version)
+  local peer = version and choose_peer.choose(entry.choice.alone[name], version, ngx.now())
   if not peer or not in_flight.begin(peer) then
     return nil
   end
@@ -137,6 +137,7 @@ end
 -- A part of the answer to the current request, on its way to the caller.
 function M.pass(request, part, is_last)
   if request.mirrored == nil then
+    request.is_usual = false
     request.mirrored = request.peer and is_drawn(request, request.peer)
     request.seen = request.mirrored and seen_answer.begin()
   end
@@ -148,6 +149,7 @@ end
 -- At the end of a request of an entry with a mirror. `peer`: the instance that answered it.
 function M.copy(request, peer, status)
   if request.mirrored == nil then
+    request.is_usual = false
     request.mirrored = is_drawn(request, peer)
   end
   local entry, seen = request.entry, request.seen or nil
@@ -157,7 +159,7 @@ function M.copy(request, peer, status)
     return seen_answer.done(seen)
   end
   local copy = {
-    prefix = request.prefix,
+    prefix = entry.route,
     service = entry.service,
     version = peer.version.name,
     to = mirror.to,

@@ -7,6 +7,7 @@ local ffi = require 'ffi'
 local cast = ffi.cast
 local get_request = base.get_request
 local number = ffi.typeof('uintptr_t')
+local tonumber = tonumber
 local requests = {}
 
 local M = {}
@@ -21,25 +22,26 @@ local spare = {}
 local spares = 0
 local most_spare = 1024
 
--- A request for a service by the routes of a generation. Its usual fields are all named here: a table is made once for them.
-function M.new(prefix, entry, generation)
+-- A request for a service by the routes of a generation. Its usual fields are all named here: a table is made once for them. There
+-- are eight, since with one more it would be twice as large.
+function M.new(entry, generation)
   if spares > 0 then
     local request = spare[spares]
     spares = spares - 1
-    request.prefix, request.entry, request.generation = prefix, entry, generation
+    request.entry, request.generation = entry, generation
     return request
   end
   return {
-    prefix = prefix,
     entry = entry,
     generation = generation,
     -- When it was first given to an instance, in seconds; which instance; whether it is counted as in flight there.
     began = false,
     peer = false,
     counted = false,
-    -- The version that was chosen, and of which entry.
+    -- The version that was chosen of the entry.
     version = false,
-    chosen_of = false,
+    -- It has no other fields than these.
+    is_usual = true,
   }
 end
 
@@ -63,13 +65,12 @@ end
 
 -- Nobody looks at the request any more. One that has other than the usual fields is not used again.
 function M.drop(request)
-  if spares == most_spare or request.choice or request.tried or request.lasting or request.uri then
+  if spares == most_spare or not request.is_usual then
     return
   end
   -- As a new one, and it holds no routes that are gone.
-  request.prefix, request.entry, request.generation = false, false, false
-  request.began, request.peer, request.counted = false, false, false
-  request.version, request.chosen_of = false, false
+  request.entry, request.generation, request.began = false, false, false
+  request.peer, request.counted, request.version = false, false, false
   spares = spares + 1
   spare[spares] = request
 end

@@ -2,18 +2,19 @@
 -- and a few a second besides, so that a service with little traffic has some too. A bucket of tokens a worker and service.
 local cap = 250
 local a_second = 10
+local min = math.min
 
-local M = {}
+local M = { cap = cap }
 
 local function refill(entry)
   local now = ngx.now()
-  local past = now - (entry.refilled or now)
+  local past = now - entry.refilled
   entry.refilled = now
-  entry.tokens = math.min(cap, (entry.tokens or cap) + past * a_second)
+  entry.tokens = min(cap, entry.tokens + past * a_second)
 end
 
 function M.deposit(entry)
-  entry.tokens = math.min(cap, (entry.tokens or cap) + entry.budget)
+  entry.tokens = min(cap, entry.tokens + entry.budget)
 end
 
 -- True where one more try is allowed, which is then taken.

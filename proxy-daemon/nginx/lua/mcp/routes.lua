@@ -13,7 +13,7 @@ local shared_memory = require 'mcp.shared-memory'
 
 local find, sub = string.find, string.sub
 local dict = ngx.shared.mcp_routes
-local entries = {} -- prefix -> { stamp, checked (generation), entry }
+local entries = {} -- by prefix, each with its `stamp` and the generation at which that was `checked` last
 local depths = { checked = -1 }
 local newest -- the generation once more, in memory
 local golden = 0.6180339887498949 -- see choose-version.lua
@@ -53,26 +53,31 @@ local function read(prefix, generation, known)
   end
   if known and known.stamp == stamp then
     known.checked = generation
-    return known.entry
+    return known
   end
   local text = dict:get('entry:' .. prefix .. ':' .. stamp)
   if not text then
     -- Replaced between the two reads: the next request reads the new one, this one the one before.
-    return known and known.entry
+    return known
   end
-  local entry = entry_text.read(text, known and known.entry)
-  entries[prefix] = { stamp = stamp, checked = generation, entry = entry }
+  local entry = entry_text.read(text, known)
+  if entry then
+    entry.stamp, entry.checked = stamp, generation
+  end
+  entries[prefix] = entry
   return entry
 end
 
--- The entry of a prefix that is in force at `generation`, or nil.
-function M.entry(prefix, generation)
+local function entry_of(prefix, generation)
   local known = entries[prefix]
   if known and known.checked == generation then
-    return known.entry
+    return known
   end
   return read(prefix, generation, known)
 end
+
+-- The entry of a prefix that is in force at `generation`, or nil.
+M.entry = entry_of
 
 local function read_depths(generation)
   depths = { checked = generation }
@@ -112,31 +117,27 @@ end
 
 local function entry_at(path, depth, generation)
   if depth == 0 then
-    return M.entry('/', generation), '/'
+    return entry_of('/', generation)
   end
   local at = end_of_segments(path, depth)
-  if not at then
-    return nil
-  end
-  local prefix = sub(path, 1, at - 1)
-  return M.entry(prefix, generation), prefix
+  return at and entry_of(sub(path, 1, at - 1), generation)
 end
 
--- The entry with the longest prefix of a decoded path, and that prefix. At depth 0 that is '/'.
+-- The entry with the longest prefix of a decoded path. At depth 0 that is '/'.
 function M.lookup(path, generation)
   local all = current_depths(generation)
   local count = #all
   if count == 0 then
     return nil
   end
-  local entry, prefix = entry_at(path, all[1], generation)
+  local entry = entry_at(path, all[1], generation)
   if entry or count == 1 then
-    return entry, prefix
+    return entry
   end
   for index = 2, count do
-    entry, prefix = entry_at(path, all[index], generation)
+    entry = entry_at(path, all[index], generation)
     if entry then
-      return entry, prefix
+      return entry
     end
   end
   return nil

@@ -7,6 +7,7 @@ local ffi = require 'ffi'
 local base = require 'resty.core.base'
 local routes = require 'mcp.routes'
 local requests = require 'mcp.requests'
+local variables = require 'mcp.variables'
 
 ffi.cdef([[
 typedef struct { void *data; void *read; void *write; int fd; } mcp_connection;
@@ -16,6 +17,7 @@ int shutdown(int fd, int how);
 
 local request_signature = 0x50545448 -- "HTTP", which nginx writes there itself
 local both_ways = 2
+local get, find = variables.get, string.find
 
 local M = {}
 
@@ -33,14 +35,15 @@ end
 
 -- True where the current request asks for a connection that lasts.
 function M.is_asked_for()
-  if ngx.var.http_upgrade then
+  if get('http_upgrade') then
     return true
   end
-  local accept = ngx.var.http_accept
-  return accept ~= nil and accept:find('text/event-stream', 1, true) ~= nil
+  local accept = get('http_accept')
+  return accept ~= nil and find(accept, 'text/event-stream', 1, true) ~= nil
 end
 
 function M.mark(request)
+  request.is_usual = false
   request.lasting = true
   request.socket = client_socket()
 end
@@ -50,7 +53,7 @@ function M.close_overdue(now)
   local generation = routes.generation()
   for _, request in pairs(requests.all()) do
     if request.socket and request.peer then
-      local entry = routes.entry(request.prefix, generation)
+      local entry = routes.entry(request.entry.route, generation)
       if entry and entry.live[request.peer.key] then
         request.leaving_since = nil
       else

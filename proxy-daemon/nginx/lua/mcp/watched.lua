@@ -1,8 +1,10 @@
--- Counts calls of single operations, those that somebody asks about. While nobody does, `M.of` is nil, and a request pays for
--- looking at that. Kept beside the figures, under keys that these pass over: "op <service> <method> <template>".
+-- Counts calls of single operations, those that somebody asks about. While nobody does a request pays for asking whether somebody
+-- does. Kept beside the figures, under keys that these pass over: "op <service> <method> <template>".
 local dict = ngx.shared.mcp_figures
-local M = { of = nil }
+local by_service = false
 local known = ''
+
+local M = {}
 
 local function lines_of(text)
   local found = {}
@@ -19,13 +21,16 @@ local function refresh()
     return
   end
   known = text
-  local of
+  by_service = false
   for _, line in ipairs(lines_of(text)) do
-    of = of or {}
-    of[line.service] = of[line.service] or {}
-    table.insert(of[line.service], line)
+    by_service = by_service or {}
+    by_service[line.service] = by_service[line.service] or {}
+    table.insert(by_service[line.service], line)
   end
-  M.of = of
+end
+
+function M.is_any()
+  return by_service ~= false
 end
 
 -- In each worker.
@@ -40,7 +45,7 @@ end
 
 -- `rest`: what its instance was asked for, with the query.
 function M.count(service, method, rest)
-  local lines = M.of[service]
+  local lines = by_service[service]
   if not lines then
     return
   end

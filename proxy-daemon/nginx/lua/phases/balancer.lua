@@ -1,2 +1,0 @@
--- Once for each try of a request.
-package.loaded['mcp.at-balancer']()

@@ -1,2 +1,0 @@
--- The end of every request, however it ended.
-package.loaded['mcp.at-log']()
