@@ -207,7 +207,8 @@ async function renewWorkers({ dir, url }: MeasuredGateway): Promise<void> {
   for (const pid of before) process.kill(pid, 'SIGKILL');
   const isRenewed = () => {
     const now = serving();
-    return now.length === before.length && now.every((pid) => !before.includes(pid));
+    // A reload may have been under way: then there were more before.
+    return now.length > 0 && now.every((pid) => !before.includes(pid));
   };
   await eventually('new workers', async () => isRenewed() && (await statusOf(url, '/dns/x')) === 200, 20_000);
 }
