@@ -179,7 +179,8 @@ test('whatever is declared at a door, nginx accepts it, and it is nothing but th
       runs += 1;
       if (runs % (process.env.MCP_ALL === '1' ? 1 : 20) === 0) t.deepEqual(problemOf(made), ['', '']);
     }),
-    { numRuns: 300 },
+    // Draws anew vary: more of them, so that the bound below is none of luck.
+    { numRuns: process.env.MCP_ALL === '1' ? 900 : 300 },
   );
-  t.true(open > 30, `only ${open} doors were not closed: the fuzzer has lost its aim`);
+  t.true(open > 60, `only ${open} doors were not closed: the fuzzer has lost its aim`);
 });

@@ -84,7 +84,8 @@ local function least_of_two(peers, entry, tried, now)
     return nil
   end
   local version, ms = peers[1].version, now * 1000
-  if tried or is_any_down(now) or (ms < version.uneven_until and ms >= version.uneven_from) then
+  -- The marks first: asking looks for those that others set.
+  if is_any_down(now) or tried or (ms < version.uneven_until and ms >= version.uneven_from) then
     return least_of_two_usable(peers, entry, tried, now)
   end
   if count == 1 then
