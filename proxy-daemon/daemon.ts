@@ -130,7 +130,7 @@ class GatewayDaemon {
       stopListening();
       this.#tellers.close();
       signal.removeEventListener('abort', wakeToEnd);
-      if (signal.aborted) await Promise.all([this.#foreign.ended(), this.#after.ended()]);
+      if (signal.aborted) await Promise.all([this.#foreign.ended(), this.#after.ended(), this.#tellers.ended()]);
     }
   }
 

@@ -1,7 +1,11 @@
 /** Files that are whole or not there: written aside, then renamed. */
-import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import type { Clock } from '../registrar/clock.ts';
 import { inSlices } from './in-slices.ts';
+
+/** Content that is made in parts is written in blocks of so many bytes. */
+const blockBytes = 128 * 1024;
 
 /** Replaces `path` in one step; on failure (a full disk) the old file stays. Readable by the proxy's workers unless `mode` says else. */
 export function replaceFile(path: string, content: string | Uint8Array, mode = 0o644): void {
@@ -27,28 +31,60 @@ export async function replaceFileInSlices(
 ): Promise<void> {
   const aside = `${path}.new`;
   try {
-    const file = openSync(aside, 'w', 0o644);
+    const file = await open(aside, 'w', 0o644);
     try {
-      await inSlices(writeParts(file, parts, end), clock);
+      await writeParts(file, parts, clock, end);
     } finally {
-      closeSync(file);
+      await file.close();
     }
-    renameSync(aside, path);
+    await rename(aside, path);
   } catch (error) {
-    rmSync(aside, { force: true });
+    await rm(aside, { force: true });
     throw error;
   }
 }
 
-function* writeParts(file: number, parts: Iterable<string>, end: (bytes: number) => string): Generator<void, void> {
+async function writeParts(
+  file: FileHandle,
+  parts: Iterable<string>,
+  clock: Clock,
+  end: (bytes: number) => string,
+): Promise<void> {
+  const blocks = inBlocks(parts);
   let bytes = 0;
-  for (const part of parts) {
-    const content = Buffer.from(part);
-    bytes += content.length;
-    writeFileSync(file, content);
-    yield;
+  for (;;) {
+    const block = await inSlices(blocks.next(), clock);
+    if (block === null) break;
+    await file.writeFile(block);
+    bytes += block.length;
   }
-  writeFileSync(file, end(bytes));
+  await file.writeFile(end(bytes));
+}
+
+/** One block after the other, each valid until the next is asked for; null: that was all. A buffer for each part would be garbage that collecting takes long. */
+function inBlocks(parts: Iterable<string>): { next(): Generator<void, Uint8Array | null> } {
+  const rest = parts[Symbol.iterator]();
+  const block = Buffer.allocUnsafe(blockBytes);
+  let waiting = '';
+  return {
+    *next() {
+      let used = 0;
+      for (;;) {
+        if (waiting === '') {
+          const part = rest.next();
+          if (part.done) return used === 0 ? null : block.subarray(0, used);
+          waiting = part.value;
+        }
+        const size = Buffer.byteLength(waiting);
+        if (size > blockBytes - used && used > 0) return block.subarray(0, used);
+        const taken = waiting;
+        waiting = '';
+        if (size > blockBytes) return Buffer.from(taken);
+        used += block.write(taken, used);
+        yield;
+      }
+    },
+  };
 }
 
 /** Makes a directory that the proxy's workers can read, with its parents. */

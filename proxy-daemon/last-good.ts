@@ -6,11 +6,8 @@ import { proxySchema } from '../registrar/store/environment-schema.ts';
 import { foreignDialects } from '../specs/registries-schema.ts';
 import { replaceFileInSlices } from './files.ts';
 import type { GatewayPaths } from './nginx/paths.ts';
-import { routesJson } from './routes/route-json.ts';
+import { listJson } from './routes/list-json.ts';
 import { emptyRouteTable, type RouteTable } from './routes/route-table.ts';
-
-/** Instances in one part of what is written. */
-const knownPerPart = 200;
 
 const instance = {
   path: z.string(),
@@ -77,11 +74,8 @@ export function saveLastGood(paths: GatewayPaths, table: RouteTable, clock: Cloc
 
 function* partsOf({ routes, known, ...rest }: RouteTable): Generator<string> {
   yield `${JSON.stringify(rest).slice(0, -1)},"routes":`;
-  yield* routesJson(routes);
-  yield ',"known":[';
-  for (let at = 0; at < known.length; at += knownPerPart) {
-    const part = JSON.stringify(known.slice(at, at + knownPerPart)).slice(1, -1);
-    yield at === 0 ? part : `,${part}`;
-  }
-  yield ']}';
+  yield* listJson(routes);
+  yield ',"known":';
+  yield* listJson(known);
+  yield '}';
 }

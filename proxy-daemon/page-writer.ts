@@ -1,6 +1,6 @@
 /** Keeps /status and /status/rates.json current: what is seen first, before the page itself asks for more. */
 import type { Clock } from '../registrar/clock.ts';
-import { replaceFile } from './files.ts';
+import { replaceFileInSlices } from './files.ts';
 import { inSlices } from './in-slices.ts';
 import type { GatewayPaths } from './nginx/paths.ts';
 import { pageHtml } from './pages/status/page.js';
@@ -43,20 +43,21 @@ export class PageWriter {
     const { doors, rollouts } = status;
     try {
       const rates = await inSlices(this.#history.report(), this.#clock);
-      replaceFile(this.#paths.ratesJson, await inSlices(ratesJson(rates), this.#clock));
+      await replaceFileInSlices(this.#paths.ratesJson, ratesJson(rates), this.#clock);
       const world = { status, traffic, rates, doors, rollouts, now };
-      replaceFile(this.#paths.statusPage, await inSlices(pageHtml(world), this.#clock));
+      await replaceFileInSlices(this.#paths.statusPage, pageHtml(world), this.#clock);
     } catch {}
     const ended = this.#clock.monotonic();
     this.#due = Math.max(started + everyMs, ended + (ended - started) * restFactor);
   }
 }
 
-function* ratesJson({ services, ...rest }: RatesReport): Generator<void, string> {
-  const parts: string[] = [];
+function* ratesJson({ services, ...rest }: RatesReport): Generator<string> {
+  yield `${JSON.stringify(rest).slice(0, -1)},"services":{`;
+  let comma = '';
   for (const [service, figures] of Object.entries(services)) {
-    parts.push(`${JSON.stringify(service)}:${JSON.stringify(figures)}`);
-    yield;
+    yield `${comma}${JSON.stringify(service)}:${JSON.stringify(figures)}`;
+    comma = ',';
   }
-  return `${JSON.stringify(rest).slice(0, -1)},"services":{${parts.join(',')}}}`;
+  yield '}}';
 }

@@ -2,7 +2,7 @@
 import type { Clock } from '../registrar/clock.ts';
 import { replaceFileInSlices } from './files.ts';
 import type { GatewayPaths } from './nginx/paths.ts';
-import { routesJson } from './routes/route-json.ts';
+import { listJson } from './routes/list-json.ts';
 import type { StatusReport } from './status-report.ts';
 
 /** The page calls a status older than three of these stale. */
@@ -69,7 +69,7 @@ export class StatusWriter {
 
 function* jsonOf({ routes, ...rest }: StatusReport): Generator<string> {
   yield `${JSON.stringify(rest).slice(0, -1)},"routes":`;
-  yield* routesJson(routes);
+  yield* listJson(routes);
   yield '}';
 }
 

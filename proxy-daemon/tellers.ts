@@ -36,6 +36,8 @@ export class Tellers {
   readonly #metrics: MetricsListener;
   readonly #explain: ExplainListener;
   readonly #mirrored: MirroredAnswers;
+  /** What is under way and writes files. */
+  readonly #writing = new Set<Promise<void>>();
   #isCounting = false;
   /** Monotonic time of the oldest generation that the page was not written for yet; null: there is none. */
   #changedAt: number | null = null;
@@ -46,7 +48,7 @@ export class Tellers {
     const { paths, gateway, clock, documents } = options;
     this.#options = options;
     this.#status = new StatusWriter(paths, clock);
-    this.#traffic = new TrafficWriter(paths, gateway);
+    this.#traffic = new TrafficWriter(paths, gateway, clock);
     this.#page = new PageWriter(paths, clock);
     this.#metrics = new MetricsListener(() => this.#measure());
     this.#mirrored = new MirroredAnswers({ clock, compare: (pair) => documents.compareAnswers(pair) });
@@ -63,15 +65,15 @@ export class Tellers {
 
   /** `gateway`: as declared; undefined where that is not known, and all stays. Nothing is waited for: reading counts takes its time. */
   look(gateway: GatewaySpec | undefined): void {
-    void this.#count();
+    this.#begin(this.#count());
     if (gateway === undefined) return;
     this.#metrics.configure(gateway.metrics);
     rotateLog(this.#options.paths, gateway.accessLog);
   }
 
   say(status: StatusReport): void {
-    void this.#status.write(status);
-    if (!this.#isEarly(status)) void this.#page.write(status);
+    this.#begin(this.#status.write(status));
+    if (!this.#isEarly(status)) this.#begin(this.#page.write(status));
     this.#said = status;
   }
 
@@ -93,15 +95,25 @@ export class Tellers {
     this.#explain.close();
   }
 
+  /** Resolves when nothing of it is under way. */
+  async ended(): Promise<void> {
+    await Promise.all(this.#writing);
+  }
+
+  #begin(writing: Promise<void>): void {
+    this.#writing.add(writing);
+    void writing.then(() => this.#writing.delete(writing));
+  }
+
   /** One at a time; never rejects. */
   async #count(): Promise<void> {
     if (this.#isCounting) return;
     this.#isCounting = true;
     const counted = await this.#options.backend().traffic();
-    this.#isCounting = false;
     const traffic = counted && this.#mirrored.told(counted);
-    this.#traffic.write(traffic);
     this.#page.count(traffic);
+    await this.#traffic.write(traffic);
+    this.#isCounting = false;
   }
 
   async #measure(): Promise<string> {

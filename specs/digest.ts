@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { canonicalJson } from './canonical-json.ts';
 import type { Environment, ImageSpec, ImageStep, Service, Version } from './nouns.ts';
 
-/** sha256 of the text as UTF-8, lower-case hex. */
-export function sha256(text: string): string {
+/** sha256 of bytes, or of a text as UTF-8; lower-case hex. */
+export function sha256(text: string | Uint8Array): string {
   return createHash('sha256').update(text).digest('hex');
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import PQueue from 'p-queue';
 import type { Clock } from '../../registrar/clock.ts';
 import { isMcpError, McpError } from '../../specs/errors.ts';
@@ -59,9 +60,13 @@ export class DocumentReader {
   readonly #files: DocumentFiles;
   readonly #entries = new Map<string, Entry>();
   readonly #queue = new PQueue({ concurrency: readingAtOnce });
+  /** The start of the read that was taken up last: one starts in a turn of the event loop. */
+  #lastStart: Promise<unknown> = Promise.resolve();
   readonly #closing = new AbortController();
   readonly #loop: Promise<void>;
   #wake = new AbortController();
+  /** `clock.monotonic()` at which it will be looked what is due; while that is being looked up, never. */
+  #nextLook = Number.POSITIVE_INFINITY;
   #maxBytes: number;
 
   constructor(options: ReaderOptions) {
@@ -126,11 +131,12 @@ export class DocumentReader {
   async #run(): Promise<void> {
     const { clock } = this.#options;
     const closing = this.#closing.signal;
-    await this.#files.prune(clock.now());
+    await this.#files.open(clock.now());
     while (!closing.aborted) {
       this.#wake = new AbortController();
-      const next = await inSlices(this.#startDue(), clock);
-      const wait = Math.max(1, next - clock.monotonic());
+      this.#nextLook = Number.POSITIVE_INFINITY;
+      this.#nextLook = await inSlices(this.#startDue(), clock);
+      const wait = Math.max(1, this.#nextLook - clock.monotonic());
       await clock.sleep(wait, AbortSignal.any([closing, this.#wake.signal])).catch(() => {});
     }
   }
@@ -169,11 +175,15 @@ export class DocumentReader {
     const wait = entry.failures === 0 ? refreshMs : Math.min(refreshMs, 500 * 2 ** (entry.failures - 1));
     // An update that came in the meantime has set an earlier time already.
     if (entry.dueAt <= clock.monotonic()) entry.dueAt = clock.monotonic() + wait * (0.75 + random() / 2);
-    this.#wake.abort();
+    // A thousand that were read are no reason to look a thousand times at all of them.
+    if (entry.dueAt < this.#nextLook) this.#wake.abort();
   }
 
   async #read(entry: Entry): Promise<void> {
     const { clock, thread, limits } = this.#options;
+    // Connecting to many at once, and hearing from them at once, holds up everything else.
+    this.#lastStart = this.#lastStart.then(() => nextTurn());
+    await this.#lastStart;
     const { planned } = entry;
     const place = planned.places[entry.turn++ % planned.places.length];
     if (this.#closing.signal.aborted || !place) return;

@@ -19,7 +19,7 @@ import { FragmentCache } from './fragment-cache.ts';
 import { PartsTold } from './parts-held.ts';
 import type { PlannedService } from './plan-services.ts';
 import type { ServicePart } from './service-part.ts';
-import { ServicePlanner } from './service-planner.ts';
+import { type PlanChange, ServicePlanner } from './service-planner.ts';
 
 export interface DocumentStoreOptions {
   clock: Clock;
@@ -61,6 +61,9 @@ class DocumentStore implements DocumentSource {
   readonly #listeners = new Set<() => void>();
   readonly #closing = new AbortController();
   readonly #planner = new ServicePlanner();
+  /** What update() was told last, until it is planned. */
+  #asked: { targets: readonly DocumentTarget[]; info: DocumentInfo } | null = null;
+  #planning: Promise<void> | undefined;
   #info: DocumentInfo = { title: 'APIs behind this gateway', description: '' };
   #clashing: DocumentSourceState[] = [];
   #clashingParts: ServicePart[] = [];
@@ -92,7 +95,28 @@ class DocumentStore implements DocumentSource {
 
   update(targets: readonly DocumentTarget[], info: DocumentInfo): void {
     if (this.#closing.signal.aborted) return;
-    const { planned, before, clashingChanged } = this.#planner.update(targets, info.doors);
+    this.#asked = { targets, info };
+    this.#planning ??= this.#planAll();
+  }
+
+  async #planAll(): Promise<void> {
+    while (this.#asked !== null && !this.#closing.signal.aborted) {
+      const { targets, info } = this.#asked;
+      this.#asked = null;
+      this.#takeUp(await inSlices(this.#plan(targets, info), this.#clock), info);
+    }
+    this.#planning = undefined;
+  }
+
+  *#plan(targets: readonly DocumentTarget[], info: DocumentInfo): Generator<void, PlanChange> {
+    const change = yield* this.#planner.update(targets, info.doors);
+    // Not when the first document has been read: then there is much else to do.
+    if (change.planned.length > 0 && this.#reading.prepare()) yield;
+    return change;
+  }
+
+  #takeUp({ planned, before, clashingChanged }: PlanChange, info: DocumentInfo): void {
+    if (this.#closing.signal.aborted) return;
     const { title, description, maxBytes } = this.#info;
     const isSameInfo = info.title === title && info.description === description && info.maxBytes === maxBytes;
     if (isSameInfo && !clashingChanged && planned.length === 0 && before.length === 0) return;
@@ -139,6 +163,7 @@ class DocumentStore implements DocumentSource {
     this.#listeners.clear();
     const threads = [this.#reading, this.#making, this.#writing, this.#comparing];
     await Promise.all([...threads.map((thread) => thread.close()), this.#reader.close()]);
+    await this.#planning;
     await this.#publishing;
   }
 

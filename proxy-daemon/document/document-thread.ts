@@ -16,6 +16,8 @@ export class DocumentThread {
   readonly #timeoutMs: number;
   readonly #heapMb: number;
   #worker: Worker | undefined;
+  /** Settled once the worker can be given a job. */
+  #started: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   constructor(options: { timeoutMs?: number; heapMb?: number } = {}) {
@@ -32,6 +34,13 @@ export class DocumentThread {
     return result as JobResults[K];
   }
 
+  /** Starts the thread before its first job: that takes the caller milliseconds, at a time of its choice. False: it runs. */
+  prepare(): boolean {
+    if (this.#closed || this.#worker) return false;
+    this.#start().unref();
+    return true;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await this.#worker?.terminate();
@@ -41,7 +50,9 @@ export class DocumentThread {
     const closed = () => new McpError('DOCUMENT_CLOSED', 'the document source is closed');
     if (this.#closed) throw closed();
     // Starting takes its time on a busy machine, which is not the job's.
-    const worker = this.#worker ?? (await this.#start());
+    const worker = this.#worker ?? this.#start();
+    worker.ref();
+    await this.#started;
     if (this.#closed) throw closed();
     return new Promise((resolve, reject) => {
       const finish = (settle: () => void) => {
@@ -66,13 +77,12 @@ export class DocumentThread {
         end(`not done after ${this.#timeoutMs} ms of work`);
         void worker.terminate();
       }, this.#timeoutMs);
-      worker.ref();
       worker.on('message', answered).on('error', broke).on('exit', left);
       worker.postMessage(job);
     });
   }
 
-  async #start(): Promise<Worker> {
+  #start(): Worker {
     const worker = new Worker(new URL('./worker.ts', import.meta.url), {
       resourceLimits: { maxOldGenerationSizeMb: this.#heapMb },
     });
@@ -82,7 +92,7 @@ export class DocumentThread {
     worker.on('exit', () => {
       if (this.#worker === worker) this.#worker = undefined;
     });
-    await new Promise((resolve) => worker.once('message', resolve).once('exit', resolve));
+    this.#started = new Promise((resolve) => worker.once('message', resolve).once('exit', resolve));
     return worker;
   }
 }

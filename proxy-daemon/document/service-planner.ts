@@ -47,19 +47,23 @@ export class ServicePlanner {
     return this.#planned.get(service);
   }
 
-  /** Tells the complete set of live instances. */
-  update(targets: readonly DocumentTarget[], doors: Doors = {}): PlanChange {
+  /**
+   * Tells the complete set of live instances. A step is one service: at first all of them are new. Must be run to its end before the
+   * next one; until then the plan is the one before.
+   */
+  *update(targets: readonly DocumentTarget[], doors: Doors = {}): Generator<void, PlanChange> {
     const touched = new Set([
       ...servicesBetween(this.#targets, targets),
       ...(doors === this.#doors ? [] : doorsChanged(this.#doors, doors)),
     ]);
     this.#targets = targets;
     this.#doors = doors;
-    return touched.size === 0 ? { planned: [], before: [], clashingChanged: false } : this.#planAnew(touched);
+    return touched.size === 0 ? { planned: [], before: [], clashingChanged: false } : yield* this.#planAnew(touched);
   }
 
-  #planAnew(touched: Set<string>): PlanChange {
-    const routes = this.#claimAnew(touched);
+  *#planAnew(touched: Set<string>): Generator<void, PlanChange> {
+    const routes = yield* this.#claimAnew(touched);
+    yield;
     const concerned = new Set(touched);
     for (const route of routes) for (const service of this.#claimants.get(route) ?? []) concerned.add(service);
     for (const route of this.#withRoutes(routes)) {
@@ -73,14 +77,13 @@ export class ServicePlanner {
       if (own === undefined ? known !== undefined : known === undefined || !samePlan(own, known)) {
         if (known) before.push(known);
         if (own) planned.push(own);
-        if (own) this.#planned.set(service, own);
-        else this.#planned.delete(service);
       }
       if (clashing.length === 0) clashingChanged = this.#clashing.delete(service) || clashingChanged;
       else {
         clashingChanged ||= JSON.stringify(this.#clashing.get(service)) !== JSON.stringify(clashing);
         this.#clashing.set(service, clashing);
       }
+      yield;
     }
     const others = new Set(before.map(({ service }) => service));
     const services = joinSorted(
@@ -88,6 +91,9 @@ export class ServicePlanner {
       planned,
       ({ service }) => service,
     );
+    yield;
+    for (const { service } of before) this.#planned.delete(service);
+    for (const own of planned) this.#planned.set(own.service, own);
     const clashing = clashingChanged
       ? [...this.#clashing].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([, told]) => told)
       : this.#plan.clashing;
@@ -96,11 +102,12 @@ export class ServicePlanner {
   }
 
   /** What the services ask for now. Gives the routes that they left or entered. */
-  #claimAnew(touched: ReadonlySet<string>): Set<string> {
+  *#claimAnew(touched: ReadonlySet<string>): Generator<void, Set<string>> {
     const own = new Map<string, DocumentTarget[]>([...touched].map((service) => [service, []]));
     for (const target of this.#targets) own.get(target.service)?.push(target);
     const routes = new Set<string>();
     for (const [service, targets] of own) {
+      yield;
       const before = this.#claims.get(service)?.route;
       const route = targets.length === 0 ? undefined : trimmed(targets[0]?.route ?? '/');
       if (route === undefined) this.#claims.delete(service);

@@ -14,4 +14,4 @@ export interface World {
 }
 
 /** The page as it is at this moment, to be read without JavaScript too. Yields between services. */
-export function pageHtml(world: World): Generator<void, string>;
+export function pageHtml(world: World): Generator<string>;

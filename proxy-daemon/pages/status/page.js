@@ -73,17 +73,12 @@ function main(world, more) {
   );
 }
 
-/** Yields after each service: so it can be made beside other work. */
+/** In parts, one for each service: so it can be made beside other work. */
 export function* pageHtml(given) {
   const { status, traffic, rates, now } = given;
   const world = worldOf(status, traffic, rates, now);
   const all = chosen(world, { filter: '', order: 'route' });
-  yield;
-  const bodies = [];
-  for (const route of all.slice(0, mostAtFirst)) {
-    bodies.push(toHtml(serviceBody(route, world, null)));
-    yield;
-  }
+  yield '<!doctype html>\n';
   const table = toHtml(services(world, all.slice(0, 1), mark));
   const head = h(
     'head',
@@ -114,5 +109,10 @@ export function* pageHtml(given) {
   );
   const html = toHtml(h('html', { lang: 'en' }, head, h('body', null, header, main(world, all.length - mostAtFirst))));
   // No text is a mark: its signs are escaped there.
-  return `<!doctype html>\n${html.replace(toHtml(mark), () => table.replace(toHtml(mark), () => bodies.join('')))}\n`;
+  const [before, after] = html.split(toHtml(mark));
+  // Where there is no service, the table is words without a mark.
+  const [opened, closed = ''] = table.split(toHtml(mark));
+  yield `${before}${opened}`;
+  for (const route of all.slice(0, mostAtFirst)) yield toHtml(serviceBody(route, world, null));
+  yield `${closed}${after}\n`;
 }

@@ -1,12 +1,21 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { ServicePlanner } from '../../../proxy-daemon/document/service-planner.ts';
+import { type PlanChange, ServicePlanner } from '../../../proxy-daemon/document/service-planner.ts';
 import type { DocumentDoor, DocumentTarget } from '../../../proxy-daemon/document-source.ts';
 import { planFromScratch } from '../../helpers/plan-from-scratch.ts';
 
+/** To the end of all steps. */
+function update(planner: ServicePlanner, ...told: Parameters<ServicePlanner['update']>): PlanChange {
+  const steps = planner.update(...told);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
 function plannedOf(targets: readonly DocumentTarget[]) {
   const planner = new ServicePlanner();
-  planner.update(targets);
+  update(planner, targets);
   return planner.plan;
 }
 
@@ -72,12 +81,12 @@ test('what is planned after any changes is what would be planned from scratch', 
     fc.property(fc.array(target, { maxLength: 8 }), fc.array(step, { maxLength: 8 }), (first, steps) => {
       const planner = new ServicePlanner();
       let targets = first;
-      planner.update(targets);
+      update(planner, targets);
       t.deepEqual(planner.plan, planFromScratch(targets));
       for (const { doors, from, remove, add } of steps) {
         targets = targets.toSpliced(from, remove, ...add);
         const before = planner.plan;
-        const change = planner.update(targets, doors);
+        const change = update(planner, targets, doors);
         t.deepEqual(planner.plan, planFromScratch(targets, doors));
         const told = new Set([...change.planned, ...change.before]);
         // Others are the same objects, so that nothing is made anew for them.
@@ -97,11 +106,33 @@ test('one service that moves is planned anew alone', (t) => {
   });
   const planner = new ServicePlanner();
   const targets = ['a', 'b', 'c'].map((service) => at(service, 80));
-  t.is(planner.update(targets).planned.length, 3);
-  t.deepEqual(planner.update([...targets]), { planned: [], before: [], clashingChanged: false });
-  const { planned, before } = planner.update(targets.with(1, at('b', 81)));
+  t.is(update(planner, targets).planned.length, 3);
+  t.deepEqual(update(planner, [...targets]), { planned: [], before: [], clashingChanged: false });
+  const { planned, before } = update(planner, targets.with(1, at('b', 81)));
   t.deepEqual(
     [planned, before].map((list) => list.map(({ service }) => service)),
     [['b'], ['b']],
   );
+});
+
+test('until all steps are done the plan is the one before', (t) => {
+  const at = (service: string) => ({
+    service,
+    version: '1',
+    address: '10.0.0.1',
+    port: 80,
+    path: '/o',
+    route: `/${service}`,
+  });
+  const planner = new ServicePlanner();
+  update(planner, ['a', 'b'].map(at));
+  const before = planner.plan;
+  const steps = planner.update(['b', 'c', 'd'].map(at));
+  for (let step = steps.next(); !step.done; step = steps.next()) {
+    t.is(planner.plan, before);
+    t.truthy(planner.planned('a'));
+    t.is(planner.planned('c'), undefined);
+  }
+  t.is(planner.planned('a'), undefined);
+  t.truthy(planner.planned('c'));
 });
