@@ -6,6 +6,8 @@ import { inSlices } from './in-slices.ts';
 
 /** Content that is made in parts is written in blocks of so many bytes. */
 const blockBytes = 128 * 1024;
+/** After so many bytes others may have their turn. */
+const stepBytes = 4096;
 
 /** Replaces `path` in one step; on failure (a full disk) the old file stays. Readable by the proxy's workers unless `mode` says else. */
 export function replaceFile(path: string, content: string | Uint8Array, mode = 0o644): void {
@@ -61,30 +63,41 @@ async function writeParts(
   await file.writeFile(end(bytes));
 }
 
-/** One block after the other, each valid until the next is asked for; null: that was all. A buffer for each part would be garbage that collecting takes long. */
+/**
+ * One block after the other, each valid until the next is asked for; null: that was all. A buffer for each part would be garbage that
+ * takes long to collect.
+ */
 function inBlocks(parts: Iterable<string>): { next(): Generator<void, Uint8Array | null> } {
   const rest = parts[Symbol.iterator]();
   const block = Buffer.allocUnsafe(blockBytes);
-  let waiting = '';
+  let waiting: string | null = null;
   return {
     *next() {
-      let used = 0;
+      let [used, looked] = [0, 0];
       for (;;) {
-        if (waiting === '') {
-          const part = rest.next();
-          if (part.done) return used === 0 ? null : block.subarray(0, used);
-          waiting = part.value;
-        }
-        const size = Buffer.byteLength(waiting);
-        if (size > blockBytes - used && used > 0) return block.subarray(0, used);
-        const taken = waiting;
-        waiting = '';
-        if (size > blockBytes) return Buffer.from(taken);
-        used += block.write(taken, used);
+        const part: string | null = waiting ?? nextOf(rest);
+        if (part === null) return used === 0 ? null : block.subarray(0, used);
+        waiting = part;
+        if (!fits(part, blockBytes - used) && used > 0) return block.subarray(0, used);
+        waiting = null;
+        if (!fits(part, blockBytes)) return Buffer.from(part);
+        used += block.write(part, used);
+        if (used - looked < stepBytes) continue;
+        looked = used;
         yield;
       }
     },
   };
+}
+
+function nextOf(parts: Iterator<string>): string | null {
+  const { done, value } = parts.next();
+  return done ? null : value;
+}
+
+function fits(text: string, bytes: number): boolean {
+  // No letter is longer than three bytes for each of its units.
+  return text.length * 3 <= bytes || Buffer.byteLength(text) <= bytes;
 }
 
 /** Makes a directory that the proxy's workers can read, with its parents. */

@@ -1,17 +1,16 @@
 /** Lists as JSON, each member written once: it never changes, and with many routes they are most of what is written of a table. Pure. */
 
 const texts = new WeakMap<object, string>();
-/** Members in one part. */
-const perPart = 100;
 
-/** The JSON of a list of what is never changed in place, in parts. */
+/** The JSON of a list of what is never changed in place, in parts. None is put together anew: of long lists that would be megabytes of garbage. */
 export function* listJson(list: readonly object[]): Generator<string> {
-  yield '[';
-  for (let at = 0; at < list.length; at += perPart) {
-    const part = list.slice(at, at + perPart).map(jsonOf);
-    yield `${at === 0 ? '' : ','}${part.join(',')}`;
+  let before = '[';
+  for (const member of list) {
+    yield before;
+    yield jsonOf(member);
+    before = ',';
   }
-  yield ']';
+  yield list.length === 0 ? '[]' : ']';
 }
 
 function jsonOf(member: object): string {

@@ -20,8 +20,8 @@ export interface Subtree {
 const parallel = 128;
 /** Nodes, with the root, that are asked for in one request. */
 const mostTogether = 16;
-/** The same where something more urgent may come up meanwhile. */
-const parallelAside = 64;
+/** Nodes that are asked for at a time where something more urgent may come up meanwhile: it waits for them. */
+const aside = mostTogether - 1;
 
 export class SubtreeReader {
   readonly #subtree: Subtree;
@@ -43,8 +43,8 @@ export class SubtreeReader {
   }
 
   /** What is at each of the paths. The requests leave in one go. */
-  async nodes(paths: readonly string[], signal: AbortSignal, limit = parallel): Promise<Finding[]> {
-    return mapBounded(paths, limit, (path) => this.#find(path, signal));
+  async nodes(paths: readonly string[], signal: AbortSignal): Promise<Finding[]> {
+    return mapBounded(paths, parallel, (path) => this.#find(path, signal));
   }
 
   /**
@@ -99,13 +99,13 @@ export class SubtreeReader {
     for (let down = 0; down < depth; down += 1) {
       const next: string[] = [];
       for (const piece of piecesOf(level)) {
-        const lists = await mapBounded(piece, parallelAside, (path) => this.#childrenOf(path, signal));
+        const lists = await mapBounded(piece, aside, (path) => this.#childrenOf(path, signal));
         next.push(...lists.flat());
         yield [];
       }
       level = next.sort();
       for (const piece of piecesOf(level)) {
-        const findings = await this.nodes(piece, signal, parallelAside);
+        const { findings } = await this.withRoot(piece, signal);
         yield piece.filter((path, at) => !sameFinding(findingAt(known(), path), findings[at] ?? 'absent'));
         for (const path of piece) listed.add(path);
       }
@@ -142,5 +142,5 @@ function findingOf(error: unknown): Finding {
 }
 
 function* piecesOf(paths: readonly string[]): Generator<string[]> {
-  for (let at = 0; at < paths.length; at += parallelAside) yield paths.slice(at, at + parallelAside);
+  for (let at = 0; at < paths.length; at += aside) yield paths.slice(at, at + aside);
 }

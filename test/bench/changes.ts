@@ -10,8 +10,8 @@ import { type MeasuredGateway, quantile, startMeasuredGateway } from './gateway-
 import type { BenchResult, BenchRow, PartsTable } from './main.ts';
 import { Prober } from './prober.ts';
 
-/** With fewer than a hundred the 99th percentile would be the worst that happened. */
-const besidePlain: Rounds = { rounds: 50, ofFirst: 6 };
+/** With fewer than some hundred the 99th percentile would be the worst that happened, and that is often the machine's. */
+const besidePlain: Rounds = { rounds: 80, ofFirst: 6 };
 const besideSmall: Rounds = { rounds: 40, ofFirst: 1 };
 
 interface Rounds {
