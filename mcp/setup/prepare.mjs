@@ -45,6 +45,12 @@ const debianPackages = [
     present: () => onPath('haproxy') || executable('/usr/sbin/haproxy'),
   },
   {
+    name: 'apache2-utils',
+    why: "the load of the gateway's benchmark (ab)",
+    for: ['bench'],
+    present: () => onPath('ab'),
+  },
+  {
     name: 'qemu-system-x86',
     why: 'virtual machines',
     for: ['qemu', 'test', 'bench'],

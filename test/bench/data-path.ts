@@ -14,20 +14,27 @@ import { eventually } from '../helpers/eventually.ts';
 import { freePort } from '../helpers/free-port.ts';
 import { startZooKeeper } from '../helpers/zookeeper.ts';
 import { end, type MeasuredGateway, quantile, startMeasuredGateway, statusOf } from './gateway-parts.ts';
-import type { BenchResult, BenchRow } from './main.ts';
+import type { BenchResult, BenchRow, PartsTable } from './main.ts';
 import { type RawResult, rawLoad } from './raw-load.ts';
 
-/** Many short rounds: whatever else the machine does then hits all of them alike, and each spreads its connections over workers anew. */
-const dataRounds = 60;
-const dataSeconds = 0.5;
+/**
+ * Very many short rounds. In each the kernel gives the connections to the workers anew, and the processors to whom it likes: the p99 of two
+ * rounds of the same gateway differs by a third, be they of 0.3 s or of a second.
+ */
+const dataRounds = 400;
+const requestsOfRound = 10_000;
+/** Those that nothing is judged by have one of so many rounds. */
+const roundsOfOthers = 8;
 /** After so many rounds the gateways get new workers: where a process has its memory, and which code LuaJIT compiled, is luck of its own. */
-const roundsOfWorkers = 12;
+const roundsOfWorkers = 10;
+/** Requests of new workers that are not counted: LuaJIT compiles meanwhile. */
+const warmingUp = 20_000;
 const haproxyProgram = '/usr/sbin/haproxy';
 
 export async function run(): Promise<BenchResult> {
   const zooKeeper = await startZooKeeper();
   try {
-    return { name: 'data-path', rows: await dataPath(zooKeeper.connectString) };
+    return { name: 'data-path', ...(await dataPath(zooKeeper.connectString)) };
   } finally {
     await zooKeeper.stop();
   }
@@ -115,7 +122,7 @@ ${servers}
   };
 }
 
-export async function dataPath(zooKeeper: string): Promise<BenchRow[]> {
+export async function dataPath(zooKeeper: string): Promise<{ rows: BenchRow[]; parts: PartsTable[] }> {
   const backends = await startBackends();
   const size = { mode: 'dynamic' as const, services: 1, instances: 1, port: backends.ports[0] ?? 0 };
   const gateway = await startMeasuredGateway(zooKeeper, 'data', size);
@@ -128,24 +135,26 @@ export async function dataPath(zooKeeper: string): Promise<BenchRow[]> {
     const portOf = ({ url }: MeasuredGateway) => Number(new URL(url).port);
     const ports = { ours: portOf(gateway), plain: portOf(plain), fixed: fixed.port, haproxy: haproxy?.port ?? 0 };
     const found: Record<keyof typeof ports, RawResult[]> = { ours: [], plain: [], fixed: [], haproxy: [] };
+    const judged = ['ours', 'plain'] as const;
     const names = (['ours', 'plain', 'fixed', 'haproxy'] as const).filter((name) => ports[name] > 0);
     for (const name of names) {
       await eventually(name, async () => (await statusOf(`http://127.0.0.1:${ports[name]}`, '/dns/x')) === 200, 20_000);
     }
     const cpu: Record<string, number[]> = { ours: [], plain: [] };
     const gateways = { ours: gateway, plain };
+    const load = (name: keyof typeof ports, requests: number) =>
+      rawLoad(`http://127.0.0.1:${ports[name]}/dns/x`, requests);
     for (let round = 0; round < dataRounds; round += 1) {
       if (round % roundsOfWorkers === 0) {
         for (const one of [gateway, plain]) await renewWorkers(one);
-        // They warm up.
-        for (const name of names) await rawLoad(ports[name], '/dns/x', dataSeconds);
+        for (const name of judged) await load(name, warmingUp);
       }
-      for (const name of round % 2 === 0 ? names : names.toReversed()) {
+      const inTurn = round % roundsOfOthers === 0 ? names : judged;
+      for (const name of round % 2 === 0 ? inTurn : inTurn.toReversed()) {
         const measured = name === 'ours' || name === 'plain' ? gateways[name] : null;
         const before = measured ? workersCpuUs(measured) : 0;
-        const result = await rawLoad(ports[name], '/dns/x', dataSeconds);
-        found[name].push(result);
-        if (measured) cpu[name]?.push((workersCpuUs(measured) - before) / (result.perSecond * dataSeconds));
+        found[name].push(await load(name, requestsOfRound));
+        if (measured) cpu[name]?.push((workersCpuUs(measured) - before) / requestsOfRound);
       }
     }
     const median = (name: keyof typeof ports, of: 'perSecond' | 'p99Ms') =>
@@ -153,13 +162,14 @@ export async function dataPath(zooKeeper: string): Promise<BenchRow[]> {
         found[name].map((result) => result[of]),
         0.5,
       );
+    // Of each round, one beside the other: the machine may be slower in some rounds than in others.
+    const ratios = (peer: 'plain' | 'fixed' | 'haproxy', of: 'perSecond' | 'p99Ms') => {
+      const every = peer === 'plain' ? 1 : roundsOfOthers;
+      return found[peer].map((result, n) => (found.ours[n * every]?.[of] ?? Number.NaN) / result[of]);
+    };
     const row = (peer: 'plain' | 'fixed' | 'haproxy', peerName: string, of: 'perSecond' | 'p99Ms'): BenchRow => {
       const isJudged = peer === 'plain';
-      // Of each round, one beside the other: the machine may be slower in some rounds than in others.
-      const ratio = quantile(
-        found.ours.map((result, round) => result[of] / (found[peer][round]?.[of] ?? Number.NaN)),
-        0.5,
-      );
+      const ratio = quantile(ratios(peer, of), 0.5);
       return {
         metric: of === 'perSecond' ? 'requests a second, 32 connections' : 'p99 of a request, 32 connections',
         unit: of === 'perSecond' ? '1/s' : 'ms',
@@ -177,7 +187,7 @@ export async function dataPath(zooKeeper: string): Promise<BenchRow[]> {
       ...(haproxy ? [['haproxy', 'HAProxy'] as const] : []),
     ] as const;
     const used = { ours: quantile(cpu.ours ?? [], 0.5), plain: quantile(cpu.plain ?? [], 0.5) };
-    return [
+    const rows = [
       ...peers.flatMap(([peer, name]) => [row(peer, name, 'perSecond'), row(peer, name, 'p99Ms')]),
       {
         metric: "processor time of nginx's workers a request",
@@ -190,6 +200,7 @@ export async function dataPath(zooKeeper: string): Promise<BenchRow[]> {
         holds: null,
       },
     ];
+    return { rows, parts: [spread(ratios('plain', 'perSecond'), ratios('plain', 'p99Ms'))] };
   } finally {
     await haproxy?.stop();
     await fixed.stop();
@@ -197,6 +208,31 @@ export async function dataPath(zooKeeper: string): Promise<BenchRow[]> {
     await gateway.stop();
     await backends.stop();
   }
+}
+
+/** How sure the ratios are. */
+function spread(perSecond: readonly number[], p99: readonly number[]): PartsTable {
+  const row = (part: string, value: (ratios: readonly number[]) => number) => ({
+    part,
+    values: [perSecond, p99].map((ratios) => Math.round(value(ratios) * 1000) / 1000),
+  });
+  return {
+    title: `ratio to static upstreams, ${perSecond.length} rounds of ${requestsOfRound} requests`,
+    unit: '',
+    columns: ['requests a second', 'p99'],
+    rows: [
+      row('a quarter of the rounds is below', (ratios) => quantile(ratios, 0.25)),
+      row('middle', (ratios) => quantile(ratios, 0.5)),
+      row('a quarter of the rounds is above', (ratios) => quantile(ratios, 0.75)),
+      row('standard error of the middle', errorOfMedian),
+    ],
+  };
+}
+
+/** By the quartiles' distance, as of a normal distribution: 1.25 times the mean's. */
+function errorOfMedian(values: readonly number[]): number {
+  const deviation = (quantile(values, 0.75) - quantile(values, 0.25)) / 1.349;
+  return (1.2533 * deviation) / Math.sqrt(values.length);
 }
 
 /** Other processes in their place, of the same master. */

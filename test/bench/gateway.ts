@@ -26,7 +26,9 @@ export async function run(): Promise<BenchResult> {
     const changed = await changes(at);
     rows.push(...changed.rows);
     parts.push(...changed.parts);
-    rows.push(...(await dataPath(at)));
+    const path = await dataPath(at);
+    rows.push(...path.rows);
+    parts.push(...path.parts);
     rows.push(...(await losses(at)));
   } finally {
     await zooKeeper.stop();
