@@ -68,7 +68,8 @@ test.serial('an upgrade under load answers every request; undo moves the traffic
   t.deepEqual(machinesOf(await env.status(), 'dns').sort(), before, 'no machine was touched');
   // What the leader says of it comes after the write itself: the record is what tells.
   for (let tries = 0; (await rolloutOf(env)).phase !== 'done' && tries < 200; tries += 1);
-  t.is((await rolloutOf(env)).phase, 'done');
+  const undone = await rolloutOf(env);
+  t.is(undone.phase, 'done', JSON.stringify(undone));
   t.deepEqual(errorAnswers(await load.stop()), []);
 
   // $ mcp history, mcp events --service dns
