@@ -6,6 +6,8 @@ import { inSlices } from './in-slices.ts';
 
 /** Content that is made in parts is written in blocks of so many bytes. */
 const blockBytes = 128 * 1024;
+/** Blocks that nobody writes from: as many as there ever were files under way at once. */
+const spare: Buffer[] = [];
 /** After so many bytes others may have their turn. */
 const stepBytes = 4096;
 
@@ -52,24 +54,28 @@ async function writeParts(
   clock: Clock,
   end: (bytes: number) => string,
 ): Promise<void> {
-  const blocks = inBlocks(parts);
-  let bytes = 0;
-  for (;;) {
-    const block = await inSlices(blocks.next(), clock);
-    if (block === null) break;
-    await file.writeFile(block);
-    bytes += block.length;
+  const buffer = spare.pop() ?? Buffer.allocUnsafe(blockBytes);
+  try {
+    const blocks = inBlocks(parts, buffer);
+    let bytes = 0;
+    for (;;) {
+      const block = await inSlices(blocks.next(), clock);
+      if (block === null) break;
+      await file.writeFile(block);
+      bytes += block.length;
+    }
+    await file.writeFile(end(bytes));
+  } finally {
+    spare.push(buffer);
   }
-  await file.writeFile(end(bytes));
 }
 
 /**
  * One block after the other, each valid until the next is asked for; null: that was all. A buffer for each part would be garbage that
  * takes long to collect.
  */
-function inBlocks(parts: Iterable<string>): { next(): Generator<void, Uint8Array | null> } {
+function inBlocks(parts: Iterable<string>, block: Buffer): { next(): Generator<void, Uint8Array | null> } {
   const rest = parts[Symbol.iterator]();
-  const block = Buffer.allocUnsafe(blockBytes);
   let waiting: string | null = null;
   return {
     *next() {

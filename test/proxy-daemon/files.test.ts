@@ -1,16 +1,10 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
 import { replaceFileInSlices } from '../../proxy-daemon/files.ts';
 import { systemClock } from '../../registrar/system-clock.ts';
-
-async function directory(t: { teardown(done: () => unknown): void }): Promise<string> {
-  const dir = await mkdtemp(join(tmpdir(), 'mcp-files-'));
-  t.teardown(() => rm(dir, { recursive: true, force: true }));
-  return dir;
-}
+import { tempDir } from '../helpers/temp-dir.ts';
 
 /** Parts of none, few and more bytes than a block has, with letters of one to four bytes at its edges. */
 const parts = fc.array(
@@ -21,7 +15,7 @@ const parts = fc.array(
 );
 
 test('a file written in parts holds all of them in order, and what is put behind so many bytes', async (t) => {
-  const path = join(await directory(t), 'file');
+  const path = join(await tempDir(t), 'file');
   await fc.assert(
     fc.asyncProperty(parts, async (texts) => {
       await replaceFileInSlices(path, texts, systemClock, (bytes) => `\n${bytes}`);
@@ -33,7 +27,7 @@ test('a file written in parts holds all of them in order, and what is put behind
 });
 
 test('parts that fail leave the file as it was, and nothing beside it', async (t) => {
-  const dir = await directory(t);
+  const dir = await tempDir(t);
   const path = join(dir, 'file');
   await writeFile(path, 'before');
   const failing = (function* () {

@@ -26,6 +26,7 @@ function rig() {
   // Before the others: in each turn what is counted comes first.
   const counted = countTurns();
   return {
+    clock,
     begin: (count: number) => inSlices(steps(count), clock),
     stop: async () => {
       isDone = true;
@@ -56,8 +57,7 @@ test('short work does not wait for the end of long work that began before it', a
 });
 
 test('work that fails rejects with its error, and the others go on', async (t) => {
-  const { begin, stop } = rig();
-  const clock: Clock = { now: () => 0, monotonic: () => 0, sleep: async () => {} };
+  const { clock, begin, stop } = rig();
   const failing = (function* () {
     yield;
     throw new Error('as it must');
