@@ -40,6 +40,11 @@ export interface DynamicSettings extends NginxSettings {
 
 /** Room for counters by version: 10,000 versions with all of their counters take some 20 MB. */
 const figureBytes = 32 * 1024 * 1024;
+/**
+ * After so many requests a worker gives memory that it freed back to the system. All of its requests wait meanwhile, and the next ones
+ * fetch the pages again: each 1,000, as is usual, makes the slowest of a hundred requests slower by a tenth.
+ */
+const requestsOfTrim = 100_000;
 /** One counter of requests in flight: a key of up to 110 bytes in nginx's slab memory. */
 const inFlightBytes = 256;
 
@@ -86,6 +91,7 @@ function luaParts({ paths, workers, tableBytes, door }: DynamicSettings): Direct
     dict('mcp_down', 1024 * 1024),
     dict('mcp_workers', 64 * 1024),
     directive('lua_package_path', `${paths.lua}/?.lua;;`),
+    directive('lua_malloc_trim', requestsOfTrim),
     table === null
       ? directive('init_by_lua_file', phase(paths.lua, 'init'))
       : directive('init_by_lua', `require('mcp.doors').open('${table.name}') require('phases.init')`),
