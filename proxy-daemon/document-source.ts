@@ -69,6 +69,8 @@ export interface DocumentFolders {
   merged: string;
   /** The merged folder served until now, if there is one: the new files are younger. */
   served: string;
+  /** Merged folders of documents before that one: to be removed. */
+  past: readonly string[];
   /** One folder a service, with openapi.json and openapi.yaml: replaced file by file. */
   services: string;
   /**

@@ -64,7 +64,7 @@ class FolderWriter {
   write(to: DocumentFolders, digest: string, head: Head, held: PartsHeld, now: number, monotonic: number): void {
     const groups = held.groups();
     this.#writeServices(to.services, held.all(), now);
-    rmSync(to.merged, { recursive: true, force: true });
+    for (const folder of [...to.past, to.merged]) rmSync(folder, { recursive: true, force: true });
     makeDirectory(to.merged);
     const at = Math.max(now, (servedAt(to.served) + 1) * 1000);
     if (this.#files === null || this.#lists === null) this.#whole.write(to.merged, head, groups, at);

@@ -66,6 +66,8 @@ export class DynamicBackend implements GatewayBackend {
   #generation = 0;
   /** Digest of the document in place. */
   #document = '';
+  /** What another mode may have left has been removed. */
+  #isAlone = false;
   /** nginx has the configuration of this daemon, and the tables that it was sent. */
   #isInPlace = false;
   /** The last table that was looked at, and what differs in it. */
@@ -140,7 +142,10 @@ export class DynamicBackend implements GatewayBackend {
     };
     const change = messageText({ ...common, base: this.#generation, ...changes });
     const everything = (): TableMessage => ({ ...common, base: null, set: this.#sent.everything(changes), remove: [] });
-    if (this.#document !== document.digest) (await writeDocument(this.#paths, 'lists', generation, document))();
+    if (this.#document !== document.digest) {
+      const show = await writeDocument(this.#paths, 'lists', generation, document);
+      await show();
+    }
     let testMs = 0;
     const config = this.#configOf(door);
     const [doorBefore, before] = [this.#door, this.#config];
@@ -161,7 +166,8 @@ export class DynamicBackend implements GatewayBackend {
     this.#sent.commit(changes, (key, isRouted) => this.#counts.routed(key, isRouted, generation));
     this.#looked = null;
     this.#generation = generation;
-    if (this.#document !== document.digest || testMs > 0) removeOtherDocument(this.#paths, 'lists');
+    if (!this.#isAlone || testMs > 0) await removeOtherDocument(this.#paths, 'lists');
+    this.#isAlone = true;
     this.#document = document.digest;
     this.#journal(change, everything);
     const switched = this.#clock.monotonic();

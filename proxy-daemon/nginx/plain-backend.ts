@@ -91,7 +91,7 @@ export class PlainBackend implements GatewayBackend {
     if ('error' in written) throw diskError(written.error);
     if (!test.ok) throw configRejected(test.output);
 
-    written.show();
+    await written.show();
     renameSync(this.#paths.candidate, this.#paths.config);
     const old = this.#nginx.reload();
     const told = clock.monotonic();
@@ -105,7 +105,7 @@ export class PlainBackend implements GatewayBackend {
     }
     this.#generation = generation;
     this.#served = { config, document: publication.document.digest };
-    removeOtherDocument(this.#paths, 'whole');
+    await removeOtherDocument(this.#paths, 'whole');
     await removeGenerationsBefore(this.#paths, this.oldestInFlight());
     return { ownMs: told - started - test.ms, testMs: test.ms, switchMs: clock.monotonic() - told };
   }
@@ -152,7 +152,7 @@ export class PlainBackend implements GatewayBackend {
   }
 
   /** Resolves with what puts the document in its place. */
-  async #writeFiles(generation: number, { table, document }: Publication): Promise<() => void> {
+  async #writeFiles(generation: number, { table, document }: Publication): Promise<() => Promise<void>> {
     const [show] = await Promise.all([
       writeDocument(this.#paths, 'whole', generation, document),
       writeGenerationFiles(this.#paths, generation, table),

@@ -3,16 +3,8 @@
  * request, so a new document needs no reload. Each way of running nginx has a place of its own: plain mode's holds whole files,
  * dynamic mode's lists of pieces (decision 0084). So one goes on serving its own while the other is put in its stead.
  */
-import {
-  existsSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { McpError } from '../../specs/errors.ts';
 import { joinedFromLists, listedFromFiles } from '../document/convert-document.ts';
@@ -35,7 +27,7 @@ export function servedDocument(paths: GatewayPaths, form: DocumentForm): MergedD
 }
 
 /**
- * Writes the document beside the one in place, which stays served. Resolves with what puts the new one in its place, which throws
+ * Writes the document beside the one in place, which stays served. Resolves with what puts the new one in its place, which rejects with
  * GATEWAY_DISK. Where it is the same there is nothing to do: `x-mcp-generation` is the generation that a document came with.
  * Rejects with GATEWAY_DISK or DOCUMENT_CLOSED.
  */
@@ -44,8 +36,8 @@ export async function writeDocument(
   form: DocumentForm,
   generation: number,
   document: MergedDocument,
-): Promise<() => void> {
-  if (servedDocument(paths, form)?.digest === document.digest) return () => {};
+): Promise<() => Promise<void>> {
+  if (servedDocument(paths, form)?.digest === document.digest) return async () => {};
   const number = freeNumber(paths, form, generation);
   await document.write(foldersOf(paths, form, number), generation);
   return () => show(paths, form, nameOf(form, number));
@@ -53,10 +45,15 @@ export async function writeDocument(
 
 /** A folder's number: the generation's, unless that one is in place, from a try that failed after it. What is served is never written to. */
 function freeNumber(paths: GatewayPaths, form: DocumentForm, generation: number): number {
+  return inPlace(paths, form) === nameOf(form, generation) ? generation + 1 : generation;
+}
+
+/** The name of the folder that is served; null where there is none. */
+function inPlace(paths: GatewayPaths, form: DocumentForm): string | null {
   try {
-    return readlinkSync(placeOf(paths, form)) === nameOf(form, generation) ? generation + 1 : generation;
+    return readlinkSync(placeOf(paths, form));
   } catch {
-    return generation;
+    return null;
   }
 }
 
@@ -71,31 +68,39 @@ export async function takeOverDocument(paths: GatewayPaths, form: DocumentForm, 
   const { merged } = foldersOf(paths, form, generation);
   const from = placeOf(paths, other);
   try {
-    rmSync(merged, { recursive: true, force: true });
+    await rm(merged, { recursive: true, force: true });
     makeDirectory(merged);
     if (form === 'whole') await joinedFromLists(from, paths.documents.pieces, merged);
     else listedFromFiles(from, paths.documents.pieces, merged);
-    writeFileSync(join(merged, 'digest'), served.digest);
-    show(paths, form, nameOf(form, generation));
+    await writeFile(join(merged, 'digest'), served.digest);
+    await show(paths, form, nameOf(form, generation));
   } catch {
-    rmSync(merged, { recursive: true, force: true });
+    await rm(merged, { recursive: true, force: true });
   }
 }
 
-/** Once this mode serves: away with what another one served. */
-export function removeOtherDocument(paths: GatewayPaths, form: DocumentForm): void {
+/**
+ * Once this mode serves: away with what another one served. What can't be removed now is in nobody's way, and is removed the next time:
+ * never rejects.
+ */
+export async function removeOtherDocument(paths: GatewayPaths, form: DocumentForm): Promise<void> {
   const other = otherThan(form);
-  rmSync(placeOf(paths, other), { force: true });
-  removeAllBut('', paths, other);
-  if (other === 'lists') rmSync(paths.documents.pieces, { recursive: true, force: true });
+  const pieces = other === 'lists' ? [paths.documents.pieces] : [];
+  const folders = [...foldersBut(paths, other, []), ...pieces];
+  await Promise.allSettled([
+    rm(placeOf(paths, other), { force: true }),
+    ...folders.map((folder) => rm(folder, { recursive: true, force: true })),
+  ]);
 }
 
-function show(paths: GatewayPaths, form: DocumentForm, name: string): void {
+/** Not synchronous, as what changes a folder is not while requests of the daemon's are waiting: that may wait for the disk. */
+async function show(paths: GatewayPaths, form: DocumentForm, name: string): Promise<void> {
   const place = placeOf(paths, form);
+  const link = () => symlink(name, `${place}.new`);
   try {
-    rmSync(`${place}.new`, { force: true });
-    symlinkSync(name, `${place}.new`);
-    renameSync(`${place}.new`, place);
+    // Left by a daemon that was killed between these two.
+    await link().catch(() => rm(`${place}.new`, { force: true }).then(link));
+    await rename(`${place}.new`, place);
   } catch (cause) {
     throw new McpError('GATEWAY_DISK', `the new document can't be put in place: ${(cause as Error).message}`, {
       cause,
@@ -103,21 +108,30 @@ function show(paths: GatewayPaths, form: DocumentForm, name: string): void {
       hint: 'The last good one stays. Is the disk full?',
     });
   }
-  removeAllBut(name, paths, form);
 }
 
-function removeAllBut(name: string, { documents: { all } }: GatewayPaths, form: DocumentForm): void {
+/** The folders of all documents of a form but those of these names. */
+function foldersBut({ documents: { all } }: GatewayPaths, form: DocumentForm, names: readonly string[]): string[] {
   const [prefix, number] = [nameOf(form, ''), /^\d+$/];
-  // Before the first document there is no folder for any.
-  const names = existsSync(all) ? readdirSync(all) : [];
-  const folders = names.filter((one) => one.startsWith(prefix) && number.test(one.slice(prefix.length)));
-  for (const folder of folders) if (folder !== name) rmSync(join(all, folder), { recursive: true, force: true });
+  const isFolder = (one: string) => one.startsWith(prefix) && number.test(one.slice(prefix.length));
+  return namesIn(all).flatMap((one) => (isFolder(one) && !names.includes(one) ? [join(all, one)] : []));
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    // Before the first document there is no folder for any.
+    return [];
+  }
 }
 
 function foldersOf(paths: GatewayPaths, form: DocumentForm, generation: number): DocumentFolders {
   const { all, pieces, services } = paths.documents;
+  const name = nameOf(form, generation);
   return {
-    merged: join(all, nameOf(form, generation)),
+    merged: join(all, name),
+    past: foldersBut(paths, form, [name, inPlace(paths, form) ?? '']),
     served: placeOf(paths, form),
     services,
     pieces: form === 'lists' ? pieces : null,

@@ -198,7 +198,7 @@ function publisher(store: DocumentSource, dir: string, form: DocumentForm): () =
   return async () => {
     generation += 1;
     const show = await writeDocument(paths, form, generation, store.current());
-    show();
+    await show();
   };
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { listedFromFiles } from '../../proxy-daemon/document/convert-document.ts';
@@ -31,7 +31,8 @@ function documentOf(title: string, more: object): MergedDocument {
     digest: Buffer.from(title).toString('hex'),
     operations: 0,
     sources: title === '' ? [] : [{ service: 'dns', version: '1', state: 'fresh', problem: '' }],
-    async write({ merged, services, pieces }, generation) {
+    async write({ merged, past, services, pieces }, generation) {
+      for (const folder of past) await rm(folder, { recursive: true, force: true });
       await Promise.all([merged, services].map((dir) => mkdir(dir, { recursive: true })));
       const files = {
         'openapi.json': JSON.stringify({ 'x-mcp-generation': generation, title, ...more }),

@@ -24,7 +24,7 @@ export async function writtenDocument(document: MergedDocument): Promise<Written
       string,
       string,
     ];
-    const folders = { merged, served, services, pieces: null };
+    const folders = { merged, served, past: [], services, pieces: null };
     await document.write(folders, 1);
     const names = ['openapi.json', 'openapi.json.gz', 'openapi.yaml', 'openapi.yaml.gz', 'services.json', 'digest'];
     const files = new Map<string, Buffer>();

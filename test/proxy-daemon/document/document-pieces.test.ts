@@ -64,7 +64,7 @@ function partOf(
 
 interface Place {
   folder: string;
-  write(parts: readonly ServicePart[], digest: string, monotonic?: number): Promise<string>;
+  write(parts: readonly ServicePart[], digest: string, more?: { monotonic?: number; past?: string[] }): Promise<string>;
 }
 
 const told = new PartsTold();
@@ -73,10 +73,10 @@ function place(folder: string, pieces: string | null): Place {
   let number = 0;
   return {
     folder,
-    async write(parts, digest, monotonic = 0) {
+    async write(parts, digest, { monotonic = 0, past = [] } = {}) {
       number += 1;
       const [merged, served] = [join(folder, `merged-${number}`), join(folder, 'served')];
-      const to = { merged, served, services: join(folder, 'services'), pieces };
+      const to = { merged, served, past, services: join(folder, 'services'), pieces };
       publishDocument({ kind: 'publish', to, digest, head, parts: told.update(parts), now: 1_000_000, monotonic });
       await rm(served, { force: true });
       await symlink(merged, served);
@@ -152,20 +152,20 @@ test.serial('a change writes the group of services that it is in, what is around
 test.serial('a piece that no list names stays as long as an answer may take, one that is served stays', async (t) => {
   const { dir, pieces, lists } = await startPlaces(t);
   const parts = (revision: number) => [partOf('dns', revision, all)];
-  await lists.write(parts(1), 'one', 0);
+  await lists.write(parts(1), 'one', { monotonic: 0 });
   const first = new Set(await readdir(pieces));
   const isThere = async () => (await readdir(pieces)).filter((name) => first.has(name)).length;
   // Until the new one is in its place the old one is served, however long that takes.
   const served = join(dir, 'lists', 'served');
-  const second = await lists.write(parts(2), 'two', 5 * graceMs);
+  const second = await lists.write(parts(2), 'two', { monotonic: 5 * graceMs });
   await rm(served);
   await symlink(join(dir, 'lists', 'merged-1'), served);
-  await lists.write(parts(3), 'three', 10 * graceMs);
+  await lists.write(parts(3), 'three', { monotonic: 10 * graceMs });
   t.is(await isThere(), 2, 'the link still led to it');
-  await lists.write(parts(4), 'four', 11 * graceMs);
-  await lists.write(parts(5), 'five', 12 * graceMs - 1);
+  await lists.write(parts(4), 'four', { monotonic: 11 * graceMs });
+  await lists.write(parts(5), 'five', { monotonic: 12 * graceMs - 1 });
   t.is(await isThere(), 2, 'an answer may be on its way');
-  await lists.write(parts(6), 'six', 12 * graceMs);
+  await lists.write(parts(6), 'six', { monotonic: 12 * graceMs });
   t.is(await isThere(), 0);
   t.truthy(second);
 });
@@ -184,6 +184,17 @@ test.serial('a piece that was taken away or torn is written again', async (t) =>
   await t.throwsAsync(joinedFromLists(merged, pieces, join(dir, 'joined')), { message: /too short/ });
   new PieceFiles(pieces).keep(name, [content]);
   t.deepEqual(await readFile(join(pieces, name)), content);
+});
+
+test.serial('folders of documents before are removed along with the next one, and no others', async (t) => {
+  const { whole, lists } = await startPlaces(t);
+  for (const { folder, write } of [whole, lists]) {
+    const past = await write([partOf('dns', 1, all)], 'one');
+    await write([partOf('dns', 2, all)], 'two');
+    await write([partOf('dns', 3, all)], 'three', { past: [past] });
+    const merged = (await readdir(folder)).filter((name) => name.startsWith('merged'));
+    t.deepEqual(merged.toSorted(), ['merged-2', 'merged-3']);
+  }
 });
 
 test.serial('a document goes from one way to the other and back without a change', async (t) => {

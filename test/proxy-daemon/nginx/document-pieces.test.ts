@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import test from 'ava';
-import type { DocumentFolders } from '../../../proxy-daemon/document-source.ts';
+import type { DocumentFolders, MergedDocument } from '../../../proxy-daemon/document-source.ts';
 import { stopNginx } from '../../../proxy-daemon/main.ts';
 import { gatewayPaths } from '../../../proxy-daemon/nginx/paths.ts';
 import { runNginx } from '../../../proxy-daemon/nginx/run-nginx.ts';
@@ -105,21 +105,47 @@ test('what is in place is never written to, also where a generation is tried aga
   const inPlace = () => readFile(join(paths.documents.lists, 'digest'), 'utf8');
   let before: string | null = null;
   for (const digest of ['first', 'second', 'third']) {
-    const write = async ({ merged }: DocumentFolders) => {
-      await rm(merged, { recursive: true, force: true });
-      if (before !== null) t.is(await inPlace(), before);
-      await mkdir(merged);
-      await writeFile(join(merged, 'digest'), digest);
-    };
-    const putInPlace = await writeDocument(paths, 'lists', 7, { digest, operations: 0, sources: [], write });
-    putInPlace();
+    const putInPlace = await writeDocument(
+      paths,
+      'lists',
+      7,
+      madeOfItsDigest(digest, async () => {
+        if (before !== null) t.is(await inPlace(), before);
+      }),
+    );
+    await putInPlace();
     t.is(await inPlace(), digest);
+    t.true((await readdir(paths.documents.all)).length <= 3, 'the link, its folder, the one before');
     before = digest;
   }
-  t.deepEqual((await readdir(paths.documents.all)).length, 2, 'the link and one folder');
 });
 
-test('a gateway that never had a document has none of the other mode to remove', async (t) => {
+test('what one mode served stays until the other one serves, and then only its own is there', async (t) => {
   const paths = gatewayPaths(await tempDir(t));
-  for (const form of ['lists', 'whole'] as const) t.notThrows(() => removeOtherDocument(paths, form));
+  await mkdir(paths.documents.all, { recursive: true });
+  await mkdir(paths.documents.pieces, { recursive: true });
+  for (const [form, digest] of [
+    ['lists', 'of pieces'],
+    ['whole', 'of files'],
+  ] as const) {
+    const putInPlace = await writeDocument(paths, form, 7, madeOfItsDigest(digest));
+    await putInPlace();
+  }
+  t.is(await readFile(join(paths.documents.lists, 'digest'), 'utf8'), 'of pieces');
+  await removeOtherDocument(paths, 'whole');
+  t.is(await readFile(join(paths.documents.current, 'digest'), 'utf8'), 'of files');
+  t.deepEqual((await readdir(paths.documents.all)).toSorted(), [basename(paths.documents.current), 'generation-7']);
+  // Nothing is left to be removed.
+  await t.notThrowsAsync(() => removeOtherDocument(paths, 'whole'));
 });
+
+/** A document whose only file says its digest. `writing`: what happens before it is written. */
+function madeOfItsDigest(digest: string, writing = async () => {}): MergedDocument {
+  const write = async ({ merged, past }: DocumentFolders) => {
+    await writing();
+    for (const folder of [...past, merged]) await rm(folder, { recursive: true, force: true });
+    await mkdir(merged);
+    await writeFile(join(merged, 'digest'), digest);
+  };
+  return { digest, operations: 0, sources: [], write };
+}
