@@ -17,6 +17,7 @@ import { DocumentThread } from './document-thread.ts';
 import { defaultLimits, type FetchLimits } from './fetch-document.ts';
 import { FragmentCache } from './fragment-cache.ts';
 import { PartsTold } from './parts-held.ts';
+import { listsForm } from './piece-list.ts';
 import type { PlannedService } from './plan-services.ts';
 import type { ServicePart } from './service-part.ts';
 import { type PlanChange, ServicePlanner } from './service-planner.ts';
@@ -221,7 +222,7 @@ class DocumentStore implements DocumentSource {
     const { title, description } = this.#info;
     const described: DescribedService[] = [];
     const parts = [...this.#clashingParts];
-    const digests = [JSON.stringify([formNumber, title, description]), ...parts.map((part) => part.digest)];
+    const digests = [JSON.stringify([formNumber, listsForm, title, description]), ...parts.map((part) => part.digest)];
     let operations = 0;
     for (const { service } of this.#planner.plan.services) {
       const one = this.#descriptions.get(service);

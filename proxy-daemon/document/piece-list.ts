@@ -1,6 +1,7 @@
 /**
- * A file that is kept as a list of pieces, which nginx's Lua code sends one after the other (nginx/lua/mcp/pieces.lua): so a change
- * writes the pieces that changed, and the list. The list of `openapi.json` is `openapi.json.pieces`. Pure.
+ * Files that are kept as lists of pieces, which nginx's Lua code sends one after the other (nginx/lua/mcp/pieces.lua): so a change
+ * writes the pieces that changed, and the lists. All lists of a document are one file: one more to be made and removed for each change
+ * costs a file system more than what is in it. Pure.
  */
 
 /** A range of bytes in a file of the folder of pieces. Such a file never changes: its name stands for its content. */
@@ -10,7 +11,11 @@ interface Range {
   length: number;
 }
 
-export const listSuffix = '.pieces';
+/** The file with the lists, in the folder of its document. */
+export const listsFile = 'lists';
+/** Raise it whenever lists are written otherwise: what older code wrote is then made anew. */
+export const listsForm = 2;
+const firstLine = `mcp-lists ${listsForm}\n`;
 
 /** One range of a list, and how many bytes it has. */
 export interface ListLine {
@@ -37,22 +42,55 @@ export class PieceList {
   }
 }
 
-/**
- * `body`: lines of ranges, of `length` bytes in all. `digest`: hex, of what the lines and the files that they name are made of, so that
- * it stands for the text: a strong ETag. `modified`: s since the Unix epoch.
- */
-export function listText(body: string, digest: string, length: number, modified: number): string {
-  return `mcp-pieces 1 ${digest.slice(0, 32)} ${modified} ${length}\n${body}`;
+/** One list, as it is written. */
+export interface WrittenList {
+  /** `openapi.json`, `openapi.json.gz` and so on. */
+  file: string;
+  /** Lines of ranges, of `length` bytes in all. */
+  body: string;
+  length: number;
+  /** Hex, of what the lines and the files that they name are made of, so that it stands for the text: a strong ETag. */
+  digest: string;
+  /** s since the Unix epoch. */
+  modified: number;
 }
 
-/** Undefined where it is none. */
-export function readList(text: string): { modified: number; ranges: Range[] } | undefined {
-  const [head = '', ...lines] = text.split('\n');
-  const [, modified] = /^mcp-pieces 1 [0-9a-f]+ (\d+) \d+$/.exec(head) ?? [];
-  if (modified === undefined) return undefined;
-  const ranges = lines.flatMap((line) => {
+/** First a line for each list, which says where behind these lines its own are: whoever wants one need not read all. */
+export function listsText(lists: readonly WrittenList[]): string {
+  let offset = 0;
+  const heads = lists.map(({ file, body, length, digest, modified }) => {
+    const line = `${file} ${digest.slice(0, 32)} ${modified} ${length} ${offset} ${body.length}\n`;
+    offset += body.length;
+    return line;
+  });
+  return [firstLine, ...heads, '\n', ...lists.map(({ body }) => body)].join('');
+}
+
+/** One list, as it is read. */
+export interface ReadList {
+  file: string;
+  modified: number;
+  ranges: Range[];
+}
+
+/** Undefined where these are none, or of another form. */
+export function readLists(text: string): ReadList[] | undefined {
+  const end = text.indexOf('\n\n');
+  if (!text.startsWith(firstLine) || end < 0) return undefined;
+  return text
+    .slice(firstLine.length, end)
+    .split('\n')
+    .filter((head) => head !== '')
+    .map((head) => {
+      const [file = '', , modified, , offset, size] = head.split(' ');
+      const from = end + 2 + Number(offset);
+      return { file, modified: Number(modified), ranges: rangesIn(text.slice(from, from + Number(size))) };
+    });
+}
+
+function rangesIn(body: string): Range[] {
+  return body.split('\n').flatMap((line) => {
     const [name = '', offset, length] = line.split(' ');
     return name === '' ? [] : { name, offset: Number(offset), length: Number(length) };
   });
-  return { modified: Number(modified), ranges };
 }

@@ -4,9 +4,10 @@ import { McpError } from '../../specs/errors.ts';
 import type { DocumentFolders } from '../document-source.ts';
 import { makeDirectory } from '../files.ts';
 import type { Head } from './merge.ts';
+import type { PartGroup } from './part-groups.ts';
 import { PartsHeld, type PartsUpdate } from './parts-held.ts';
 import { PieceFiles } from './piece-files.ts';
-import { listSuffix, readList } from './piece-list.ts';
+import { listsFile, readLists } from './piece-list.ts';
 import { type ServicePart, wholeForms } from './service-part.ts';
 import { modifiedAt } from './write-document.ts';
 import { ListWriter } from './write-lists.ts';
@@ -46,14 +47,22 @@ export function publishDocument({ to, digest, head, parts, now, monotonic }: Pub
   return true;
 }
 
+interface Written {
+  digest: string;
+  /** s since the Unix epoch; 0 where nothing was. */
+  modified: number;
+  /** Of the pieces in its lists. */
+  names: ReadonlySet<string>;
+}
+
 /** What one gateway's folders hold, as far as this thread wrote it. */
 class FolderWriter {
   readonly #services = new Map<string, string>();
   readonly #whole = new WholeWriter();
   readonly #files: PieceFiles | null;
   readonly #lists: ListWriter | null;
-  /** The document written last as lists, and the pieces in them. */
-  #written: { digest: string; names: ReadonlySet<string> } = { digest: '', names: new Set() };
+  /** The document written last. */
+  #written: Written = { digest: '', modified: 0, names: new Set() };
   #hasLooked = false;
 
   constructor({ pieces }: DocumentFolders) {
@@ -66,18 +75,25 @@ class FolderWriter {
     this.#writeServices(to.services, held.all(), now);
     for (const folder of [...to.past, to.merged]) rmSync(folder, { recursive: true, force: true });
     makeDirectory(to.merged);
-    const at = Math.max(now, (servedAt(to.served) + 1) * 1000);
-    if (this.#files === null || this.#lists === null) this.#whole.write(to.merged, head, groups, at);
-    else {
-      this.#files.look();
-      const names = this.#lists.write(to.merged, head, groups, at);
-      // What is served until the new lists are in their place is in use as well.
-      const isKnown = readOrEmpty(join(to.served, 'digest')) === this.#written.digest;
-      const before = isKnown ? this.#written.names : namesIn(to.served);
-      this.#files.tidy(new Set([...names, ...before]), monotonic);
-      this.#written = { digest, names };
-    }
+    const isKnown = readOrEmpty(join(to.served, 'digest')) === this.#written.digest;
+    const before = isKnown ? this.#written : writtenIn(to.served);
+    // What comes after what is served must be younger.
+    const modified = Math.max(Math.floor(now / 1000), before.modified + 1);
+    const names = this.#writeMerged(to.merged, head, groups, modified * 1000);
+    // What is served until the new lists are in their place is in use as well.
+    this.#files?.tidy(new Set([...names, ...before.names]), monotonic);
     writeFileSync(join(to.merged, 'digest'), digest);
+    this.#written = { digest, modified, names };
+  }
+
+  /** Gives the names of the pieces. */
+  #writeMerged(folder: string, head: Head, groups: readonly PartGroup[], at: number): ReadonlySet<string> {
+    if (this.#files === null || this.#lists === null) {
+      this.#whole.write(folder, head, groups, at);
+      return new Set();
+    }
+    this.#files.look();
+    return this.#lists.write(folder, head, groups, at);
   }
 
   /** Each service's own files, and away with those of services that are gone. */
@@ -108,24 +124,15 @@ class FolderWriter {
   }
 }
 
-/** When what is served was written, s since the Unix epoch: what comes after it must be younger. */
-function servedAt(folder: string): number {
-  return Math.max(
-    ...wholeForms.map(({ file }) =>
-      Math.max(modifiedAt(join(folder, file)), modifiedAt(join(folder, file + listSuffix))),
-    ),
-  );
-}
-
-function namesIn(folder: string): Set<string> {
-  const names = new Set<string>();
-  for (const { file } of wholeForms) {
-    for (const suffix of ['', '.gz']) {
-      const list = readList(readOrEmpty(join(folder, `${file}${suffix}${listSuffix}`)));
-      for (const { name } of list?.ranges ?? []) names.add(name);
-    }
-  }
-  return names;
+/** A document that this process has not written. */
+function writtenIn(folder: string): Written {
+  const lists = readLists(readOrEmpty(join(folder, listsFile))) ?? [];
+  const times = wholeForms.map(({ file }) => modifiedAt(join(folder, file)));
+  return {
+    digest: readOrEmpty(join(folder, 'digest')),
+    modified: Math.max(...times, ...lists.map((list) => list.modified)),
+    names: new Set(lists.flatMap(({ ranges }) => ranges.map(({ name }) => name))),
+  };
 }
 
 function readOrEmpty(path: string): string {

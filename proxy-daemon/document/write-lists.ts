@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
-import { utimesSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { sha256 } from '../../specs/digest.ts';
 import { joinChecksums, shiftBy } from './join-checksums.ts';
 import { comma, type Head } from './merge.ts';
 import { packed } from './pack-fragment.ts';
-import { type PartGroup, runOf } from './part-groups.ts';
+import { type PartGroup, runOf as runOfParts } from './part-groups.ts';
 import type { PieceFiles } from './piece-files.ts';
-import { type ListLine, lineOf, listSuffix, listText, PieceList } from './piece-list.ts';
+import { type ListLine, lineOf, listsFile, listsText, PieceList } from './piece-list.ts';
 import { type Form, type OpenPart, openPart, wholeForms } from './service-part.ts';
 import { gzipHead, gzipTail } from './write-document.ts';
 
@@ -28,11 +28,16 @@ interface RunLines {
   shift: number;
 }
 
+/** By form and section, in the order of `wholeForms`; what is missing is empty. */
+type Runs = readonly (readonly (KeptRun | undefined)[])[];
+
 interface KeptGroup {
   name: string;
-  /** By form and section, in the order of `wholeForms`; what is missing is empty. */
-  runs: readonly (readonly (KeptRun | undefined)[])[];
+  runs: Runs;
 }
+
+/** So many groups in a row are joined once, and again only where one of them changed. */
+const groupsOfStretch = 12;
 
 /** Stands in lists for the file of what is around the parts, whose name follows from all of its content. */
 const around = '@';
@@ -42,6 +47,8 @@ export class ListWriter {
   readonly #files: PieceFiles;
   /** What is in the folder of pieces, by the groups' keys. */
   #groups = new Map<string, KeptGroup>();
+  /** What groups in a row make, by their names. */
+  #stretches = new Map<string, Runs>();
 
   constructor(files: PieceFiles) {
     this.#files = files;
@@ -58,7 +65,8 @@ export class ListWriter {
       return own;
     });
     const glue = new Glue();
-    const lists = wholeForms.map((form, at) => ({ file: form.file, ...listForm(form, at, head, kept, glue) }));
+    const stretches = this.#joined(kept);
+    const lists = wholeForms.map((form, at) => ({ file: form.file, ...listForm(form, at, head, stretches, glue) }));
     const content = glue.content();
     const hash = createHash('sha256');
     // With where one ends and the next begins, so that the names of all files tell all lists.
@@ -70,17 +78,27 @@ export class ListWriter {
     const names = [name, ...kept.map((group) => group.name)];
     // Names stand for what is in the files; what a list takes of it follows from them, and from which list it is.
     const told = sha256(names.join(' '));
-    for (const { file, plain, zipped } of lists) {
-      for (const [suffix, list] of [['', plain] as const, ['.gz', zipped] as const]) {
-        const path = join(folder, `${file}${suffix}${listSuffix}`);
-        const etag = sha256(`${told} ${file}${suffix} ${list.length}`);
-        writeFileSync(path, listText(list.body().replaceAll(around, name), etag, list.length, modified), {
-          mode: 0o644,
-        });
-        utimesSync(path, modified, modified);
-      }
-    }
+    const written = (file: string, list: PieceList) => ({
+      ...{ file, body: list.body().replaceAll(around, name), length: list.length, modified },
+      digest: sha256(`${told} ${file} ${list.length}`),
+    });
+    const all = lists.flatMap(({ file, plain, zipped }) => [written(file, plain), written(`${file}.gz`, zipped)]);
+    writeFileSync(join(folder, listsFile), listsText(all), { mode: 0o644 });
     return new Set(names);
+  }
+
+  #joined(groups: readonly KeptGroup[]): Runs[] {
+    const before = this.#stretches;
+    this.#stretches = new Map();
+    const stretches: Runs[] = [];
+    for (let from = 0; from < groups.length; from += groupsOfStretch) {
+      const own = groups.slice(from, from + groupsOfStretch);
+      const key = own.map(({ name }) => name).join(' ');
+      const runs = before.get(key) ?? joinedRuns(own);
+      this.#stretches.set(key, runs);
+      stretches.push(runs);
+    }
+    return stretches;
   }
 
   #keep({ key, parts }: PartGroup): KeptGroup {
@@ -107,7 +125,7 @@ interface RunPlace {
 }
 
 function placeRun(bytes: Bytes, form: Form, section: string, parts: readonly OpenPart[]): RunPlace | undefined {
-  const pieces = runOf(form, section, parts);
+  const pieces = runOfParts(form, section, parts);
   if (pieces.length === 0) return undefined;
   if (form.isSeparated) bytes.put(comma.text);
   const plain = bytes.place(() => {
@@ -135,14 +153,35 @@ function keptRun(name: string, { isSeparated, plain, packed: zipped, checksum }:
   return { first, next };
 }
 
-/** The lists of one form, plain and as a gzip file. `at`: its place among all forms. */
-function listForm(form: Form, at: number, head: Head, groups: readonly KeptGroup[], glue: Glue) {
+function joinedRuns(groups: readonly KeptGroup[]): Runs {
+  return wholeForms.map((form, at) =>
+    form.sections.map((_, place) => {
+      const [first, ...rest] = groups.flatMap(({ runs }) => runs[at]?.[place] ?? []);
+      if (first === undefined) return undefined;
+      const others = rest.map(({ next }) => next);
+      return { first: joinedLines([first.first, ...others]), next: joinedLines([first.next, ...others]) };
+    }),
+  );
+}
+
+function joinedLines(runs: readonly RunLines[]): RunLines {
+  const lines = (form: 'plain' | 'packed') => ({
+    text: runs.map((run) => run[form].text).join(''),
+    length: runs.reduce((sum, run) => sum + run[form].length, 0),
+  });
+  const plain = lines('plain');
+  const checksum = runs.reduce((sum, run) => joinChecksums(sum, run.checksum, run.shift), 0);
+  return { plain, packed: lines('packed'), checksum, shift: shiftBy(plain.length) };
+}
+
+/** The lists of one form, plain and as a gzip file. `at`: its place among all forms. `stretches`: of all groups, in order. */
+function listForm(form: Form, at: number, head: Head, stretches: readonly Runs[], glue: Glue) {
   const [plain, zipped] = [new PieceList(), new PieceList()];
   const places = new Map(form.sections.map((section, place) => [section, place]));
-  const runOfGroup = (group: KeptGroup, section: string) => group.runs[at]?.[places.get(section) ?? -1];
+  const runOf = (runs: Runs, section: string) => runs[at]?.[places.get(section) ?? -1];
   let checksum = 0;
   glue.put(zipped, gzipHead);
-  for (const one of form.frame(head, (section) => groups.some((group) => runOfGroup(group, section) !== undefined))) {
+  for (const one of form.frame(head, (section) => stretches.some((runs) => runOf(runs, section) !== undefined))) {
     if (typeof one === 'string') {
       const text = Buffer.from(one);
       checksum = crc32(text, checksum);
@@ -151,8 +190,8 @@ function listForm(form: Form, at: number, head: Head, groups: readonly KeptGroup
       continue;
     }
     let isFirst = true;
-    for (const group of groups) {
-      const run = runOfGroup(group, one.section);
+    for (const runs of stretches) {
+      const run = runOf(runs, one.section);
       if (run === undefined) continue;
       const lines = isFirst ? run.first : run.next;
       isFirst = false;

@@ -107,13 +107,14 @@ async function measure(store: DocumentSource, origin: Origin, www: string): Prom
   const wholeCpu: number[] = [];
   const mergeMs: number[] = [];
   const changeOne = async () => {
-    const service = origin.change();
-    const digest = digestOf(store, service);
+    origin.change();
+    const { digest } = store.current();
     store.update(origin.targets, info);
-    await until(store, () => digestOf(store, service) !== digest);
+    await until(store, () => store.current().digest !== digest);
   };
   let delays: LoopDelay = { waitedMs: 0, ownMs: 0 };
   for (let round = 0; round < rounds; round += 1) {
+    const before = digestsOf(store);
     await quiet(cpu);
     const loop = watchLoop();
     const cpuBefore = cpu();
@@ -130,6 +131,9 @@ async function measure(store: DocumentSource, origin: Origin, www: string): Prom
     joinCpu.push(joined / changesEachRound);
     const delay = loop.end();
     delays = { waitedMs: Math.max(delays.waitedMs, delay.waitedMs), ownMs: Math.max(delays.ownMs, delay.ownMs) };
+    const after = digestsOf(store);
+    const changed = [...after].filter(([service, digest]) => digest !== before.get(service)).length;
+    if (changed !== changesEachRound) throw new Error(`${changed} documents changed in ${changesEachRound} changes`);
     // All of what changed until now, as whole files: not counted.
     await whole();
     await quiet(cpu);
@@ -216,8 +220,8 @@ function loopRow(metric: string, ours: number): BenchRow {
   };
 }
 
-function digestOf(store: DocumentSource, name: string): string | undefined {
-  return store.current().sources.find(({ service }) => service === name)?.digest;
+function digestsOf(store: DocumentSource): Map<string, string | undefined> {
+  return new Map(store.current().sources.map(({ service, digest }) => [service, digest]));
 }
 
 /** Merges by the peer, in a thread of its own: what it leaves to be collected is not ours. Means of one. */

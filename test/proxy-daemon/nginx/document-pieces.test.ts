@@ -5,6 +5,7 @@ import { mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:
 import { get, type IncomingMessage } from 'node:http';
 import { basename, join } from 'node:path';
 import test from 'ava';
+import { readLists } from '../../../proxy-daemon/document/piece-list.ts';
 import type { DocumentFolders, MergedDocument } from '../../../proxy-daemon/document-source.ts';
 import { stopNginx } from '../../../proxy-daemon/main.ts';
 import { gatewayPaths } from '../../../proxy-daemon/nginx/paths.ts';
@@ -53,8 +54,8 @@ test('a piece that is missing or torn fails the answer, and never makes another 
   gateway.start({ mode: 'dynamic', documents: fixedDocuments('first', large).source });
   await gateway.settled();
   const { pieces, lists } = gatewayPaths(gateway.dir).documents;
-  const [, line = ''] = (await readFile(join(lists, 'openapi.json.pieces'), 'utf8')).split('\n');
-  const piece = join(pieces, line.split(' ')[0] ?? '');
+  const found = readLists(await readFile(join(lists, 'lists'), 'utf8'))?.find(({ file }) => file === 'openapi.json');
+  const piece = join(pieces, found?.ranges[0]?.name ?? '');
   await rename(piece, `${piece}.away`);
   const { status, body, headers } = await gateway.ask('/openapi.json');
   t.deepEqual([status, JSON.parse(body).error.code], [500, 'GATEWAY_ERROR']);

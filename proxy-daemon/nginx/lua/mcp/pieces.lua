@@ -1,33 +1,50 @@
--- A file that the daemon keeps as a list of pieces (proxy-daemon/document/piece-list.ts): so one change writes what changed.
+-- Files that the daemon keeps as lists of pieces (proxy-daemon/document/piece-list.ts): so one change writes what changed.
 --
 -- Pieces never change, their names stand for their contents, and one that no list names any more stays for longer than an answer
 -- may take. Reading blocks this worker, in slices of files that the system has in memory; sending does not.
 local M = {}
 
+local first_line = 'mcp-lists 2'
 local slice_bytes = 65536
 -- Sent before other requests of this worker have their turn, and before more is read for a client that is slow.
 local turn_bytes = 4 * slice_bytes
 -- See graceMs in proxy-daemon/document/piece-files.ts.
 local longest_s = 300
 
--- What the list at this path says; nil where there is none.
-function M.read(path)
+-- The line of each list, by the name of its file.
+local function read_heads(file)
+  local heads = {}
+  local line = file:read('*l') == first_line and file:read('*l')
+  while line and line ~= '' do
+    heads[line:match('^%S+')] = line
+    line = file:read('*l')
+  end
+  return heads
+end
+
+-- What the lists at this path say of the first of these files that they know; nil where they know none.
+function M.read(path, names)
   -- The folder it is in may be taken away between the look for it and the look into it: then another one is in its place.
   local file = io.open(path, 'rb') or io.open(path, 'rb')
   if not file then
     return nil
   end
-  local text = file:read('*a')
-  file:close()
-  local etag, modified, length = text:match('^mcp%-pieces 1 (%x+) (%d+) (%d+)\n')
-  if not etag then
-    return nil
+  local list
+  local heads = read_heads(file)
+  for _, name in ipairs(names) do
+    if heads[name] and not list then
+      local etag, modified, length, offset, size = heads[name]:match(' (%x+) (%d+) (%d+) (%d+) (%d+)$')
+      file:seek('cur', tonumber(offset))
+      list = { file = name, etag = etag, modified = tonumber(modified), length = tonumber(length) }
+      list.text = file:read(tonumber(size))
+    end
   end
-  return { etag = etag, modified = tonumber(modified), length = tonumber(length), text = text }
+  file:close()
+  return list
 end
 
 local function ranges(list)
-  return list.text:gmatch('\n(%x+) (%d+) (%d+)%f[\n]')
+  return list.text:gmatch('(%x+) (%d+) (%d+)\n')
 end
 
 -- The first piece that is not there; nil where all are.

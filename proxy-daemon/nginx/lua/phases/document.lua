@@ -22,10 +22,9 @@ end
 
 -- This file is <gateway>/lua/phases/document.lua.
 local documents = debug.getinfo(1, 'S').source:match('^@(.*)/lua/phases/document%.lua$') .. '/www/documents/'
-local path = documents .. 'lists/' .. ngx.var.uri:match('([^/]+)$')
-local list = takes_gzip() and pieces.read(path .. '.gz.pieces')
-local packed = list and true
-list = list or pieces.read(path .. '.pieces')
+local name = ngx.var.uri:match('([^/]+)$')
+local packed = name .. '.gz'
+local list = pieces.read(documents .. 'lists/lists', takes_gzip() and { packed, name } or { name })
 if not list then
   return ngx.exit(404)
 end
@@ -35,7 +34,7 @@ local dir = documents .. 'pieces/'
 -- Before anything is said: who asks whether there is something new gets by without.
 local missing = ngx.var.http_if_none_match ~= etag and pieces.missing(list, dir)
 if missing then
-  ngx.log(ngx.ERR, path, ': the piece ', missing, ' is missing')
+  ngx.log(ngx.ERR, name, ': the piece ', missing, ' is missing')
   return ngx.exit(500)
 end
 
@@ -44,7 +43,7 @@ header['ETag'] = etag
 header['Last-Modified'] = ngx.http_time(list.modified)
 header['Content-Length'] = list.length
 header['Vary'] = 'Accept-Encoding'
-if packed then
+if list.file == packed then
   header['Content-Encoding'] = 'gzip'
 end
 ngx.send_headers()
@@ -53,7 +52,7 @@ if method == 'HEAD' or ngx.status == 304 then
 end
 local ok, err = pieces.send(list, dir)
 if not ok then
-  ngx.log(ngx.ERR, path, ': ', err)
+  ngx.log(ngx.ERR, name, ': ', err)
   -- The length was told: so it is seen that this is not all of it.
   return ngx.exit(ngx.ERROR)
 end
