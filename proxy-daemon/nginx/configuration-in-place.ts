@@ -1,7 +1,7 @@
 /** The configuration file that nginx runs with, or would start with, as a daemon finds it. */
 import { readFileSync } from 'node:fs';
 import type { GatewayPaths } from './paths.ts';
-import { TableStore } from './table-store.ts';
+import { loadTables } from './table-store.ts';
 
 export interface ConfigurationInPlace {
   /** Null: there is none. */
@@ -20,7 +20,7 @@ export function configurationInPlace(paths: GatewayPaths): ConfigurationInPlace 
   const [, generation, document = ''] = /^# generation (\d+), document ([0-9a-f]*)\n/.exec(text) ?? [];
   if (generation !== undefined) return { mode: 'plain', generation: Number(generation), document, text };
   if (!text.startsWith(dynamicHeader)) return { mode: null, generation: 0, document: '', text };
-  return { mode: 'dynamic', generation: new TableStore(paths).load().generation, document: '', text };
+  return { mode: 'dynamic', generation: loadTables(paths).generation, document: '', text };
 }
 
 /** First line of a plain generation's file, for people and for the next daemon. */

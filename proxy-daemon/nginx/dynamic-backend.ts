@@ -27,7 +27,7 @@ import { removeOtherDocument, servedDocument, takeOverDocument, writeDocument } 
 import { installLua, installStaticFiles } from './static-files.ts';
 import { SentTables, type TableChanges } from './table-changes.ts';
 import { messageText, type TableMessage } from './table-message.ts';
-import { TableStore } from './table-store.ts';
+import { loadTables, TableStore } from './table-store.ts';
 import { TrafficCounts } from './traffic-counts.ts';
 import { workerUser } from './worker-user.ts';
 
@@ -81,7 +81,7 @@ export class DynamicBackend implements GatewayBackend {
     installStaticFiles(this.#paths);
     const code = installLua(this.#paths);
     this.#nginx = new NginxProcess({ paths: this.#paths, listen, clock });
-    this.#store = new TableStore(this.#paths);
+    this.#store = new TableStore(this.#paths, clock);
     this.#socket = adminSocketPath(dir);
     this.#zone = options.zone;
     this.#sent = new SentTables(options.zone);
@@ -114,7 +114,7 @@ export class DynamicBackend implements GatewayBackend {
       if (this.#nginx.master() === null) await this.#nginx.start(place.generation);
       return place.generation;
     }
-    this.#sent.restore(this.#store.load().entries);
+    this.#sent.restore(loadTables(this.#paths).entries);
     if (this.#nginx.master() === null || place.text !== this.#config) await this.#install();
     await this.#adopt();
     return this.#generation;
@@ -150,7 +150,7 @@ export class DynamicBackend implements GatewayBackend {
     const config = this.#configOf(door);
     const [doorBefore, before] = [this.#door, this.#config];
     if (!this.#isInPlace || config !== before) {
-      if (!this.#isInPlace) this.#save(everything());
+      if (!this.#isInPlace) await this.#save(everything());
       this.#config = config;
       this.#door = door;
       testMs = await this.#install().catch((error: unknown) => {
@@ -169,7 +169,7 @@ export class DynamicBackend implements GatewayBackend {
     if (!this.#isAlone || testMs > 0) await removeOtherDocument(this.#paths, 'lists');
     this.#isAlone = true;
     this.#document = document.digest;
-    this.#journal(change, everything);
+    await this.#journal(change, everything);
     const switched = this.#clock.monotonic();
     await this.observe();
     return { ownMs: told - started - testMs, testMs, switchMs: switched - told };
@@ -271,22 +271,27 @@ export class DynamicBackend implements GatewayBackend {
     });
   }
 
-  #save(everything: TableMessage): void {
+  async #save(everything: TableMessage): Promise<void> {
     try {
-      this.#store.replace(everything);
+      await this.#store.replace(everything);
     } catch (error) {
       throw diskError(error);
     }
   }
 
   /** What is served is served, also where the disk is full; but then a restart of nginx would bring back older routes. */
-  #journal(change: string, everything: () => TableMessage): void {
-    try {
-      if (this.#diskProblem !== '' || this.#store.isJournalLong()) this.#store.replace(everything());
-      else this.#store.append(change);
-      this.#diskProblem = '';
-    } catch (error) {
+  async #journal(change: string, everything: () => TableMessage): Promise<void> {
+    const failed = (error: unknown) => {
       this.#diskProblem = `the routes can't be kept on disk: ${error instanceof Error ? error.message : error}`;
+    };
+    try {
+      if (this.#diskProblem === '') await this.#store.append(change);
+      else await this.#store.replace(everything());
+      this.#diskProblem = '';
+      // Megabytes, which the next change does not wait for.
+      if (this.#store.isJournalLong()) this.#store.merge(everything()).catch(failed);
+    } catch (error) {
+      failed(error);
     }
   }
 

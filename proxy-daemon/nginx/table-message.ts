@@ -15,17 +15,18 @@ export interface TableMessage {
 
 /** Ends in a line `end`, so that a torn one is told. Prefixes and entries hold no line end (see routes/service-entry.ts). */
 export function messageText(message: TableMessage): string {
-  const { generation, base, depths, listed, set, remove } = message;
-  const lines = [
-    `generation ${generation}`,
-    base === null ? 'full' : `base ${base}`,
-    `depths ${[...depths].sort((a, b) => b - a).join(',')}`,
-    `listed ${JSON.stringify(listed)}`,
-    ...remove.map((prefix) => `remove ${prefix}`),
-    ...set.map(([prefix, entry]) => `set ${prefix} ${entry}`),
-    'end',
-  ];
-  return `${lines.join('\n')}\n`;
+  return [...messageLines(message)].join('');
+}
+
+/** The same, for one that may be long: each with its line end. */
+export function* messageLines({ generation, base, depths, listed, set, remove }: TableMessage): Generator<string> {
+  yield `generation ${generation}\n`;
+  yield base === null ? 'full\n' : `base ${base}\n`;
+  yield `depths ${[...depths].sort((a, b) => b - a).join(',')}\n`;
+  yield `listed ${JSON.stringify(listed)}\n`;
+  for (const prefix of remove) yield `remove ${prefix}\n`;
+  for (const [prefix, entry] of set) yield `set ${prefix} ${entry}\n`;
+  yield 'end\n';
 }
 
 /** A message as read back. */

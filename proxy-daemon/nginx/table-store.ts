@@ -2,11 +2,13 @@
  * The dynamic gateway's tables on disk, for a start of nginx without daemon or registry: a snapshot of everything, and a
  * journal of the messages since. So what one change costs does not grow with what is there.
  */
-import { appendFileSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
+import { appendFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDirectory, replaceFile } from '../files.ts';
+import type { Clock } from '../../registrar/clock.ts';
+import { makeDirectory, replaceFileInSlices } from '../files.ts';
 import type { GatewayPaths } from './paths.ts';
-import { messageText, readMessages, type TableMessage } from './table-message.ts';
+import { messageLines, readMessages, type TableMessage } from './table-message.ts';
 
 /** What the tables hold, as far as the disk knows. */
 export interface StoredTables {
@@ -18,51 +20,97 @@ export interface StoredTables {
 /** A journal longer than the snapshot, and than this, is merged into it; bytes. */
 const longestJournal = 1_000_000;
 
+/** Also read by nginx, in this order (nginx/lua/mcp/snapshot.lua). Messages that are not newer than what was read before count for nothing. */
+function filesOf({ tables }: GatewayPaths) {
+  return {
+    snapshot: join(tables, 'snapshot'),
+    /** The journal until a snapshot was begun that is not yet there. */
+    before: join(tables, 'journal.before'),
+    journal: join(tables, 'journal'),
+  };
+}
+
+/** Generation 0 where there is nothing. */
+export function loadTables(paths: GatewayPaths): StoredTables {
+  const stored: StoredTables = { generation: -1, entries: new Map() };
+  const { snapshot, before, journal } = filesOf(paths);
+  for (const message of [snapshot, before, journal].flatMap((path) => readMessages(readOrEmpty(path)))) {
+    if (message.generation <= stored.generation) continue;
+    if (message.full) stored.entries = new Map();
+    for (const prefix of message.remove) stored.entries.delete(prefix);
+    for (const [prefix, entry] of message.set) stored.entries.set(prefix, entry);
+    stored.generation = message.generation;
+  }
+  return { ...stored, generation: Math.max(0, stored.generation) };
+}
+
+/** Writes them. Nothing waits for the disk but who wants to know that it is written. */
 export class TableStore {
-  readonly #snapshot: string;
-  readonly #journal: string;
+  readonly #files: ReturnType<typeof filesOf>;
+  readonly #clock: Clock;
   #journalBytes = 0;
   #snapshotBytes = 0;
+  #merging: Promise<void> | null = null;
 
-  constructor(paths: GatewayPaths) {
+  constructor(paths: GatewayPaths, clock: Clock) {
     makeDirectory(paths.tables);
-    this.#snapshot = join(paths.tables, 'snapshot');
-    this.#journal = join(paths.tables, 'journal');
-    this.#snapshotBytes = sizeOf(this.#snapshot);
-    this.#journalBytes = sizeOf(this.#journal);
+    this.#files = filesOf(paths);
+    this.#clock = clock;
+    this.#snapshotBytes = sizeOf(this.#files.snapshot);
+    this.#journalBytes = sizeOf(this.#files.journal);
   }
 
-  /** Generation 0 where there is nothing. */
-  load(): StoredTables {
-    const stored: StoredTables = { generation: -1, entries: new Map() };
-    for (const message of [...readMessages(readOrEmpty(this.#snapshot)), ...readMessages(readOrEmpty(this.#journal))]) {
-      if (message.generation <= stored.generation) continue;
-      if (message.full) stored.entries = new Map();
-      for (const prefix of message.remove) stored.entries.delete(prefix);
-      for (const [prefix, entry] of message.set) stored.entries.set(prefix, entry);
-      stored.generation = message.generation;
-    }
-    return { ...stored, generation: Math.max(0, stored.generation) };
-  }
-
-  /** Throws where the disk is full; then what was there before stays. */
-  replace(everything: TableMessage): void {
-    const text = messageText(everything);
-    replaceFile(this.#snapshot, text);
-    // Between these two the journal's messages are older than the snapshot, and passed over.
-    rmSync(this.#journal, { force: true });
-    this.#snapshotBytes = text.length;
+  /** Rejects where the disk is full; then what was there before stays. */
+  async replace(everything: TableMessage): Promise<void> {
+    await this.#merging?.catch(() => {});
+    await this.#write(everything);
+    await rm(this.#files.journal, { force: true });
     this.#journalBytes = 0;
   }
 
-  /** Throws where the disk is full; what was torn is passed over when read. */
-  append(text: string): void {
-    appendFileSync(this.#journal, text, { mode: 0o644 });
+  /** Rejects where the disk is full; what was torn is passed over when read. */
+  async append(text: string): Promise<void> {
+    await appendFile(this.#files.journal, text, { mode: 0o644 });
     this.#journalBytes += text.length;
   }
 
   isJournalLong(): boolean {
-    return this.#journalBytes > Math.max(longestJournal, this.#snapshotBytes);
+    return this.#merging === null && this.#journalBytes > Math.max(longestJournal, this.#snapshotBytes);
+  }
+
+  /**
+   * The journal as a part of the snapshot. What is appended meanwhile is in another journal, so nobody need wait. `everything`: by the last
+   * message that was appended. Rejects where the disk is full; then all is there that was there before.
+   */
+  async merge(everything: TableMessage): Promise<void> {
+    this.#merging = this.#merge(everything).finally(() => {
+      this.#merging = null;
+    });
+    await this.#merging;
+  }
+
+  async #merge(everything: TableMessage): Promise<void> {
+    const { before, journal } = this.#files;
+    // One that is still there is of a merging that failed: both are older than the snapshot to be written.
+    if (sizeOf(before) === 0) {
+      await rename(journal, before);
+      this.#journalBytes = 0;
+    }
+    await this.#write(everything);
+  }
+
+  async #write(everything: TableMessage): Promise<void> {
+    let bytes = 0;
+    const counted = function* () {
+      for (const line of messageLines(everything)) {
+        bytes += line.length;
+        yield line;
+      }
+    };
+    await replaceFileInSlices(this.#files.snapshot, counted(), this.#clock);
+    this.#snapshotBytes = bytes;
+    // From here on the messages before are older than the snapshot, and passed over.
+    await rm(this.#files.before, { force: true });
   }
 }
 

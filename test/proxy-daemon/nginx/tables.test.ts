@@ -1,14 +1,20 @@
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, renameSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
+import { stopNginx } from '../../../proxy-daemon/main.ts';
 import { gatewayPaths } from '../../../proxy-daemon/nginx/paths.ts';
+import { runNginx } from '../../../proxy-daemon/nginx/run-nginx.ts';
 import { SentTables } from '../../../proxy-daemon/nginx/table-changes.ts';
-import { messageText, readMessages } from '../../../proxy-daemon/nginx/table-message.ts';
-import { TableStore } from '../../../proxy-daemon/nginx/table-store.ts';
+import { messageText, readMessages, type TableMessage } from '../../../proxy-daemon/nginx/table-message.ts';
+import { loadTables, TableStore } from '../../../proxy-daemon/nginx/table-store.ts';
 import { makeRoutes } from '../../../proxy-daemon/routes/make-routes.ts';
 import { emptyRouteTable } from '../../../proxy-daemon/routes/route-table.ts';
 import { entryInstances, serviceEntry } from '../../../proxy-daemon/routes/service-entry.ts';
+import { systemClock } from '../../../registrar/system-clock.ts';
+import { eventually } from '../../helpers/eventually.ts';
+import { testGateway } from '../../helpers/gateway.ts';
+import { startBackend } from '../../helpers/http-backend.ts';
 import { nastyWorld } from '../../helpers/nasty.ts';
 import { sampleEnvironment, sampleRegistration, sampleService, sampleVersion } from '../../helpers/sample-world.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
@@ -81,24 +87,24 @@ test('the own zone is preferred while it has half of an even share', (t) => {
   t.is(nearOf(['b', 'b']), 2, 'none: all');
 });
 
+const stored = (generation: number, set: [string, string][], more: Partial<TableMessage> = {}): TableMessage => ({
+  ...{ generation, base: generation - 1, depths: [1], listed: [], remove: [], set },
+  ...more,
+});
+
 test('the tables on disk: snapshot and journal, without what was torn', async (t) => {
   const paths = gatewayPaths(await tempDir(t));
-  const common = { depths: [1], listed: [], remove: [] };
-  const store = new TableStore(paths);
-  t.is(store.load().generation, 0);
-  store.replace({
-    ...common,
-    generation: 4,
-    base: null,
-    set: [
-      ['/a', 'one'],
-      ['/b', 'two'],
-    ],
-  });
-  store.append(messageText({ ...common, generation: 5, base: 4, set: [['/c', 'three']], remove: ['/a'] }));
-  store.append(messageText({ ...common, generation: 3, base: 2, set: [['/old', 'older than the snapshot']] }));
+  const store = new TableStore(paths, systemClock);
+  t.is(loadTables(paths).generation, 0);
+  const both: [string, string][] = [
+    ['/a', 'one'],
+    ['/b', 'two'],
+  ];
+  await store.replace(stored(4, both, { base: null }));
+  await store.append(messageText(stored(5, [['/c', 'three']], { remove: ['/a'] })));
+  await store.append(messageText(stored(3, [['/old', 'older than the snapshot']])));
   appendFileSync(join(paths.tables, 'journal'), 'generation 6\nbase 5\nset /d fo');
-  const { generation, entries } = new TableStore(paths).load();
+  const { generation, entries } = loadTables(paths);
   t.is(generation, 5);
   t.deepEqual(
     [...entries],
@@ -107,4 +113,68 @@ test('the tables on disk: snapshot and journal, without what was torn', async (t
       ['/c', 'three'],
     ],
   );
+});
+
+test('a long journal becomes a part of the snapshot: whenever that is cut off, nothing of what was appended is missing', async (t) => {
+  const paths = gatewayPaths(await tempDir(t));
+  const store = new TableStore(paths, systemClock);
+  const names = () => readdirSync(paths.tables).toSorted();
+  const all = Array.from({ length: 2000 }, (_, n): [string, string] => [`/s${n}`, `entry ${n} `.repeat(60)]);
+  const everything = (generation: number) => stored(generation, all.slice(0, generation), { base: null });
+  const isWhole = (generation: number) => {
+    const found = loadTables(paths);
+    t.is(found.generation, generation);
+    t.deepEqual([...found.entries], all.slice(0, generation));
+  };
+  let generation = 0;
+  const append = async () => {
+    generation += 1;
+    await store.append(messageText(stored(generation, all.slice(generation - 1, generation))));
+  };
+  await store.replace(everything(0));
+  while (!store.isJournalLong()) await append();
+  const merging = store.merge(everything(generation));
+  t.false(store.isJournalLong(), 'one at a time');
+  let turns = 0;
+  const seen = new Set<string>();
+  while (names().join() !== 'journal,snapshot' || turns < 3) {
+    seen.add(names().join(' '));
+    await append();
+    isWhole(generation);
+    turns += 1;
+  }
+  t.true(seen.has('journal journal.before snapshot snapshot.new'), [...seen].join('; '));
+  await merging;
+  isWhole(generation);
+  t.true(statSync(join(paths.tables, 'journal')).size < 1_000_000);
+
+  // One that fails leaves all as it was, and the next one takes along what it left.
+  symlinkSync('/dev/full', join(paths.tables, 'snapshot.new'));
+  await t.throwsAsync(store.merge(everything(generation)), { code: 'ENOSPC' });
+  await append();
+  isWhole(generation);
+  t.is(names().join(' '), 'journal journal.before snapshot');
+  await store.merge(everything(generation));
+  isWhole(generation);
+  t.is(names().join(' '), 'journal snapshot');
+});
+
+test('nginx starts with all of them, also where the daemon was killed while it made another snapshot', async (t) => {
+  const gateway = await testGateway(t);
+  const backend = await startBackend(t, 'one');
+  const paths = gatewayPaths(gateway.dir);
+  gateway.start({ mode: 'dynamic' });
+  for (const [n, service] of ['dns', 'mail', 'web'].entries()) {
+    await gateway.register(sampleRegistration(service, '1', n + 1, { address: '127.0.0.1', port: backend.port }));
+    await gateway.settled();
+    // As a merging leaves it that was begun after the second one.
+    if (n === 1) renameSync(join(paths.tables, 'journal'), join(paths.tables, 'journal.before'));
+  }
+  await gateway.end();
+  await stopNginx(gateway.dir, systemClock, 500);
+  const started = await runNginx(['-p', gateway.dir, '-c', paths.config], gateway.dir);
+  t.true(started.ok, started.output);
+  for (const service of ['dns', 'mail', 'web']) {
+    await eventually(service, async () => (await gateway.ask(`/${service}/x`).catch(() => null))?.status === 200);
+  }
 });

@@ -1,6 +1,7 @@
 -- The last good generation on disk, read when nginx starts: so it serves with neither daemon nor registry there.
 --
--- tables/snapshot is one message with everything, tables/journal the messages since.
+-- tables/snapshot is one message with everything, tables/journal the messages since; tables/journal.before is there while the daemon makes
+-- another snapshot (nginx/table-store.ts).
 local message_text = require 'mcp.message-text'
 local publish = require 'mcp.publish'
 
@@ -35,6 +36,7 @@ function M.load(dir)
     end
   end
   message_text.each(read(dir .. '/snapshot'), apply)
+  message_text.each(read(dir .. '/journal.before'), apply)
   message_text.each(read(dir .. '/journal'), apply)
 end
 
