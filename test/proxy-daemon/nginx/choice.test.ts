@@ -100,10 +100,11 @@ test('a client keeps its version while weights stand; a change of weights moves 
   const third = await answers(gateway, '/dns/x', clients);
   t.true(Math.abs(share(third, '3') - 0.2) < 0.025);
   t.true(second.every((name, at) => third[at] === name || third[at] === '3'));
+  // Each worker spreads its own: of so many all of them together are off by some four at most.
   const without = await answers(
     gateway,
     '/dns/x',
-    Array.from({ length: 125 }, () => ({})),
+    Array.from({ length: 500 }, () => ({})),
   );
   t.true(Math.abs(share(without, '3') - 0.2) < 0.02, 'who has no such header goes by the weights');
 });
