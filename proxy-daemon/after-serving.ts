@@ -56,7 +56,7 @@ export class AfterServing {
     const isEarly = this.#tookMs > longMs && now < this.#changedAt + waitMs;
     if (this.#working || isEarly || now < this.#due) return;
     this.#changedAt = null;
-    this.#working = this.#work(state, isNews ? targets : null, now).finally(() => {
+    this.#working = this.#work(state, isNews ? targets : null).finally(() => {
       this.#working = null;
     });
   }
@@ -69,21 +69,18 @@ export class AfterServing {
   async #work(
     { table, environment, isServed }: State,
     targets: ReturnType<DocumentTargets['of']> | null,
-    started: number,
   ): Promise<void> {
     const { clock, paths, documents, onFailure } = this.#options;
     try {
       if (targets) documents.update(targets, documentInfo(environment));
       if (targets) this.#told = { targets, environment };
       if (isServed && this.#saved !== table) {
-        await saveLastGood(paths, table, clock);
+        this.#tookMs = await saveLastGood(paths, table, clock);
         this.#saved = table;
       }
     } catch (error) {
       onFailure(error);
     }
-    const ended = clock.monotonic();
-    this.#tookMs = ended - started;
-    this.#due = ended + this.#tookMs * rest;
+    this.#due = clock.monotonic() + this.#tookMs * rest;
   }
 }

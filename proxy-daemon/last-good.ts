@@ -67,8 +67,8 @@ export function loadLastGood(paths: GatewayPaths): RouteTable {
   }
 }
 
-/** Rejects where the disk is full; the file before it stays. Works between other things. */
-export function saveLastGood(paths: GatewayPaths, table: RouteTable, clock: Clock): Promise<void> {
+/** Rejects where the disk is full; the file before it stays. Works between other things; resolves with the ms that took. */
+export function saveLastGood(paths: GatewayPaths, table: RouteTable, clock: Clock): Promise<number> {
   return replaceFileInSlices(paths.memory, partsOf(table), clock);
 }
 

@@ -43,10 +43,11 @@ export class StatusWriter {
     this.#isWriting = true;
     this.#changedAt = null;
     try {
-      await replaceFileInSlices(this.#path, jsonOf(report), this.#clock, (bytes) => this.#padding(bytes));
+      this.#tookMs = await replaceFileInSlices(this.#path, jsonOf(report), this.#clock, (bytes) =>
+        this.#padding(bytes),
+      );
       this.#parts = parts;
       const ended = this.#clock.monotonic();
-      this.#tookMs = ended - started;
       this.#due = ended + heartbeatMs;
       this.#restUntil = ended + this.#tookMs * restFactor;
     } catch {

@@ -47,6 +47,8 @@ const figureBytes = 32 * 1024 * 1024;
 const requestsOfTrim = 100_000;
 /** One counter of requests in flight: a key of up to 110 bytes in nginx's slab memory. */
 const inFlightBytes = 256;
+/** A dict for its lock alone (lua/mcp/routes.lua): the least that nginx gives one. */
+const fenceBytes = 16 * 1024;
 
 export function makeDynamicConfig(settings: DynamicSettings): Directive[] {
   const { paths, modules } = settings;
@@ -90,6 +92,7 @@ function luaParts({ paths, workers, tableBytes, door }: DynamicSettings): Direct
     dict('mcp_in_flight', (2 * workers + 1) * workerConnections * inFlightBytes),
     dict('mcp_down', 1024 * 1024),
     dict('mcp_workers', 64 * 1024),
+    ...Array.from({ length: workers }, (_, worker) => dict(`mcp_fence_${worker}`, fenceBytes)),
     directive('lua_package_path', `${paths.lua}/?.lua;;`),
     directive('lua_malloc_trim', requestsOfTrim),
     table === null

@@ -9,8 +9,11 @@
 --       "places" how many places were ever given out, "stride" how far they are apart, "free" those given back,
 --       "forgetting <key>", "memory"
 --
--- What makes a proof of these counts: whoever counts reads the generation afterwards, and whoever reads the counts reads it before,
--- both under the lock of that dict (routes.lua). Whoever comes first there: the other sees the count, or the generation.
+-- What makes a proof of these counts: whoever counts reads the generation afterwards, and whoever reads the counts reads it before. It is
+-- written to memory first and then, under its lock, to the dict of routes. The readers of counts take it from the dict; a request that was
+-- counted takes it from memory, behind a lock of its worker's own (routes.lua). nginx takes a lock by compare-and-swap, a full barrier, so the
+-- count is there for all to see before the generation is read; LuaJIT keeps no value of memory over a call. If that read finds an older
+-- generation, it came before the write of the newer one, and whoever finds the newer one in the dict finds the count.
 local ffi = require 'ffi'
 local shared_memory = require 'mcp.shared-memory'
 

@@ -9,7 +9,7 @@ local routes = require 'mcp.routes'
 local retry_budget = require 'mcp.retry-budget'
 
 local choose_instance, choose_by_weights = choose_peer.choose, choose_version.choose
-local begin_count, generation_in_force = in_flight.begin, routes.generation
+local begin_count, generation_in_force = in_flight.begin, routes.in_force
 
 local M = {}
 

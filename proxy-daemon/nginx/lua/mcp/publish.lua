@@ -98,18 +98,21 @@ function M.publish(message)
     dict:delete('stamp:' .. prefix)
     past[#past + 1] = 'entry:' .. prefix .. ':' .. (last or 0)
   end
-  dict:safe_set('generation', message.generation)
+  -- In this order: who finds it in the dict may be sure that no request misses it (see in-flight.lua).
   routes.tell(message.generation)
+  dict:safe_set('generation', message.generation)
   for _, key in ipairs(past) do
     dict:delete(key)
   end
   return true
 end
 
--- Calls back with each dict's name, its size and what is free of it, in bytes.
+-- Calls back with the name of each dict that may be full one day, its size and what is free of it, in bytes.
 function M.each_dict(use)
   for name, one in pairs(ngx.shared) do
-    use(name, one:capacity(), one:free_space())
+    if not name:find('^mcp_fence_') then
+      use(name, one:capacity(), one:free_space())
+    end
   end
 end
 

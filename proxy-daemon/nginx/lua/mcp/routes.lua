@@ -16,6 +16,7 @@ local dict = ngx.shared.mcp_routes
 local entries = {} -- by prefix, each with its `stamp` and the generation at which that was `checked` last
 local depths = { checked = -1 }
 local newest -- the generation once more, in memory
+local fence -- a dict that only this worker asks
 local golden = 0.6180339887498949 -- see choose-version.lua
 
 local M = {}
@@ -29,9 +30,21 @@ function M.open()
   end
 end
 
--- The generation in force, read under the dict's lock: what proof of drain rests on (see in-flight.lua).
+-- Once in each worker.
+function M.start()
+  fence = ngx.shared['mcp_fence_' .. ngx.worker.id()]
+end
+
+-- The generation in force, read under the dict's lock: for whoever reads the counts of requests in flight (see in-flight.lua).
 function M.generation()
   return dict:get('generation') or 0
+end
+
+-- The same for a request that has just been counted: after a lock that no other worker wants, since one that all want may be held by
+-- a worker that has no processor at the moment, and all requests would wait for that.
+function M.in_force()
+  fence:get('')
+  return newest[0]
 end
 
 -- The same without a lock, for a request that will compare it again: all that a generation consists of is there before it is told,
@@ -40,7 +53,7 @@ function M.newest()
   return newest[0]
 end
 
--- `generation` is in force.
+-- `generation` is in force: said before the dict says so.
 function M.tell(generation)
   newest[0] = generation
 end

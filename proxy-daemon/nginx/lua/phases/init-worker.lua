@@ -8,6 +8,7 @@ local watched = require 'mcp.watched'
 
 math.randomseed(ngx.worker.pid() + ngx.now() * 1000)
 in_flight.init()
+routes.start()
 choice.init()
 watched.start()
 
