@@ -16,7 +16,8 @@ local dict = ngx.shared.mcp_routes
 local entries = {} -- by prefix, each with its `stamp` and the generation at which that was `checked` last
 local depths = { checked = -1 }
 local newest -- the generation once more, in memory
-local fence -- a dict that only this worker asks
+local fence -- a dict that only this worker asks, for its lock
+local fence_key = 'nothing'
 local golden = 0.6180339887498949 -- see choose-version.lua
 
 local M = {}
@@ -33,6 +34,9 @@ end
 -- Once in each worker.
 function M.start()
   fence = ngx.shared['mcp_fence_' .. ngx.worker.id()]
+  -- A key that the dict would refuse unseen (an empty one) would lock nothing.
+  local _, problem = fence:get(fence_key)
+  assert(problem == nil, problem)
 end
 
 -- The generation in force, read under the dict's lock: for whoever reads the counts of requests in flight (see in-flight.lua).
@@ -43,7 +47,7 @@ end
 -- The same for a request that has just been counted: after a lock that no other worker wants, since one that all want may be held by
 -- a worker that has no processor at the moment, and all requests would wait for that.
 function M.in_force()
-  fence:get('')
+  fence:get(fence_key)
   return newest[0]
 end
 
