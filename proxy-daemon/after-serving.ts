@@ -74,10 +74,12 @@ export class AfterServing {
     try {
       if (targets) documents.update(targets, documentInfo(environment));
       if (targets) this.#told = { targets, environment };
+      let tookMs = 0;
       if (isServed && this.#saved !== table) {
-        this.#tookMs = await saveLastGood(paths, table, clock);
+        tookMs = await saveLastGood(paths, table, clock);
         this.#saved = table;
       }
+      this.#tookMs = tookMs;
     } catch (error) {
       onFailure(error);
     }

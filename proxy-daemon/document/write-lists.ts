@@ -6,7 +6,7 @@ import { sha256 } from '../../specs/digest.ts';
 import { joinChecksums, shiftBy } from './join-checksums.ts';
 import { comma, type Head } from './merge.ts';
 import { packed } from './pack-fragment.ts';
-import { type PartGroup, runOf as runOfParts } from './part-groups.ts';
+import { type PartGroup, runOf } from './part-groups.ts';
 import type { PieceFiles } from './piece-files.ts';
 import { type ListLine, lineOf, listsFile, listsText, PieceList } from './piece-list.ts';
 import { type Form, type OpenPart, openPart, wholeForms } from './service-part.ts';
@@ -36,7 +36,7 @@ interface KeptGroup {
   runs: Runs;
 }
 
-/** So many groups in a row are joined once, and again only where one of them changed. */
+/** So many groups in a row are joined once, and again only where one of them changed: of some hundred groups that leaves least to join. */
 const groupsOfStretch = 12;
 
 /** Stands in lists for the file of what is around the parts, whose name follows from all of its content. */
@@ -125,7 +125,7 @@ interface RunPlace {
 }
 
 function placeRun(bytes: Bytes, form: Form, section: string, parts: readonly OpenPart[]): RunPlace | undefined {
-  const pieces = runOfParts(form, section, parts);
+  const pieces = runOf(form, section, parts);
   if (pieces.length === 0) return undefined;
   if (form.isSeparated) bytes.put(comma.text);
   const plain = bytes.place(() => {
@@ -178,10 +178,10 @@ function joinedLines(runs: readonly RunLines[]): RunLines {
 function listForm(form: Form, at: number, head: Head, stretches: readonly Runs[], glue: Glue) {
   const [plain, zipped] = [new PieceList(), new PieceList()];
   const places = new Map(form.sections.map((section, place) => [section, place]));
-  const runOf = (runs: Runs, section: string) => runs[at]?.[places.get(section) ?? -1];
+  const runIn = (runs: Runs, section: string) => runs[at]?.[places.get(section) ?? -1];
   let checksum = 0;
   glue.put(zipped, gzipHead);
-  for (const one of form.frame(head, (section) => stretches.some((runs) => runOf(runs, section) !== undefined))) {
+  for (const one of form.frame(head, (section) => stretches.some((runs) => runIn(runs, section) !== undefined))) {
     if (typeof one === 'string') {
       const text = Buffer.from(one);
       checksum = crc32(text, checksum);
@@ -191,7 +191,7 @@ function listForm(form: Form, at: number, head: Head, stretches: readonly Runs[]
     }
     let isFirst = true;
     for (const runs of stretches) {
-      const run = runOf(runs, one.section);
+      const run = runIn(runs, one.section);
       if (run === undefined) continue;
       const lines = isFirst ? run.first : run.next;
       isFirst = false;

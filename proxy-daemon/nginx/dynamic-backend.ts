@@ -66,8 +66,7 @@ export class DynamicBackend implements GatewayBackend {
   #generation = 0;
   /** Digest of the document in place. */
   #document = '';
-  /** What another mode may have left has been removed. */
-  #isAlone = false;
+  #hasRemovedOther = false;
   /** nginx has the configuration of this daemon, and the tables that it was sent. */
   #isInPlace = false;
   /** The last table that was looked at, and what differs in it. */
@@ -166,8 +165,8 @@ export class DynamicBackend implements GatewayBackend {
     this.#sent.commit(changes, (key, isRouted) => this.#counts.routed(key, isRouted, generation));
     this.#looked = null;
     this.#generation = generation;
-    if (!this.#isAlone || testMs > 0) await removeOtherDocument(this.#paths, 'lists');
-    this.#isAlone = true;
+    if (!this.#hasRemovedOther || testMs > 0) await removeOtherDocument(this.#paths, 'lists');
+    this.#hasRemovedOther = true;
     this.#document = document.digest;
     await this.#journal(change, everything);
     const switched = this.#clock.monotonic();

@@ -75,7 +75,7 @@ export async function takeOverDocument(paths: GatewayPaths, form: DocumentForm, 
     await writeFile(join(merged, 'digest'), served.digest);
     await show(paths, form, nameOf(form, generation));
   } catch {
-    await rm(merged, { recursive: true, force: true });
+    await rm(merged, { recursive: true, force: true }).catch(() => {});
   }
 }
 
@@ -93,7 +93,7 @@ export async function removeOtherDocument(paths: GatewayPaths, form: DocumentFor
   ]);
 }
 
-/** Not synchronous, as what changes a folder is not while requests of the daemon's are waiting: that may wait for the disk. */
+/** Not synchronously: what changes a folder may wait for the disk, and the event loop would wait along. */
 async function show(paths: GatewayPaths, form: DocumentForm, name: string): Promise<void> {
   const place = placeOf(paths, form);
   const link = () => symlink(name, `${place}.new`);

@@ -44,7 +44,7 @@ export function loadTables(paths: GatewayPaths): StoredTables {
   return { ...stored, generation: Math.max(0, stored.generation) };
 }
 
-/** Writes them. Nothing waits for the disk but who wants to know that it is written. */
+/** Writes them, never synchronously: the disk may be busy. One `replace` or `append` at a time; `merge` beside them. */
 export class TableStore {
   readonly #files: ReturnType<typeof filesOf>;
   readonly #clock: Clock;
@@ -82,11 +82,11 @@ export class TableStore {
    * The journal as a part of the snapshot. What is appended meanwhile is in another journal, so nobody need wait. `everything`: by the last
    * message that was appended. Rejects where the disk is full; then all is there that was there before.
    */
-  async merge(everything: TableMessage): Promise<void> {
+  merge(everything: TableMessage): Promise<void> {
     this.#merging = this.#merge(everything).finally(() => {
       this.#merging = null;
     });
-    await this.#merging;
+    return this.#merging;
   }
 
   async #merge(everything: TableMessage): Promise<void> {

@@ -63,14 +63,13 @@ class Origin {
     this.targets = Array.from({ length: services }, (_, index) => this.#target(`service-${index}`));
   }
 
-  /** Gives the service that changed. */
-  change(): string {
+  /** Changes one service. */
+  change(): void {
     const at = (this.#next * 137) % services;
     this.#next += 1;
     const service = this.targets[at]?.service ?? '';
     this.revisions.set(service, this.#next);
     this.targets = this.targets.with(at, this.#target(service));
-    return service;
   }
 
   #target(service: string): DocumentTarget {

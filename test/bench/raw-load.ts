@@ -1,4 +1,7 @@
-/** Keep-alive load with as little work of its own as there can be, by ApacheBench: each connection asks, waits for the whole answer, asks again. It speaks HTTP/1.0 with keep-alive. */
+/**
+ * Keep-alive load with as little work of its own as there can be, by ApacheBench (HTTP/1.0): each connection asks, waits for the whole
+ * answer, asks again.
+ */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -22,6 +22,19 @@ local function read_heads(file)
   return heads
 end
 
+local function read_list(file, names)
+  local heads = read_heads(file)
+  for _, name in ipairs(names) do
+    local head = heads[name]
+    if head then
+      local etag, modified, length, offset, size = head:match(' (%x+) (%d+) (%d+) (%d+) (%d+)$')
+      file:seek('cur', tonumber(offset))
+      local text = file:read(tonumber(size))
+      return { file = name, etag = etag, modified = tonumber(modified), length = tonumber(length), text = text }
+    end
+  end
+end
+
 -- What the lists at this path say of the first of these files that they know; nil where they know none.
 function M.read(path, names)
   -- The folder it is in may be taken away between the look for it and the look into it: then another one is in its place.
@@ -29,16 +42,7 @@ function M.read(path, names)
   if not file then
     return nil
   end
-  local list
-  local heads = read_heads(file)
-  for _, name in ipairs(names) do
-    if heads[name] and not list then
-      local etag, modified, length, offset, size = heads[name]:match(' (%x+) (%d+) (%d+) (%d+) (%d+)$')
-      file:seek('cur', tonumber(offset))
-      list = { file = name, etag = etag, modified = tonumber(modified), length = tonumber(length) }
-      list.text = file:read(tonumber(size))
-    end
-  end
+  local list = read_list(file, names)
   file:close()
   return list
 end
