@@ -160,6 +160,7 @@ export class DynamicBackend implements GatewayBackend {
     }
     const told = this.#clock.monotonic();
     await this.#send(change, everything);
+    const switched = this.#clock.monotonic();
 
     this.#isInPlace = true;
     this.#sent.commit(changes, (key, isRouted) => this.#counts.routed(key, isRouted, generation));
@@ -169,7 +170,6 @@ export class DynamicBackend implements GatewayBackend {
     this.#hasRemovedOther = true;
     this.#document = document.digest;
     await this.#journal(change, everything);
-    const switched = this.#clock.monotonic();
     await this.observe();
     return { ownMs: told - started - testMs, testMs, switchMs: switched - told };
   }
