@@ -1,6 +1,9 @@
 -- Which service a request is for, and the path that its instances see.
 --
--- What every request calls is a function known by name here, not one to be looked up in its module: see variables.lua.
+-- What every request calls is a function known by name here, not one to be looked up in its module, and what it was asked for is no Lua
+-- string: see variables.lua.
+local ffi = require 'ffi'
+local bytes = require 'mcp.bytes'
 local choice = require 'mcp.choice'
 local request_ids = require 'mcp.request-ids'
 local requests = require 'mcp.requests'
@@ -10,8 +13,9 @@ local streams = require 'mcp.streams'
 local variables = require 'mcp.variables'
 
 local var = ngx.var
-local find, sub, byte = string.find, string.sub, string.byte
-local get, set = variables.get, variables.set
+local sub, copy_of, index, has = string.sub, ffi.string, bytes.index, bytes.has
+local peek, set = variables.peek, variables.set
+local question, percent, hash, slash = ('?%#/'):byte(1, -1)
 local newest, lookup = routes.newest, routes.lookup
 local new_request, add_request = requests.new, requests.add
 local is_stream, deposit, give_id = streams.is_asked_for, retry_budget.deposit, request_ids.give
@@ -54,43 +58,48 @@ local function elsewhere(entry, request, length)
 end
 
 return function()
-  local asked = get('request_uri')
-  local mark = find(asked, '?', 1, true)
-  local path = mark and sub(asked, 1, mark - 1) or asked
+  local asked, asked_length = peek('request_uri')
+  local path_length = index(asked, 0, asked_length, question) or asked_length
   -- Nearly every path is one that nginx decodes to itself, and then it need not be asked.
-  local is_decoded = path ~= '' and not find(path, '%', 1, true) and not find(path, '#', 1, true)
-  if (not is_decoded or find(path, '.', 1, true)) and has_dot_segment(path) then
+  local is_decoded = path_length > 0
+    and not index(asked, 0, path_length, percent)
+    and not index(asked, 0, path_length, hash)
+  if (not is_decoded or has(asked, path_length, '/.')) and has_dot_segment(copy_of(asked, path_length)) then
     return ngx.exit(refused)
   end
 
   local generation = newest()
-  local entry = lookup(is_decoded and path or get('uri'), generation)
+  local decoded, decoded_length = asked, path_length
+  if not is_decoded then
+    decoded, decoded_length = peek('uri')
+  end
+  local entry = lookup(decoded, decoded_length, generation)
   if not entry then
     return ngx.exit(404)
   end
-  -- What the client sent behind the prefix, not decoded: so `%2F` in a parameter reaches the backend as it was sent.
-  local length = #entry.prefix
-  if not is_decoded and sub(path, 1, length) ~= entry.prefix then
+  local prefix = entry.prefix
+  local length = #prefix
+  if not is_decoded and sub(copy_of(asked, path_length), 1, length) ~= prefix then
     return refuse(refused, entry)
   end
-  local rest = sub(asked, length + 1)
-  local first = byte(rest)
-  if first == 63 or first == nil then -- ?
-    rest = '/' .. rest
-  elseif first ~= 47 then -- /
+  -- What the client sent behind the prefix, not decoded: so `%2F` in a parameter reaches the backend as it was sent.
+  local rest, rest_length = asked + length, asked_length - length
+  if rest_length == 0 or rest[0] == question then
+    rest, rest_length = '/' .. copy_of(rest, rest_length), rest_length + 1
+  elseif rest[0] ~= slash then
     return refuse(refused, entry)
   end
   if #entry.versions == 0 then
     return refuse(503, entry)
   end
-  set('mcp_prefix', entry.prefix)
-  set('mcp_rest', rest)
+  set('mcp_prefix', prefix, length)
+  set('mcp_rest', rest, rest_length)
   give_id()
 
   local request = new_request(entry, generation)
   if entry.choice then
     request.is_usual = false
-    request.choice = choice.said(entry, sub(path, length + 1))
+    request.choice = choice.said(entry, copy_of(asked + length, path_length - length))
     -- Nobody is to believe that the version asked for has answered. (What is there is public: see /status.)
     if request.choice.asked and not entry.choice.names[request.choice.asked] then
       return refuse(503, entry)

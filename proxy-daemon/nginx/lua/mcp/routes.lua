@@ -8,10 +8,12 @@
 --   entry:<prefix>:<stamp>  the entry, as entry-text.lua reads it
 -- There is no timer: each request compares one number, so a change holds for the first request after it, in every worker.
 local ffi = require 'ffi'
+local bytes = require 'mcp.bytes'
 local entry_text = require 'mcp.entry-text'
 local shared_memory = require 'mcp.shared-memory'
 
-local find, sub = string.find, string.sub
+local copy_of, index = ffi.string, bytes.index
+local slash = ('/'):byte()
 local dict = ngx.shared.mcp_routes
 local entries = {} -- by prefix, each with its `stamp` and the generation at which that was `checked` last
 local depths = { checked = -1 }
@@ -108,51 +110,55 @@ local function current_depths(generation)
   return depths.checked == generation and depths or read_depths(generation)
 end
 
--- Where the segment ends that begins behind the slash at `at`: at the next slash, or behind the path; nil where it is empty.
-local function end_of_segment(path, at)
-  local slash = find(path, '/', at + 1, true) or #path + 1
-  return slash > at + 1 and slash or nil
+-- Where the segment ends that begins behind the slash at `at` (the first byte is at 0): at the next slash, or behind the path; nil where
+-- it is empty.
+local function end_of_segment(path, length, at)
+  if at >= length - 1 then
+    return nil
+  end
+  local ending = index(path, at + 1, length, slash) or length
+  return ending > at + 1 and ending or nil
 end
 
 -- The same of the first `depth` segments. No loop for the usual depths: LuaJIT compiles what a request does as one piece only
 -- where there is none.
-local function end_of_segments(path, depth)
-  local at = end_of_segment(path, 1)
+local function end_of_segments(path, length, depth)
+  local at = end_of_segment(path, length, 0)
   if depth == 1 or not at then
     return at
   end
-  at = end_of_segment(path, at)
+  at = end_of_segment(path, length, at)
   if depth == 2 or not at then
     return at
   end
-  at = end_of_segment(path, at)
+  at = end_of_segment(path, length, at)
   for _ = 4, depth do
-    at = at and end_of_segment(path, at)
+    at = at and end_of_segment(path, length, at)
   end
   return at
 end
 
-local function entry_at(path, depth, generation)
+local function entry_at(path, length, depth, generation)
   if depth == 0 then
     return entry_of('/', generation)
   end
-  local at = end_of_segments(path, depth)
-  return at and entry_of(sub(path, 1, at - 1), generation)
+  local at = end_of_segments(path, length, depth)
+  return at and entry_of(copy_of(path, at), generation)
 end
 
--- The entry with the longest prefix of a decoded path. At depth 0 that is '/'.
-function M.lookup(path, generation)
+-- The entry with the longest prefix of a decoded path of so many bytes. At depth 0 that is '/'.
+function M.lookup(path, length, generation)
   local all = current_depths(generation)
   local count = #all
   if count == 0 then
     return nil
   end
-  local entry = entry_at(path, all[1], generation)
+  local entry = entry_at(path, length, all[1], generation)
   if entry or count == 1 then
     return entry
   end
-  for index = 2, count do
-    entry = entry_at(path, all[index], generation)
+  for which = 2, count do
+    entry = entry_at(path, length, all[which], generation)
     if entry then
       return entry
     end

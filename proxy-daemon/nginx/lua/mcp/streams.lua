@@ -5,6 +5,7 @@
 -- and logs the request, so that it is counted as ended. The two structures below begin like this in every nginx since 0.7.
 local ffi = require 'ffi'
 local base = require 'resty.core.base'
+local bytes = require 'mcp.bytes'
 local routes = require 'mcp.routes'
 local requests = require 'mcp.requests'
 local variables = require 'mcp.variables'
@@ -17,7 +18,8 @@ int shutdown(int fd, int how);
 
 local request_signature = 0x50545448 -- "HTTP", which nginx writes there itself
 local both_ways = 2
-local get, find = variables.get, string.find
+local event_stream = 'text/event-stream'
+local peek, has = variables.peek, bytes.has
 
 local M = {}
 
@@ -35,11 +37,11 @@ end
 
 -- True where the current request asks for a connection that lasts.
 function M.is_asked_for()
-  if get('http_upgrade') then
+  if peek('http_upgrade') then
     return true
   end
-  local accept = get('http_accept')
-  return accept ~= nil and find(accept, 'text/event-stream', 1, true) ~= nil
+  local accept, length = peek('http_accept')
+  return accept ~= nil and length >= #event_stream and has(accept, length, event_stream)
 end
 
 function M.mark(request)
