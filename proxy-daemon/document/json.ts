@@ -29,7 +29,7 @@ export function entriesOf(object: JsonObject): [string, Json][] {
 /** One reference token, escaped for a pointer. */
 export function escapeToken(token: string): string {
   // Most have neither, and this is asked for at every step through a document.
-  return /[~/]/.test(token) ? token.replaceAll('~', '~0').replaceAll('/', '~1') : token;
+  return token.includes('/') || token.includes('~') ? token.replaceAll('~', '~0').replaceAll('/', '~1') : token;
 }
 
 /** The token as it must stand in the fragment of a URI: pointer escapes, then percent-encoding (RFC 6901, section 6). */

@@ -3,6 +3,7 @@ import { sha256 } from '../../specs/digest.ts';
 import { comma, type Piece } from './merge.ts';
 import { deflate } from './pack-fragment.ts';
 import type { Form, OpenPart, ServicePart } from './service-part.ts';
+import { firstNotBefore } from './sorted-names.ts';
 
 /** Services in a row whose parts are kept together: what is written anew where one of them changes. */
 export interface PartGroup {
@@ -31,12 +32,29 @@ export function groupsOf(parts: readonly ServicePart[], before: readonly PartGro
     while (to < parts.length && (parts[to] === group?.parts[to - from] || !isFirst(parts[to]))) to += 1;
     const isSame = group?.parts.length === to - from && group.parts.every((part, at) => part === parts[from + at]);
     if (isSame) groups.push(group);
-    else {
-      const own = parts.slice(from, to);
-      groups.push({ key: sha256(own.map(({ digest }) => digest).join(' ')), parts: own });
-    }
+    else groups.push(groupOf(parts.slice(from, to)));
   }
   return groups;
+}
+
+/** The same groups with parts in the place of those of the same services, which must be there. */
+export function groupsWith(groups: readonly PartGroup[], changed: readonly ServicePart[]): readonly PartGroup[] {
+  const anew = [...groups];
+  for (const part of changed) {
+    const next = firstNotBefore(anew, part.service, firstOf);
+    const at = anew[next]?.parts[0]?.service === part.service ? next : next - 1;
+    const own = anew[at]?.parts ?? [];
+    anew[at] = groupOf(own.map((one) => (one.service === part.service ? part : one)));
+  }
+  return anew;
+}
+
+function firstOf({ parts }: PartGroup): string {
+  return parts[0]?.service ?? '';
+}
+
+function groupOf(parts: readonly ServicePart[]): PartGroup {
+  return { key: sha256(parts.map(({ digest }) => digest).join(' ')), parts };
 }
 
 function isFirst(part: ServicePart | undefined): boolean {

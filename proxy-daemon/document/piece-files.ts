@@ -11,6 +11,9 @@ export const graceMs = 330_000;
 /** So many bytes wait at most, or as many as are in use: where documents change all the time, the oldest go before their time. */
 const leastWaitingBytes = 256 * 1024 * 1024;
 
+/** So long what is in the folder is believed to be as this process left it, where the folder itself says that nothing came or went, ms. */
+const lookAgainMs = 10_000;
+
 interface Waiting {
   /** Monotonic time of the first look at which nothing named it. */
   since: number;
@@ -22,18 +25,29 @@ export class PieceFiles {
   readonly #dir: string;
   /** Written by this process, or found to be as it would have written them: with their sizes. */
   readonly #kept = new Map<string, number>();
+  /** The longest first. */
   readonly #waiting = new Map<string, Waiting>();
+  #waitingBytes = 0;
+  #named: ReadonlySet<string> = new Set();
+  /** In the folder, and not known to be named by any list. */
+  #unnamed: string[] = [];
+  /** When something came or went in the folder last, as it said; and when it was looked at as a whole (monotonic, ms). */
+  #changed = 0n;
+  #looked = 0;
 
   constructor(dir: string) {
     this.#dir = dir;
   }
 
-  /** Looks what is there: what was taken away is written again. */
-  look(): void {
+  /** Looks what is there: what was taken away is written again. `now` is monotonic, ms. */
+  look(now: number): void {
     makeDirectory(this.#dir);
+    if (changeOf(this.#dir) === this.#changed && now - this.#looked < lookAgainMs) return;
+    this.#looked = now;
     const there = new Set(readdirSync(this.#dir));
     for (const name of this.#kept.keys()) if (!there.has(name)) this.#kept.delete(name);
-    for (const name of this.#waiting.keys()) if (!there.has(name)) this.#waiting.delete(name);
+    for (const name of this.#waiting.keys()) if (!there.has(name)) this.#stopWaiting(name);
+    this.#unnamed = [...there].filter((name) => !this.#named.has(name));
   }
 
   has(name: string): boolean {
@@ -47,34 +61,45 @@ export class PieceFiles {
     const size = parts.reduce((sum, part) => sum + part.length, 0);
     if (!holds(path, size, parts)) write(path, size, parts);
     this.#kept.set(name, size);
+    this.#unnamed.push(name);
   }
 
   /** Removes what no list in use has named for as long as an answer may take. `now` is monotonic, ms. */
   tidy(named: ReadonlySet<string>, now: number): void {
+    for (const name of [...this.#named, ...this.#unnamed]) if (!named.has(name)) this.#wait(name, now);
     let inUse = 0;
-    let waiting = 0;
-    for (const name of readdirSync(this.#dir)) {
-      if (named.has(name)) {
-        inUse += this.#kept.get(name) ?? 0;
-        this.#waiting.delete(name);
-        continue;
-      }
-      const entry = this.#waiting.get(name) ?? {
-        since: now,
-        bytes: this.#kept.get(name) ?? sizeOf(join(this.#dir, name)),
-      };
-      this.#waiting.set(name, entry);
-      waiting += entry.bytes;
+    for (const name of named) {
+      this.#stopWaiting(name);
+      inUse += this.#kept.get(name) ?? 0;
     }
+    this.#named = named;
+    this.#unnamed = [];
     const most = Math.max(leastWaitingBytes, inUse);
-    for (const [name, { since, bytes }] of [...this.#waiting].sort(([, a], [, b]) => a.since - b.since)) {
-      if (now - since < graceMs && waiting <= most) return;
+    for (const [name, { since }] of this.#waiting) {
+      if (now - since < graceMs && this.#waitingBytes <= most) break;
       rmSync(join(this.#dir, name), { force: true });
       this.#kept.delete(name);
-      this.#waiting.delete(name);
-      waiting -= bytes;
+      this.#stopWaiting(name);
     }
+    this.#changed = changeOf(this.#dir);
   }
+
+  #wait(name: string, since: number): void {
+    if (this.#waiting.has(name)) return;
+    const bytes = this.#kept.get(name) ?? sizeOf(join(this.#dir, name));
+    this.#waiting.set(name, { since, bytes });
+    this.#waitingBytes += bytes;
+  }
+
+  #stopWaiting(name: string): void {
+    this.#waitingBytes -= this.#waiting.get(name)?.bytes ?? 0;
+    this.#waiting.delete(name);
+  }
+}
+
+/** When something came or went there last. */
+function changeOf(dir: string): bigint {
+  return statSync(dir, { bigint: true }).mtimeNs;
 }
 
 function holds(path: string, size: number, parts: readonly Uint8Array[]): boolean {

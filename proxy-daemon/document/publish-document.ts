@@ -64,6 +64,8 @@ class FolderWriter {
   /** The document written last. */
   #written: Written = { digest: '', modified: 0, names: new Set() };
   #hasLooked = false;
+  /** Of the updates of the parts, those that the services' own files are made by. */
+  #seen = 0;
 
   constructor({ pieces }: DocumentFolders) {
     this.#files = pieces === null ? null : new PieceFiles(pieces);
@@ -72,14 +74,14 @@ class FolderWriter {
 
   write(to: DocumentFolders, digest: string, head: Head, held: PartsHeld, now: number, monotonic: number): void {
     const groups = held.groups();
-    this.#writeServices(to.services, held.all(), now);
+    this.#writeServices(to.services, held, now);
     for (const folder of [...to.past, to.merged]) rmSync(folder, { recursive: true, force: true });
     makeDirectory(to.merged);
     const isKnown = readOrEmpty(join(to.served, 'digest')) === this.#written.digest;
     const before = isKnown ? this.#written : writtenIn(to.served);
     // What comes after what is served must be younger.
     const modified = Math.max(Math.floor(now / 1000), before.modified + 1);
-    const names = this.#writeMerged(to.merged, head, groups, modified * 1000);
+    const names = this.#writeMerged(to.merged, head, groups, modified * 1000, monotonic);
     // What is served until the new lists are in their place is in use as well.
     this.#files?.tidy(new Set([...names, ...before.names]), monotonic);
     writeFileSync(join(to.merged, 'digest'), digest);
@@ -87,40 +89,53 @@ class FolderWriter {
   }
 
   /** Gives the names of the pieces. */
-  #writeMerged(folder: string, head: Head, groups: readonly PartGroup[], at: number): ReadonlySet<string> {
+  #writeMerged(
+    folder: string,
+    head: Head,
+    groups: readonly PartGroup[],
+    at: number,
+    monotonic: number,
+  ): ReadonlySet<string> {
     if (this.#files === null || this.#lists === null) {
       this.#whole.write(folder, head, groups, at);
       return new Set();
     }
-    this.#files.look();
+    this.#files.look(monotonic);
     return this.#lists.write(folder, head, groups, at);
   }
 
   /** Each service's own files, and away with those of services that are gone. */
-  #writeServices(dir: string, parts: readonly ServicePart[], now: number): void {
+  #writeServices(dir: string, held: PartsHeld, now: number): void {
     if (!this.#hasLooked) {
       makeDirectory(dir);
       for (const name of readdirSync(dir)) this.#services.set(name, '');
       this.#hasLooked = true;
     }
-    let there = 0;
-    for (const part of parts) {
-      const { service, digest, shown } = part;
-      if (shown === null) continue;
-      there += 1;
-      if (this.#services.get(service) === digest) continue;
-      const folder = join(dir, service);
-      makeDirectory(folder);
-      writeService(folder, { title: shown.title, description: '' }, part, now);
-      this.#services.set(service, digest);
-    }
-    if (there === this.#services.size) return;
-    const shown = new Set(parts.flatMap((part) => (part.shown === null ? [] : part.service)));
-    for (const service of this.#services.keys()) {
-      if (shown.has(service)) continue;
-      rmSync(join(dir, service), { recursive: true, force: true });
-      this.#services.delete(service);
-    }
+    const { changed, gone } = held.changesSince(this.#seen) ?? { changed: held.all(), gone: this.#goneBy(held.all()) };
+    for (const part of changed) this.#writeService(dir, part, now);
+    for (const service of gone) this.#removeService(dir, service);
+    this.#seen = held.count();
+  }
+
+  #goneBy(parts: readonly ServicePart[]): string[] {
+    const there = new Set(parts.map(({ service }) => service));
+    return [...this.#services.keys()].filter((service) => !there.has(service));
+  }
+
+  #writeService(dir: string, part: ServicePart, now: number): void {
+    const { service, digest, shown } = part;
+    if (shown === null) this.#removeService(dir, service);
+    if (shown === null || this.#services.get(service) === digest) return;
+    const folder = join(dir, service);
+    makeDirectory(folder);
+    writeService(folder, { title: shown.title, description: '' }, part, now);
+    this.#services.set(service, digest);
+  }
+
+  #removeService(dir: string, service: string): void {
+    if (!this.#services.has(service)) return;
+    rmSync(join(dir, service), { recursive: true, force: true });
+    this.#services.delete(service);
   }
 }
 

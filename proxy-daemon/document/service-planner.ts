@@ -8,6 +8,7 @@ import {
   samePlan,
   trimmed,
 } from './plan-services.ts';
+import { firstNotBefore, joinSorted } from './sorted-names.ts';
 
 type Doors = NonNullable<DocumentInfo['doors']>;
 
@@ -129,7 +130,7 @@ export class ServicePlanner {
   /** Keeps the list of all routes, where the claims on some changed. Gives those that are new in it, or gone from it. */
   #withRoutes(changed: ReadonlySet<string>): string[] {
     const known = (route: string) => {
-      const at = firstNotBefore(this.#routes, route);
+      const at = firstNotBefore(this.#routes, route, (one) => one);
       return this.#routes[at] === route;
     };
     const added: string[] = [];
@@ -193,26 +194,4 @@ function routesAround(route: string): string[] {
   for (let end = route.lastIndexOf('/'); end > 0; end = route.lastIndexOf('/', end - 1))
     around.push(route.slice(0, end));
   return around;
-}
-
-/** A sorted list with others among it that are in any order. */
-function joinSorted<T>(sorted: readonly T[], others: readonly T[], nameOf: (one: T) => string): T[] {
-  const rest = [...others].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
-  const joined: T[] = [];
-  let next = 0;
-  for (const one of sorted) {
-    for (; next < rest.length && nameOf(rest[next] as T) < nameOf(one); next += 1) joined.push(rest[next] as T);
-    joined.push(one);
-  }
-  return [...joined, ...rest.slice(next)];
-}
-
-function firstNotBefore(sorted: readonly string[], text: string): number {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((sorted[middle] ?? '') < text) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -179,6 +179,22 @@ test.serial('a piece that no list names stays as long as an answer may take, one
   t.truthy(second);
 });
 
+test.serial('what an earlier process left, or somebody put there, goes after the same time', async (t) => {
+  const { pieces, lists } = await startPlaces(t);
+  const parts = (revision: number) => [partOf('dns', revision, all)];
+  await mkdir(pieces, { recursive: true });
+  await writeFile(join(pieces, 'left.new'), 'half');
+  await lists.write(parts(1), 'one', { monotonic: 5 });
+  await writeFile(join(pieces, 'put'), 'there');
+  const strangers = async () => (await readdir(pieces)).filter((name) => ['left.new', 'put'].includes(name));
+  await lists.write(parts(2), 'two', { monotonic: graceMs });
+  t.deepEqual(await strangers(), ['left.new', 'put']);
+  await lists.write(parts(3), 'three', { monotonic: graceMs + 5 });
+  t.deepEqual(await strangers(), ['put']);
+  await lists.write(parts(4), 'four', { monotonic: 2 * graceMs });
+  t.deepEqual(await strangers(), []);
+});
+
 test.serial('a piece that was taken away or torn is written again', async (t) => {
   const { dir, pieces, lists } = await startPlaces(t);
   const parts = [partOf('dns', 1, all), partOf('mail', 1, all)];
