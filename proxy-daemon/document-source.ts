@@ -65,17 +65,17 @@ export interface DocumentSourceState {
 
 /** Where a gateway's documents are written; all absolute, below one folder that nginx's workers can read. */
 export interface DocumentFolders {
-  /** Made for one document: openapi.json, openapi.yaml and services.json, each also packed (.gz), and its `digest`. */
+  /** Made for one document, a folder: openapi.json, openapi.yaml and services.json, each also packed (.gz), and its `digest`. */
   merged: string;
-  /** The merged folder served until now, if there is one: the new files are younger. */
+  /** What was made so and is served until now, if there is one: the new files are younger. */
   served: string;
-  /** Merged folders of documents before that one: to be removed. */
+  /** What was made for documents before that one: to be removed. */
   past: readonly string[];
   /** One folder a service, with openapi.json and openapi.yaml: replaced file by file. */
   services: string;
   /**
-   * The folder of pieces: then what is in `merged` is written as lists of pieces (document/piece-list.ts), and a change writes what
-   * changed. Null: as whole files.
+   * The folder of pieces: then `merged` is no folder but a file with lists of pieces (document/piece-list.ts), and a change writes what
+   * changed. Null: whole files.
    */
   pieces: string | null;
 }

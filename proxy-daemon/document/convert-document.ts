@@ -3,7 +3,7 @@ import { existsSync, linkSync, statSync, writeFileSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectory } from '../files.ts';
-import { lineOf, listsFile, listsText, readLists } from './piece-list.ts';
+import { lineOf, listsText, readLists } from './piece-list.ts';
 import { wholeForms } from './service-part.ts';
 
 /** A merged document that is served in one way, made ready for the other: for a gateway that was started in another mode. */
@@ -12,8 +12,8 @@ const files = wholeForms.flatMap(({ file }) => [file, `${file}.gz`]);
 /** Bytes that are copied at once. */
 const sliceBytes = 1_048_576;
 
-/** Whole files as lists of one piece each. Copies nothing: the pieces are links. Throws what the file system says. */
-export function listedFromFiles(from: string, pieces: string, to: string): void {
+/** Whole files, in a folder, as lists of one piece each. Copies nothing: the pieces are links. Throws what the file system says. */
+export function listedFromFiles(from: string, pieces: string, digest: string, to: string): void {
   makeDirectory(pieces);
   const lists = files.flatMap((file) => {
     const path = join(from, file);
@@ -26,14 +26,14 @@ export function listedFromFiles(from: string, pieces: string, to: string): void 
     const modified = Math.floor(stat.mtimeMs / 1000);
     return { file, body: lineOf(name, 0, stat.size).text, length: stat.size, digest: name, modified };
   });
-  writeFileSync(join(to, listsFile), listsText(lists), { mode: 0o644 });
+  writeFileSync(to, listsText(digest, lists), { mode: 0o644 });
 }
 
-/** Lists as whole files. Rejects with what the file system says, also where a piece is missing. */
+/** Lists as whole files in a folder. Rejects with what the file system says, also where a piece is missing. */
 export async function joinedFromLists(from: string, pieces: string, to: string): Promise<void> {
-  const lists = readLists(await readFile(join(from, listsFile), 'utf8'));
-  if (lists === undefined) throw new Error('these are no lists of pieces');
-  for (const { file, modified, ranges } of lists) {
+  const found = readLists(await readFile(from, 'utf8'));
+  if (found === undefined) throw new Error('these are no lists of pieces');
+  for (const { file, modified, ranges } of found.lists) {
     await using target = await open(join(to, file), 'w', 0o644);
     const buffer = Buffer.allocUnsafe(sliceBytes);
     for (const { name, offset, length } of ranges) {

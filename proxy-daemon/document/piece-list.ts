@@ -1,7 +1,7 @@
 /**
  * Files that are kept as lists of pieces, which nginx's Lua code sends one after the other (nginx/lua/mcp/pieces.lua): so a change
- * writes the pieces that changed, and the lists. All lists of a document are one file: one more to be made and removed for each change
- * costs a file system more than what is in it. Pure.
+ * writes the pieces that changed, and the lists. All lists of a document are one file, put in its place in one step: one more to be made
+ * and removed for each change costs a file system more than what is in it. Pure.
  */
 
 /** A range of bytes in a file of the folder of pieces. Such a file never changes: its name stands for its content. */
@@ -11,11 +11,11 @@ interface Range {
   length: number;
 }
 
-/** The file with the lists, in the folder of its document. */
-export const listsFile = 'lists';
 /** Raise it whenever lists are written otherwise: what older code wrote is then made anew. */
-export const listsForm = 2;
+export const listsForm = 3;
 const firstLine = `mcp-lists ${listsForm}\n`;
+/** So many bytes of the file have the digest in them. */
+export const digestWithin = 200;
 
 /** One range of a list, and how many bytes it has. */
 export interface ListLine {
@@ -55,15 +55,18 @@ export interface WrittenList {
   modified: number;
 }
 
-/** First a line for each list, which says where behind these lines its own are: whoever wants one need not read all. */
-export function listsText(lists: readonly WrittenList[]): string {
+/**
+ * First the document's digest, then a line for each list, which says where behind these lines its own are: whoever wants one need not
+ * read all.
+ */
+export function listsText(documentDigest: string, lists: readonly WrittenList[]): string {
   let offset = 0;
   const heads = lists.map(({ file, body, length, digest, modified }) => {
     const line = `${file} ${digest.slice(0, 32)} ${modified} ${length} ${offset} ${body.length}\n`;
     offset += body.length;
     return line;
   });
-  return [firstLine, ...heads, '\n', ...lists.map(({ body }) => body)].join('');
+  return [firstLine, `${documentDigest}\n`, ...heads, '\n', ...lists.map(({ body }) => body)].join('');
 }
 
 /** One list, as it is read. */
@@ -74,18 +77,22 @@ export interface ReadList {
 }
 
 /** Undefined where these are none, or of another form. */
-export function readLists(text: string): ReadList[] | undefined {
+export function readLists(text: string): { digest: string; lists: ReadList[] } | undefined {
   const end = text.indexOf('\n\n');
   if (!text.startsWith(firstLine) || end < 0) return undefined;
-  return text
-    .slice(firstLine.length, end)
-    .split('\n')
-    .filter((head) => head !== '')
-    .map((head) => {
-      const [file = '', , modified, , offset, size] = head.split(' ');
-      const from = end + 2 + Number(offset);
-      return { file, modified: Number(modified), ranges: rangesIn(text.slice(from, from + Number(size))) };
-    });
+  const [digest = '', ...heads] = text.slice(firstLine.length, end).split('\n');
+  const lists = heads.map((head) => {
+    const [file = '', , modified, , offset, size] = head.split(' ');
+    const from = end + 2 + Number(offset);
+    return { file, modified: Number(modified), ranges: rangesIn(text.slice(from, from + Number(size))) };
+  });
+  return { digest, lists };
+}
+
+/** The digest of the document, by the beginning of the file with its lists; null where these are none, or of another form. */
+export function digestOfLists(beginning: string): string | null {
+  const end = beginning.indexOf('\n', firstLine.length);
+  return beginning.startsWith(firstLine) && end > 0 ? beginning.slice(firstLine.length, end) : null;
 }
 
 function rangesIn(body: string): Range[] {

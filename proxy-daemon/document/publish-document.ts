@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { McpError } from '../../specs/errors.ts';
 import type { DocumentFolders } from '../document-source.ts';
 import { makeDirectory } from '../files.ts';
@@ -7,7 +7,8 @@ import type { Head } from './merge.ts';
 import type { PartGroup } from './part-groups.ts';
 import { PartsHeld, type PartsUpdate } from './parts-held.ts';
 import { PieceFiles } from './piece-files.ts';
-import { listsFile, readLists } from './piece-list.ts';
+import { readLists } from './piece-list.ts';
+import { digestFile, servedDigest } from './served-digest.ts';
 import { type ServicePart, wholeForms } from './service-part.ts';
 import { modifiedAt } from './write-document.ts';
 import { ListWriter } from './write-lists.ts';
@@ -75,33 +76,34 @@ class FolderWriter {
   write(to: DocumentFolders, digest: string, head: Head, held: PartsHeld, now: number, monotonic: number): void {
     const groups = held.groups();
     this.#writeServices(to.services, held, now);
-    for (const folder of [...to.past, to.merged]) rmSync(folder, { recursive: true, force: true });
-    makeDirectory(to.merged);
-    const isKnown = readOrEmpty(join(to.served, 'digest')) === this.#written.digest;
-    const before = isKnown ? this.#written : writtenIn(to.served);
+    for (const one of [...to.past, to.merged]) rmSync(one, { recursive: true, force: true });
+    const before = servedDigest(to) === this.#written.digest ? this.#written : writtenIn(to);
     // What comes after what is served must be younger.
     const modified = Math.max(Math.floor(now / 1000), before.modified + 1);
-    const names = this.#writeMerged(to.merged, head, groups, modified * 1000, monotonic);
+    const names = this.#writeMerged(to.merged, digest, head, groups, modified * 1000, monotonic);
     // What is served until the new lists are in their place is in use as well.
     this.#files?.tidy(new Set([...names, ...before.names]), monotonic);
-    writeFileSync(join(to.merged, 'digest'), digest);
     this.#written = { digest, modified, names };
   }
 
   /** Gives the names of the pieces. */
   #writeMerged(
-    folder: string,
+    merged: string,
+    digest: string,
     head: Head,
     groups: readonly PartGroup[],
     at: number,
     monotonic: number,
   ): ReadonlySet<string> {
     if (this.#files === null || this.#lists === null) {
-      this.#whole.write(folder, head, groups, at);
+      makeDirectory(merged);
+      this.#whole.write(merged, head, groups, at);
+      writeFileSync(join(merged, digestFile), digest);
       return new Set();
     }
+    makeDirectory(dirname(merged));
     this.#files.look(monotonic);
-    return this.#lists.write(folder, head, groups, at);
+    return this.#lists.write(merged, digest, head, groups, at);
   }
 
   /** Each service's own files, and away with those of services that are gone. */
@@ -140,12 +142,15 @@ class FolderWriter {
 }
 
 /** A document that this process has not written. */
-function writtenIn(folder: string): Written {
-  const lists = readLists(readOrEmpty(join(folder, listsFile))) ?? [];
-  const times = wholeForms.map(({ file }) => modifiedAt(join(folder, file)));
+function writtenIn({ served, pieces }: DocumentFolders): Written {
+  if (pieces === null) {
+    const times = wholeForms.map(({ file }) => modifiedAt(join(served, file)));
+    return { digest: servedDigest({ served, pieces }) ?? '', modified: Math.max(...times), names: new Set() };
+  }
+  const { digest, lists } = readLists(readOrEmpty(served)) ?? { digest: '', lists: [] };
   return {
-    digest: readOrEmpty(join(folder, 'digest')),
-    modified: Math.max(...times, ...lists.map((list) => list.modified)),
+    digest,
+    modified: Math.max(0, ...lists.map((list) => list.modified)),
     names: new Set(lists.flatMap(({ ranges }) => ranges.map(({ name }) => name))),
   };
 }

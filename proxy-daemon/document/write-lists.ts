@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { sha256 } from '../../specs/digest.ts';
 import { joinChecksums, shiftBy } from './join-checksums.ts';
@@ -8,7 +7,7 @@ import { comma, type Head } from './merge.ts';
 import { packed } from './pack-fragment.ts';
 import { type PartGroup, runOf } from './part-groups.ts';
 import type { PieceFiles } from './piece-files.ts';
-import { type ListLine, lineOf, listsFile, listsText, PieceList } from './piece-list.ts';
+import { type ListLine, lineOf, listsText, PieceList } from './piece-list.ts';
 import { type Form, type OpenPart, openPart, wholeForms } from './service-part.ts';
 import { gzipHead, gzipTail } from './write-document.ts';
 
@@ -54,8 +53,8 @@ export class ListWriter {
     this.#files = files;
   }
 
-  /** Gives the names of all pieces in the lists. Blocks: for a thread. Throws what the file system says. */
-  write(folder: string, head: Head, groups: readonly PartGroup[], at: number): Set<string> {
+  /** Writes the lists to `path`. Gives the names of all pieces in them. Blocks: for a thread. Throws what the file system says. */
+  write(path: string, digest: string, head: Head, groups: readonly PartGroup[], at: number): Set<string> {
     const before = this.#groups;
     this.#groups = new Map();
     const kept = groups.map((group) => {
@@ -83,7 +82,7 @@ export class ListWriter {
       digest: sha256(`${told} ${file} ${list.length}`),
     });
     const all = lists.flatMap(({ file, plain, zipped }) => [written(file, plain), written(`${file}.gz`, zipped)]);
-    writeFileSync(join(folder, listsFile), listsText(all), { mode: 0o644 });
+    writeFileSync(path, listsText(digest, all), { mode: 0o644 });
     return new Set(names);
   }
 

@@ -18,8 +18,8 @@ export interface GatewayPaths {
   www: string;
   statusJson: string;
   /**
-   * The documents served, at fixed places: the merged one as whole files in `current` or as lists in `lists`, whose pieces are in
-   * `pieces`; one folder a service in `services`.
+   * The documents served, at fixed places: the merged one as whole files in the folder `current` or as lists in the file `lists`, whose
+   * pieces are in `pieces`; one folder a service in `services`.
    */
   documents: { all: string; current: string; lists: string; pieces: string; services: string };
   generations: string;

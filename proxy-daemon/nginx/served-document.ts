@@ -1,13 +1,14 @@
 /**
- * The merged document at its fixed place: a link to the folder of one document, replaced in one step. nginx opens it at each
- * request, so a new document needs no reload. Each way of running nginx has a place of its own: plain mode's holds whole files,
- * dynamic mode's lists of pieces (decision 0084). So one goes on serving its own while the other is put in its stead.
+ * The merged document at its fixed place, replaced in one step. nginx opens it at each request, so a new document needs no reload. Each
+ * way of running nginx has a place of its own: plain mode's is a link to a folder of whole files, dynamic mode's a file with lists of
+ * pieces (decision 0084). So one goes on serving its own while the other is put in its stead.
  */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { McpError } from '../../specs/errors.ts';
 import { joinedFromLists, listedFromFiles } from '../document/convert-document.ts';
+import { digestFile, servedDigest } from '../document/served-digest.ts';
 import type { DocumentFolders, MergedDocument } from '../document-source.ts';
 import { makeDirectory } from '../files.ts';
 import type { GatewayPaths } from './paths.ts';
@@ -17,13 +18,9 @@ export type DocumentForm = 'whole' | 'lists';
 
 /** The document in its place, as a daemon that starts finds it; null where there is none. */
 export function servedDocument(paths: GatewayPaths, form: DocumentForm): MergedDocument | null {
-  try {
-    const digest = readFileSync(join(placeOf(paths, form), 'digest'), 'utf8');
-    // Its files are where they belong.
-    return { digest, operations: 0, sources: [], write: async () => {} };
-  } catch {
-    return null;
-  }
+  const digest = servedDigest({ served: placeOf(paths, form), pieces: piecesOf(paths, form) });
+  // Its files are where they belong.
+  return digest === null ? null : { digest, operations: 0, sources: [], write: async () => {} };
 }
 
 /**
@@ -43,12 +40,12 @@ export async function writeDocument(
   return () => show(paths, form, nameOf(form, number));
 }
 
-/** A folder's number: the generation's, unless that one is in place, from a try that failed after it. What is served is never written to. */
+/** A document's number: the generation's, unless that folder is in place, from a try that failed after it. What is served is never written to. */
 function freeNumber(paths: GatewayPaths, form: DocumentForm, generation: number): number {
   return inPlace(paths, form) === nameOf(form, generation) ? generation + 1 : generation;
 }
 
-/** The name of the folder that is served; null where there is none. */
+/** The name of the folder that is served; null where there is none, and of lists, which are one file. */
 function inPlace(paths: GatewayPaths, form: DocumentForm): string | null {
   try {
     return readlinkSync(placeOf(paths, form));
@@ -69,10 +66,12 @@ export async function takeOverDocument(paths: GatewayPaths, form: DocumentForm, 
   const from = placeOf(paths, other);
   try {
     await rm(merged, { recursive: true, force: true });
-    makeDirectory(merged);
-    if (form === 'whole') await joinedFromLists(from, paths.documents.pieces, merged);
-    else listedFromFiles(from, paths.documents.pieces, merged);
-    await writeFile(join(merged, 'digest'), served.digest);
+    if (form === 'lists') listedFromFiles(from, paths.documents.pieces, served.digest, merged);
+    else {
+      makeDirectory(merged);
+      await joinedFromLists(from, paths.documents.pieces, merged);
+      await writeFile(join(merged, digestFile), served.digest);
+    }
     await show(paths, form, nameOf(form, generation));
   } catch {
     await rm(merged, { recursive: true, force: true }).catch(() => {});
@@ -86,9 +85,9 @@ export async function takeOverDocument(paths: GatewayPaths, form: DocumentForm, 
 export async function removeOtherDocument(paths: GatewayPaths, form: DocumentForm): Promise<void> {
   const other = otherThan(form);
   const pieces = other === 'lists' ? [paths.documents.pieces] : [];
-  const folders = [...foldersBut(paths, other, []), ...pieces];
+  const folders = [...othersThan(paths, other, []), ...pieces];
   await Promise.allSettled([
-    rm(placeOf(paths, other), { force: true }),
+    rm(placeOf(paths, other), { recursive: true, force: true }),
     ...folders.map((folder) => rm(folder, { recursive: true, force: true })),
   ]);
 }
@@ -98,6 +97,7 @@ async function show(paths: GatewayPaths, form: DocumentForm, name: string): Prom
   const place = placeOf(paths, form);
   const link = () => symlink(name, `${place}.new`);
   try {
+    if (form === 'lists') return await rename(join(paths.documents.all, name), place);
     // Left by a daemon that was killed between these two.
     await link().catch(() => rm(`${place}.new`, { force: true }).then(link));
     await rename(`${place}.new`, place);
@@ -110,11 +110,11 @@ async function show(paths: GatewayPaths, form: DocumentForm, name: string): Prom
   }
 }
 
-/** The folders of all documents of a form but those of these names. */
-function foldersBut({ documents: { all } }: GatewayPaths, form: DocumentForm, names: readonly string[]): string[] {
+/** All documents of a form that are not in their place, but those of these names. */
+function othersThan({ documents: { all } }: GatewayPaths, form: DocumentForm, names: readonly string[]): string[] {
   const [prefix, number] = [nameOf(form, ''), /^\d+$/];
-  const isFolder = (one: string) => one.startsWith(prefix) && number.test(one.slice(prefix.length));
-  return namesIn(all).flatMap((one) => (isFolder(one) && !names.includes(one) ? [join(all, one)] : []));
+  const isOne = (one: string) => one.startsWith(prefix) && number.test(one.slice(prefix.length));
+  return namesIn(all).flatMap((one) => (isOne(one) && !names.includes(one) ? [join(all, one)] : []));
 }
 
 function namesIn(folder: string): string[] {
@@ -127,15 +127,19 @@ function namesIn(folder: string): string[] {
 }
 
 function foldersOf(paths: GatewayPaths, form: DocumentForm, generation: number): DocumentFolders {
-  const { all, pieces, services } = paths.documents;
+  const { all, services } = paths.documents;
   const name = nameOf(form, generation);
   return {
     merged: join(all, name),
-    past: foldersBut(paths, form, [name, inPlace(paths, form) ?? '']),
+    past: othersThan(paths, form, [name, inPlace(paths, form) ?? '']),
     served: placeOf(paths, form),
     services,
-    pieces: form === 'lists' ? pieces : null,
+    pieces: piecesOf(paths, form),
   };
+}
+
+function piecesOf({ documents }: GatewayPaths, form: DocumentForm): string | null {
+  return form === 'lists' ? documents.pieces : null;
 }
 
 function placeOf({ documents }: GatewayPaths, form: DocumentForm): string {

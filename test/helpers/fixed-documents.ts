@@ -33,17 +33,19 @@ function documentOf(title: string, more: object): MergedDocument {
     sources: title === '' ? [] : [{ service: 'dns', version: '1', state: 'fresh', problem: '' }],
     async write({ merged, past, services, pieces }, generation) {
       for (const folder of past) await rm(folder, { recursive: true, force: true });
-      await Promise.all([merged, services].map((dir) => mkdir(dir, { recursive: true })));
+      const folder = pieces === null ? merged : `${merged}-files`;
+      await Promise.all([folder, services].map((dir) => mkdir(dir, { recursive: true })));
       const files = {
         'openapi.json': JSON.stringify({ 'x-mcp-generation': generation, title, ...more }),
         'openapi.yaml': `x-mcp-generation: ${generation}\ntitle: ${title}\n`,
       };
       for (const [name, text] of Object.entries(files)) {
-        await writeFile(join(merged, name), text);
-        await writeFile(join(merged, `${name}.gz`), gzipSync(text));
+        await writeFile(join(folder, name), text);
+        await writeFile(join(folder, `${name}.gz`), gzipSync(text));
       }
-      if (pieces !== null) listedFromFiles(merged, pieces, merged);
-      await writeFile(join(merged, 'digest'), this.digest);
+      if (pieces === null) return await writeFile(join(folder, 'digest'), this.digest);
+      listedFromFiles(folder, pieces, this.digest, merged);
+      await rm(folder, { recursive: true });
     },
   };
 }

@@ -13,6 +13,7 @@ import { packFragment } from '../../../proxy-daemon/document/pack-fragment.ts';
 import { PartsTold } from '../../../proxy-daemon/document/parts-held.ts';
 import { graceMs, PieceFiles } from '../../../proxy-daemon/document/piece-files.ts';
 import { publishDocument } from '../../../proxy-daemon/document/publish-document.ts';
+import { servedDigest } from '../../../proxy-daemon/document/served-digest.ts';
 import type { ServicePart } from '../../../proxy-daemon/document/service-part.ts';
 import { writeYaml } from '../../../proxy-daemon/document/write-yaml.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
@@ -229,13 +230,15 @@ test.serial('a document goes from one way to the other and back without a change
     'one',
   );
   const [listed, joined] = [join(dir, 'listed'), join(dir, 'joined')];
-  await Promise.all([mkdir(listed), mkdir(joined)]);
-  listedFromFiles(from, pieces, listed);
+  await mkdir(joined);
+  listedFromFiles(from, pieces, 'one', listed);
   await rm(from, { recursive: true });
   await joinedFromLists(listed, pieces, joined);
   const [json, packed] = await contents(joined);
   t.deepEqual(gunzipSync(packed as Buffer), json);
-  await writeFile(join(listed, 'lists'), 'rubbish');
+  t.is(servedDigest({ served: listed, pieces }), 'one');
+  await writeFile(listed, 'rubbish');
+  t.is(servedDigest({ served: listed, pieces }), null);
   await t.throwsAsync(joinedFromLists(listed, pieces, joined), { message: /no list/ });
 });
 

@@ -5,12 +5,17 @@ import { mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:
 import { get, type IncomingMessage } from 'node:http';
 import { basename, join } from 'node:path';
 import test from 'ava';
-import { readLists } from '../../../proxy-daemon/document/piece-list.ts';
+import { listsText, readLists } from '../../../proxy-daemon/document/piece-list.ts';
 import type { DocumentFolders, MergedDocument } from '../../../proxy-daemon/document-source.ts';
 import { stopNginx } from '../../../proxy-daemon/main.ts';
 import { gatewayPaths } from '../../../proxy-daemon/nginx/paths.ts';
 import { runNginx } from '../../../proxy-daemon/nginx/run-nginx.ts';
-import { removeOtherDocument, writeDocument } from '../../../proxy-daemon/nginx/served-document.ts';
+import {
+  type DocumentForm,
+  removeOtherDocument,
+  servedDocument,
+  writeDocument,
+} from '../../../proxy-daemon/nginx/served-document.ts';
 import { systemClock } from '../../../registrar/system-clock.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { fixedDocuments } from '../../helpers/fixed-documents.ts';
@@ -54,7 +59,7 @@ test('a piece that is missing or torn fails the answer, and never makes another 
   gateway.start({ mode: 'dynamic', documents: fixedDocuments('first', large).source });
   await gateway.settled();
   const { pieces, lists } = gatewayPaths(gateway.dir).documents;
-  const found = readLists(await readFile(join(lists, 'lists'), 'utf8'))?.find(({ file }) => file === 'openapi.json');
+  const found = readLists(await readFile(lists, 'utf8'))?.lists.find(({ file }) => file === 'openapi.json');
   const piece = join(pieces, found?.ranges[0]?.name ?? '');
   await rename(piece, `${piece}.away`);
   const { status, body, headers } = await gateway.ask('/openapi.json');
@@ -103,22 +108,26 @@ test('the document stays over changes of the mode and back, and after a restart 
 test('what is in place is never written to, also where a generation is tried again with another document', async (t) => {
   const paths = gatewayPaths(await tempDir(t));
   await mkdir(paths.documents.all, { recursive: true });
-  const inPlace = () => readFile(join(paths.documents.lists, 'digest'), 'utf8');
-  let before: string | null = null;
-  for (const digest of ['first', 'second', 'third']) {
-    const putInPlace = await writeDocument(
-      paths,
-      'lists',
-      7,
-      madeOfItsDigest(digest, async () => {
-        if (before !== null) t.is(await inPlace(), before);
-      }),
-    );
-    await putInPlace();
-    t.is(await inPlace(), digest);
-    const kept = before === null ? 2 : 3;
-    t.is((await readdir(paths.documents.all)).length, kept, 'the link, its folder, and the one before');
-    before = digest;
+  const inPlace = (form: DocumentForm) => servedDocument(paths, form)?.digest;
+  for (const [form, most] of [
+    ['lists', 1],
+    // The link, its folder, and the one before.
+    ['whole', 3],
+  ] as const) {
+    let before: string | undefined;
+    for (const digest of ['first', 'second', 'third']) {
+      const document = madeOfItsDigest(digest, async () => {
+        t.is(inPlace(form), before);
+      });
+      const putInPlace = await writeDocument(paths, form, 7, document);
+      t.is(inPlace(form), before);
+      await putInPlace();
+      t.is(inPlace(form), digest);
+      const there = (await readdir(paths.documents.all)).filter((name) => /^(lists|generation|current)/.test(name));
+      t.true(there.length <= most, there.join(' '));
+      before = digest;
+    }
+    await removeOtherDocument(paths, form === 'lists' ? 'whole' : 'lists');
   }
 });
 
@@ -133,19 +142,20 @@ test('what one mode served stays until the other one serves, and then only its o
     const putInPlace = await writeDocument(paths, form, 7, madeOfItsDigest(digest));
     await putInPlace();
   }
-  t.is(await readFile(join(paths.documents.lists, 'digest'), 'utf8'), 'of pieces');
+  t.is(servedDocument(paths, 'lists')?.digest, 'of pieces');
   await removeOtherDocument(paths, 'whole');
-  t.is(await readFile(join(paths.documents.current, 'digest'), 'utf8'), 'of files');
+  t.is(servedDocument(paths, 'whole')?.digest, 'of files');
   t.deepEqual((await readdir(paths.documents.all)).toSorted(), [basename(paths.documents.current), 'generation-7']);
   // Nothing is left to be removed.
   await t.notThrowsAsync(() => removeOtherDocument(paths, 'whole'));
 });
 
-/** A document whose only file says its digest. `writing`: what happens before it is written. */
+/** A document of nothing but its digest. `writing`: what happens before it is written. */
 function madeOfItsDigest(digest: string, writing = async () => {}): MergedDocument {
-  const write = async ({ merged, past }: DocumentFolders) => {
+  const write = async ({ merged, past, pieces }: DocumentFolders) => {
     await writing();
-    for (const folder of [...past, merged]) await rm(folder, { recursive: true, force: true });
+    for (const one of [...past, merged]) await rm(one, { recursive: true, force: true });
+    if (pieces !== null) return await writeFile(merged, listsText(digest, []));
     await mkdir(merged);
     await writeFile(join(merged, 'digest'), digest);
   };

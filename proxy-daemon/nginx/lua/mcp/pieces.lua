@@ -4,7 +4,7 @@
 -- may take. Reading blocks this worker, in slices of files that the system has in memory; sending does not.
 local M = {}
 
-local first_line = 'mcp-lists 2'
+local first_line = 'mcp-lists 3'
 local slice_bytes = 65536
 -- Sent before other requests of this worker have their turn, and before more is read for a client that is slow.
 local turn_bytes = 4 * slice_bytes
@@ -14,7 +14,8 @@ local longest_s = 300
 -- The line of each list, by the name of its file.
 local function read_heads(file)
   local heads = {}
-  local line = file:read('*l') == first_line and file:read('*l')
+  -- The line in between is the digest of the document, which the daemon wants.
+  local line = file:read('*l') == first_line and file:read('*l') and file:read('*l')
   while line and line ~= '' do
     heads[line:match('^%S+')] = line
     line = file:read('*l')
@@ -37,8 +38,7 @@ end
 
 -- What the lists at this path say of the first of these files that they know; nil where they know none.
 function M.read(path, names)
-  -- The folder it is in may be taken away between the look for it and the look into it: then another one is in its place.
-  local file = io.open(path, 'rb') or io.open(path, 'rb')
+  local file = io.open(path, 'rb')
   if not file then
     return nil
   end

@@ -24,7 +24,7 @@ end
 local documents = debug.getinfo(1, 'S').source:match('^@(.*)/lua/phases/document%.lua$') .. '/www/documents/'
 local name = ngx.var.uri:match('([^/]+)$')
 local packed = name .. '.gz'
-local list = pieces.read(documents .. 'lists/lists', takes_gzip() and { packed, name } or { name })
+local list = pieces.read(documents .. 'lists', takes_gzip() and { packed, name } or { name })
 if not list then
   return ngx.exit(404)
 end
