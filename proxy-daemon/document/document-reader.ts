@@ -37,8 +37,9 @@ interface Entry extends Reading {
   /** The next of `planned.places` to ask. */
   turn: number;
   failures: number;
-  /** `clock.monotonic()` from which it is to be read again. */
+  /** `clock.monotonic()` from which it is to be read again; never while it is read, unless something new is told of it meanwhile. */
   dueAt: number;
+  isGone: boolean;
   /** What was kept of it from before this process has been asked for. */
   isLoaded: boolean;
   busy: boolean;
@@ -48,6 +49,8 @@ interface Entry extends Reading {
 
 /** One hanging document holds one of these places for at most the time limit, and those that failed wait behind the others. */
 const readingAtOnce = 32;
+/** Why a sleep ends early: made once, for an AbortController makes an error of its own for each. */
+const woken = new Error('there is something to be read');
 /** A passing fault is not news: only from this many failures in a row on is a document stale. */
 const failuresToStale = 2;
 
@@ -65,8 +68,10 @@ export class DocumentReader {
   readonly #closing = new AbortController();
   readonly #loop: Promise<void>;
   #wake = new AbortController();
-  /** `clock.monotonic()` at which it will be looked what is due; while that is being looked up, never. */
-  #nextLook = Number.POSITIVE_INFINITY;
+  /** Told of since it was looked last what is due: they may be. */
+  #told = new Set<Entry>();
+  /** `clock.monotonic()` at which it will be looked at all of them; while that is done, never. */
+  #nextLook = 0;
   #maxBytes: number;
 
   constructor(options: ReaderOptions) {
@@ -85,10 +90,10 @@ export class DocumentReader {
     const versions = planned.flatMap((service) => service.versions);
     const keys = new Set(versions.map(keyOf));
     for (const version of before.flatMap((service) => service.versions)) {
-      if (!keys.has(keyOf(version))) this.#entries.delete(keyOf(version));
+      if (!keys.has(keyOf(version))) this.#forget(keyOf(version));
     }
     for (const version of versions) this.#plan(version);
-    if (versions.length > 0) this.#wake.abort();
+    if (versions.length > 0) this.#wake.abort(woken);
   }
 
   reading(service: string, version: string): Reading | undefined {
@@ -102,12 +107,19 @@ export class DocumentReader {
     await this.#queue.onIdle();
   }
 
+  #forget(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry) entry.isGone = true;
+    this.#entries.delete(key);
+  }
+
   #plan(planned: PlannedVersion): void {
     const key = keyOf(planned);
     const known = this.#entries.get(key);
     const now = this.#options.clock.monotonic();
     if (known?.planned === planned) return;
     if (known) {
+      this.#told.add(known);
       const moved = JSON.stringify(known.planned.places) !== JSON.stringify(planned.places);
       known.planned = planned;
       if (moved) {
@@ -116,16 +128,12 @@ export class DocumentReader {
       }
       return;
     }
-    this.#entries.set(key, {
-      planned,
-      turn: 0,
-      failures: 0,
-      dueAt: now,
-      isLoaded: false,
-      busy: false,
-      problem: 'not read yet',
-      stale: true,
-    });
+    const entry: Entry = {
+      ...{ planned, turn: 0, failures: 0, dueAt: now, isGone: false, isLoaded: false, busy: false },
+      ...{ problem: 'not read yet', stale: true },
+    };
+    this.#entries.set(key, entry);
+    this.#told.add(entry);
   }
 
   async #run(): Promise<void> {
@@ -134,18 +142,30 @@ export class DocumentReader {
     await this.#files.open(clock.now());
     while (!closing.aborted) {
       this.#wake = new AbortController();
-      this.#nextLook = Number.POSITIVE_INFINITY;
-      this.#nextLook = await inSlices(this.#startDue(), clock);
+      if (clock.monotonic() >= this.#nextLook) {
+        this.#nextLook = Number.POSITIVE_INFINITY;
+        this.#lookBy(await inSlices(this.#startDue(this.#entries.values()), clock));
+      }
+      if (this.#told.size > 0) {
+        const told = this.#told;
+        this.#told = new Set();
+        this.#lookBy(await inSlices(this.#startDue(told), clock));
+      }
       const wait = Math.max(1, this.#nextLook - clock.monotonic());
       await clock.sleep(wait, AbortSignal.any([closing, this.#wake.signal])).catch(() => {});
     }
   }
 
-  /** Starts what is to be read now. Gives when the next one is. Thousands may be new at once. */
-  *#startDue(): Generator<void, number> {
+  #lookBy(time: number): void {
+    this.#nextLook = Math.min(this.#nextLook, time);
+  }
+
+  /** Starts what is to be read now of these. Gives when the next one of them is. Thousands may be new at once. */
+  *#startDue(entries: Iterable<Entry>): Generator<void, number> {
     const now = this.#options.clock.monotonic();
     let next = now + this.#options.refreshMs;
-    for (const entry of this.#entries.values()) {
+    for (const entry of entries) {
+      if (entry.isGone) continue;
       if (!entry.isLoaded) void this.#load(entry);
       if (!entry.busy && entry.dueAt <= now) this.#start(entry);
       else if (!entry.busy) next = Math.min(next, entry.dueAt);
@@ -173,10 +193,11 @@ export class DocumentReader {
     entry.busy = false;
     const { clock, random, refreshMs } = this.#options;
     const wait = entry.failures === 0 ? refreshMs : Math.min(refreshMs, 500 * 2 ** (entry.failures - 1));
-    // An update that came in the meantime has set an earlier time already.
-    if (entry.dueAt <= clock.monotonic()) entry.dueAt = clock.monotonic() + wait * (0.75 + random() / 2);
+    if (entry.dueAt === Number.POSITIVE_INFINITY) entry.dueAt = clock.monotonic() + wait * (0.75 + random() / 2);
     // A thousand that were read are no reason to look a thousand times at all of them.
-    if (entry.dueAt < this.#nextLook) this.#wake.abort();
+    if (entry.dueAt >= this.#nextLook) return;
+    this.#nextLook = entry.dueAt;
+    this.#wake.abort(woken);
   }
 
   async #read(entry: Entry): Promise<void> {
@@ -184,10 +205,10 @@ export class DocumentReader {
     // Connecting to many at once, and hearing from them at once, holds up everything else.
     this.#lastStart = this.#lastStart.then(() => nextTurn());
     await this.#lastStart;
+    entry.dueAt = Number.POSITIVE_INFINITY;
     const { planned } = entry;
     const place = planned.places[entry.turn++ % planned.places.length];
     if (this.#closing.signal.aborted || !place) return;
-    entry.dueAt = clock.monotonic();
     try {
       const fetched = await fetchDocument(place, { ...limits, maxBytes: this.#maxBytes }, this.#closing.signal);
       const now = clock.now();

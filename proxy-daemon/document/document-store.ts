@@ -10,7 +10,8 @@ import type {
   MergedDocument,
 } from '../document-source.ts';
 import { inSlices } from '../in-slices.ts';
-import { type DescribedService, ServiceDescriptions, toldPart } from './describe-service.ts';
+import { ServiceDescriptions, toldPart } from './describe-service.ts';
+import { DescribedServices } from './described-services.ts';
 import { formNumber, type GoodDocument } from './document-files.ts';
 import { DocumentReader } from './document-reader.ts';
 import { DocumentThread } from './document-thread.ts';
@@ -59,6 +60,8 @@ class DocumentStore implements DocumentSource {
   readonly #reader: DocumentReader;
   readonly #fragments: FragmentCache;
   readonly #descriptions = new ServiceDescriptions();
+  /** What is said of those in the plan. */
+  readonly #described = new DescribedServices();
   readonly #listeners = new Set<() => void>();
   readonly #closing = new AbortController();
   readonly #planner = new ServicePlanner();
@@ -198,6 +201,8 @@ class DocumentStore implements DocumentSource {
     this.#hasNewInfo = false;
     const hasNewStates = (await inSlices(this.#describe(dirty), this.#clock)) || hasNewPlan;
     if (!hasNewStates && !hasNewInfo) return;
+    const touched = hasNewPlan ? null : dirty;
+    this.#described.update(this.#planner.plan.services, touched, (service) => this.#descriptions.get(service));
     const before = this.#current.digest;
     this.#current = this.#made();
     if (!hasNewStates && before === this.#current.digest) return;
@@ -220,20 +225,10 @@ class DocumentStore implements DocumentSource {
 
   #made(): MergedDocument {
     const { title, description } = this.#info;
-    const described: DescribedService[] = [];
-    const parts = [...this.#clashingParts];
-    const digests = [JSON.stringify([formNumber, listsForm, title, description]), ...parts.map((part) => part.digest)];
-    let operations = 0;
-    for (const { service } of this.#planner.plan.services) {
-      const one = this.#descriptions.get(service);
-      if (one === undefined) continue;
-      described.push(one);
-      parts.push(one.part);
-      digests.push(one.part.digest);
-      operations += one.operations;
-    }
-    const digest = sha256(digests.join(' '));
-    const clashing = this.#clashing;
+    const [clashing, clashingParts] = [this.#clashing, this.#clashingParts];
+    const { all: described, parts, digests, operations } = this.#described;
+    const head = JSON.stringify([formNumber, listsForm, title, description]);
+    const digest = sha256([head, ...clashingParts.map((part) => part.digest), ...digests].join(' '));
     let sources: DocumentSourceState[] | undefined;
     return {
       digest,
@@ -243,7 +238,7 @@ class DocumentStore implements DocumentSource {
         sources ??= [...clashing, ...described.flatMap(({ states }) => states)];
         return sources;
       },
-      write: this.#writer(digest, parts),
+      write: this.#writer(digest, [...clashingParts, ...parts]),
     };
   }
 

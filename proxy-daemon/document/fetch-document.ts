@@ -33,7 +33,8 @@ export async function fetchDocument(
   signal?: AbortSignal,
 ): Promise<Fetched> {
   const origin = originOf(target);
-  const deadline = AbortSignal.timeout(limits.timeoutMs);
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), limits.timeoutMs);
   const agent = new Agent({ connections: 1, pipelining: 0, maxHeaderSize: 16_384 });
   try {
     const response = await agent.request({
@@ -44,7 +45,7 @@ export async function fetchDocument(
         accept: 'application/json, application/yaml;q=0.9, */*;q=0.5',
         'accept-encoding': 'gzip, deflate, br',
       },
-      signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+      signal: signal ? AbortSignal.any([signal, late.signal]) : late.signal,
     });
     try {
       refuseStatus(response);
@@ -56,8 +57,9 @@ export async function fetchDocument(
     }
   } catch (cause) {
     signal?.throwIfAborted();
-    throw explain(cause, deadline, limits, target);
+    throw explain(cause, late.signal, limits, target);
   } finally {
+    clearTimeout(timer);
     await agent.destroy();
   }
 }

@@ -45,8 +45,9 @@ function freeNumber(paths: GatewayPaths, form: DocumentForm, generation: number)
   return inPlace(paths, form) === nameOf(form, generation) ? generation + 1 : generation;
 }
 
-/** The name of the folder that is served; null where there is none, and of lists, which are one file. */
+/** The name of the folder that is served; null where there is none. Lists are one file, and no document's but the one in place. */
 function inPlace(paths: GatewayPaths, form: DocumentForm): string | null {
+  if (form === 'lists') return null;
   try {
     return readlinkSync(placeOf(paths, form));
   } catch {

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { parse } from 'yaml';
 import { createDocumentStore } from '../../../proxy-daemon/document/document-store.ts';
@@ -64,6 +65,20 @@ async function until(
 const pathsOf = (document: JsonObject) => Object.keys(objectAt(document, 'paths'));
 const stateOf = (store: DocumentSource, service: string) =>
   store.current().sources.find((source) => source.service === service);
+
+test.serial('an instance that moves while its document is being read is read at its new place at once', async (t) => {
+  const asked = Promise.withResolvers<ServerResponse>();
+  const slow = await startServer(t, (_, response) => asked.resolve(response));
+  const moved = await startServer(t, smallDocument(['/new']));
+  const store = startStore(t, await stateDir(t));
+  store.update([target('dns', slow)], info);
+  const response = await asked.promise;
+  store.update([target('dns', moved)], info);
+  // It is planned in one of the next turns of the event loop; the one asked answers only then.
+  for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+  response.end(JSON.stringify(smallDocument(['/old'])));
+  t.deepEqual(pathsOf(await until(store, (document) => pathsOf(document).includes('/dns/new'))), ['/dns/new']);
+});
 
 test.serial('before anything was read the document is empty, valid and says its generation', async (t) => {
   const current = startStore(t, await stateDir(t)).current();
