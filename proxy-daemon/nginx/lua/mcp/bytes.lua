@@ -12,7 +12,8 @@ local tonumber = tonumber
 
 local M = {}
 
--- How many bytes before the first such one there are, of those from `from` (counted from 0) up to `length`; nil where there is none.
+-- How many bytes before the first such one there are, of those from `from` (counted from 0, not behind `length`) up to `length`; nil
+-- where there is none.
 function M.index(bytes, from, length, byte)
   local place = C.memchr(bytes + from, byte, length - from)
   return place ~= nil and tonumber(cast(bytes_at, place) - bytes) or nil

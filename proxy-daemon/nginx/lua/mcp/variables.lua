@@ -11,9 +11,9 @@ local C, copy_of = ffi.C, ffi.string
 local get_request = base.get_request
 local read, write = C.ngx_http_lua_ffi_var_get, C.ngx_http_lua_ffi_var_set
 local ngx, get_own = ngx, getmetatable(ngx).__index
-local tonumber = tonumber
+local assert, tonumber = assert, tonumber
 
-local longest_name = 64
+local longest_name = 64 -- nginx writes names here in lower case
 local name_room = ffi.new('unsigned char[?]', longest_name)
 local value, value_length = ffi.new('unsigned char *[1]'), ffi.new('size_t[1]')
 local problem_size = 256
@@ -22,9 +22,15 @@ local problem_text = ffi.new('char *[1]')
 
 local M = {}
 
+-- Of a name that is written out where it is asked for, LuaJIT knows the answer when it compiles.
+local function length_of(name)
+  assert(#name <= longest_name, 'the name of a variable is too long')
+  return #name
+end
+
 -- Where nginx holds the value and how long it is, until the request ends or the variable is set; nil where there is none.
 function M.peek(name)
-  if read(get_request(), name, #name, name_room, 0, value, value_length, problem_text) ~= 0 then
+  if read(get_request(), name, length_of(name), name_room, 0, value, value_length, problem_text) ~= 0 then
     return nil, 0
   end
   return value[0], tonumber(value_length[0])
@@ -41,7 +47,7 @@ end
 -- `bytes`: a place of so many bytes, or a string of that length.
 function M.set(name, bytes, length)
   problem_length[0] = problem_size
-  if write(get_request(), name, #name, name_room, bytes, length, problem, problem_length) ~= 0 then
+  if write(get_request(), name, length_of(name), name_room, bytes, length, problem, problem_length) ~= 0 then
     error(copy_of(problem, problem_length[0]))
   end
 end
