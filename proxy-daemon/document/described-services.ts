@@ -2,60 +2,47 @@ import type { DescribedService } from './describe-service.ts';
 import type { ServicePart } from './service-part.ts';
 import { firstNotBefore } from './sorted-names.ts';
 
-/** What is said of all services, sorted by service, kept up to date: of thousands those that changed are looked at. */
-export class DescribedServices {
-  #all: readonly DescribedService[] = [];
-  #parts: readonly ServicePart[] = [];
-  #digests: readonly string[] = [];
-  #operations = 0;
-
-  get all(): readonly DescribedService[] {
-    return this.#all;
-  }
-
-  get parts(): readonly ServicePart[] {
-    return this.#parts;
-  }
-
+/**
+ * What is said of all services, sorted by service. What the document is made of stands beside it, so that nobody looks into a thousand
+ * objects because one of them changed. Pure.
+ */
+export interface DescribedServices {
+  all: readonly DescribedService[];
+  parts: readonly ServicePart[];
   /** Of the parts. */
-  get digests(): readonly string[] {
-    return this.#digests;
-  }
+  digests: readonly string[];
+  operations: number;
+}
 
-  get operations(): number {
-    return this.#operations;
-  }
+/** Gives what is said of a service; undefined where nothing is yet. */
+type Said = (service: string) => DescribedService | undefined;
 
-  /**
-   * `services`: all there are, sorted. `touched`: those of which something else may be said than before; null: any, or some came or
-   * went. `get` gives what is said of a service, undefined where nothing is yet.
-   */
-  update(
-    services: readonly { service: string }[],
-    touched: ReadonlySet<string> | null,
-    get: (service: string) => DescribedService | undefined,
-  ): void {
-    if (touched !== null && this.#replace(touched, get)) return;
-    this.#all = services.flatMap(({ service }) => get(service) ?? []);
-    this.#parts = this.#all.map(({ part }) => part);
-    this.#digests = this.#parts.map(({ digest }) => digest);
-    this.#operations = this.#all.reduce((sum, { operations }) => sum + operations, 0);
-  }
+export const nothingDescribed: DescribedServices = { all: [], parts: [], digests: [], operations: 0 };
 
-  /** False, and nothing is changed, where something is said of one for the first time. */
-  #replace(touched: ReadonlySet<string>, get: (service: string) => DescribedService | undefined): boolean {
-    const [all, parts, digests] = [[...this.#all], [...this.#parts], [...this.#digests]];
-    let operations = this.#operations;
-    for (const service of touched) {
-      const one = get(service);
-      const at = firstNotBefore(parts, service, (part) => part.service);
-      const before = parts[at]?.service === service ? all[at] : undefined;
-      if (one === undefined && before === undefined) continue;
-      if (one === undefined || before === undefined) return false;
-      operations += one.operations - before.operations;
-      [all[at], parts[at], digests[at]] = [one, one.part, one.part.digest];
-    }
-    [this.#all, this.#parts, this.#digests, this.#operations] = [all, parts, digests, operations];
-    return true;
+/** `services`: all there are, sorted. */
+export function describedServices(services: readonly { service: string }[], said: Said): DescribedServices {
+  const all = services.flatMap(({ service }) => said(service) ?? []);
+  const parts = all.map(({ part }) => part);
+  const digests = parts.map(({ digest }) => digest);
+  return { all, parts, digests, operations: all.reduce((sum, { operations }) => sum + operations, 0) };
+}
+
+/** The same as before, but for what is said of these; null where one of them is said something of for the first time, or nothing any more. */
+export function describedWith(
+  before: DescribedServices,
+  touched: Iterable<string>,
+  said: Said,
+): DescribedServices | null {
+  const [all, parts, digests] = [[...before.all], [...before.parts], [...before.digests]];
+  let { operations } = before;
+  for (const service of touched) {
+    const one = said(service);
+    const at = firstNotBefore(parts, service, (part) => part.service);
+    const last = parts[at]?.service === service ? all[at] : undefined;
+    if (one === undefined && last === undefined) continue;
+    if (one === undefined || last === undefined) return null;
+    operations += one.operations - last.operations;
+    [all[at], parts[at], digests[at]] = [one, one.part, one.part.digest];
   }
+  return { all, parts, digests, operations };
 }

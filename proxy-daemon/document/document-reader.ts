@@ -39,6 +39,7 @@ interface Entry extends Reading {
   failures: number;
   /** `clock.monotonic()` from which it is to be read again; never while it is read, unless something new is told of it meanwhile. */
   dueAt: number;
+  /** It is no entry any more: who still has it leaves it alone. */
   isGone: boolean;
   /** What was kept of it from before this process has been asked for. */
   isLoaded: boolean;
@@ -68,7 +69,7 @@ export class DocumentReader {
   readonly #closing = new AbortController();
   readonly #loop: Promise<void>;
   #wake = new AbortController();
-  /** Told of since it was looked last what is due: they may be. */
+  /** New, or moved, since they were looked at last. */
   #told = new Set<Entry>();
   /** `clock.monotonic()` at which it will be looked at all of them; while that is done, never. */
   #nextLook = 0;
@@ -93,7 +94,7 @@ export class DocumentReader {
       if (!keys.has(keyOf(version))) this.#forget(keyOf(version));
     }
     for (const version of versions) this.#plan(version);
-    if (versions.length > 0) this.#wake.abort(woken);
+    if (this.#told.size > 0) this.#wake.abort(woken);
   }
 
   reading(service: string, version: string): Reading | undefined {
@@ -119,12 +120,12 @@ export class DocumentReader {
     const now = this.#options.clock.monotonic();
     if (known?.planned === planned) return;
     if (known) {
-      this.#told.add(known);
       const moved = JSON.stringify(known.planned.places) !== JSON.stringify(planned.places);
       known.planned = planned;
       if (moved) {
         known.dueAt = now;
         known.failures = 0;
+        this.#told.add(known);
       }
       return;
     }
@@ -178,7 +179,7 @@ export class DocumentReader {
     const { planned } = entry;
     entry.isLoaded = true;
     const good = await this.#files.load(planned.service, planned.version);
-    if (!good || entry.good || this.#entries.get(keyOf(planned)) !== entry) return;
+    if (!good || entry.good || entry.isGone) return;
     entry.good = good;
     this.#options.changed(planned.service);
   }

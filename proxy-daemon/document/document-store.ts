@@ -11,7 +11,7 @@ import type {
 } from '../document-source.ts';
 import { inSlices } from '../in-slices.ts';
 import { ServiceDescriptions, toldPart } from './describe-service.ts';
-import { DescribedServices } from './described-services.ts';
+import { describedServices, describedWith, nothingDescribed } from './described-services.ts';
 import { formNumber, type GoodDocument } from './document-files.ts';
 import { DocumentReader } from './document-reader.ts';
 import { DocumentThread } from './document-thread.ts';
@@ -61,7 +61,7 @@ class DocumentStore implements DocumentSource {
   readonly #fragments: FragmentCache;
   readonly #descriptions = new ServiceDescriptions();
   /** What is said of those in the plan. */
-  readonly #described = new DescribedServices();
+  #described = nothingDescribed;
   readonly #listeners = new Set<() => void>();
   readonly #closing = new AbortController();
   readonly #planner = new ServicePlanner();
@@ -201,8 +201,9 @@ class DocumentStore implements DocumentSource {
     this.#hasNewInfo = false;
     const hasNewStates = (await inSlices(this.#describe(dirty), this.#clock)) || hasNewPlan;
     if (!hasNewStates && !hasNewInfo) return;
-    const touched = hasNewPlan ? null : dirty;
-    this.#described.update(this.#planner.plan.services, touched, (service) => this.#descriptions.get(service));
+    const said = (service: string) => this.#descriptions.get(service);
+    const known = hasNewPlan ? null : describedWith(this.#described, dirty, said);
+    this.#described = known ?? describedServices(this.#planner.plan.services, said);
     const before = this.#current.digest;
     this.#current = this.#made();
     if (!hasNewStates && before === this.#current.digest) return;

@@ -4,7 +4,7 @@ import { firstNotBefore } from './sorted-names.ts';
 
 /** What changed in the parts of all services since the thread that writes them was told last. */
 export interface PartsUpdate {
-  /** Of the update before this one; 0: none was, and `changed` holds all parts. */
+  /** The number of the update that this one changes; 0: none, and `changed` holds all parts. */
   after: number;
   number: number;
   changed: readonly ServicePart[];
@@ -18,8 +18,7 @@ export type PartsChange = Pick<PartsUpdate, 'changed' | 'gone'>;
 /** The parts as a thread keeps them, sorted by service, in groups. */
 export class PartsHeld {
   #number = 0;
-  /** Of all updates, also of those that began anew. */
-  #count = 0;
+  /** What the last update made other; null where it told all. */
   #change: PartsChange | null = null;
   #sorted: readonly ServicePart[] = [];
   #groups: readonly PartGroup[] = [];
@@ -28,7 +27,6 @@ export class PartsHeld {
   update({ after, number, changed, gone }: PartsUpdate): boolean {
     if (after !== 0 && after !== this.#number) return false;
     this.#number = number;
-    this.#count += 1;
     this.#change = after === 0 ? null : { changed, gone };
     if (after === 0 || gone.length > 0 || !this.#replace(changed)) this.#arrange(after === 0, changed, gone);
     return true;
@@ -42,15 +40,15 @@ export class PartsHeld {
     return this.#groups;
   }
 
-  /** How many updates there were. */
-  count(): number {
-    return this.#count;
+  /** Of the last update. */
+  get number(): number {
+    return this.#number;
   }
 
-  /** What is other than it was after so many updates; null where all may be. */
-  changesSince(count: number): PartsChange | null {
-    if (count === this.#count) return { changed: [], gone: [] };
-    return count === this.#count - 1 ? this.#change : null;
+  /** What is other than it was after the update of this number; null where all may be. */
+  changesSince(number: number): PartsChange | null {
+    if (number === this.#number) return { changed: [], gone: [] };
+    return number === this.#number - 1 ? this.#change : null;
   }
 
   /** Parts in the place of those of the same services. False where one is of another service: then nothing is changed. */
@@ -77,21 +75,23 @@ export class PartsHeld {
 
 /** The other end: says what to tell a thread that was told the same updates, or may have been ended since. */
 export class PartsTold {
+  /** Of the last update: no two have the same. */
   #number = 0;
+  #isForgotten = true;
   #parts: readonly ServicePart[] = [];
 
   /** What changes when the thread is to have exactly these parts. */
   update(parts: readonly ServicePart[]): PartsUpdate {
-    const [before, after] = [this.#parts, this.#number];
+    const [before, after] = this.#isForgotten ? [[], 0] : [this.#parts, this.#number];
     this.#parts = parts;
+    this.#isForgotten = false;
     this.#number += 1;
     return { after, number: this.#number, ...changeBetween(before, parts) };
   }
 
   /** After a failure nobody knows what the thread has: the next update tells all. */
   forget(): void {
-    this.#parts = [];
-    this.#number = 0;
+    this.#isForgotten = true;
   }
 }
 

@@ -45,7 +45,7 @@ function freeNumber(paths: GatewayPaths, form: DocumentForm, generation: number)
   return inPlace(paths, form) === nameOf(form, generation) ? generation + 1 : generation;
 }
 
-/** The name of the folder that is served; null where there is none. Lists are one file, and no document's but the one in place. */
+/** The name of the folder that the link in place leads to; null where there is no link, as of lists, which are a file. */
 function inPlace(paths: GatewayPaths, form: DocumentForm): string | null {
   if (form === 'lists') return null;
   try {
@@ -88,7 +88,7 @@ export async function removeOtherDocument(paths: GatewayPaths, form: DocumentFor
   const pieces = other === 'lists' ? [paths.documents.pieces] : [];
   const folders = [...othersThan(paths, other, []), ...pieces];
   await Promise.allSettled([
-    rm(placeOf(paths, other), { recursive: true, force: true }),
+    rm(placeOf(paths, other), { force: true }),
     ...folders.map((folder) => rm(folder, { recursive: true, force: true })),
   ]);
 }

@@ -70,14 +70,14 @@ interface Place {
 
 const told = new PartsTold();
 
-function place(folder: string, pieces: string | null): Place {
+function place(folder: string, pieces: string | null, services = join(folder, 'services')): Place {
   let number = 0;
   return {
     folder,
     async write(parts, digest, { monotonic = 0, past = [] } = {}) {
       number += 1;
       const [merged, served] = [join(folder, `merged-${number}`), join(folder, 'served')];
-      const to = { merged, served, past, services: join(folder, 'services'), pieces };
+      const to = { merged, served, past, services, pieces };
       publishDocument({ kind: 'publish', to, digest, head, parts: told.update(parts), now: 1_000_000, monotonic });
       await rm(served, { force: true });
       await symlink(merged, served);
@@ -221,6 +221,21 @@ test.serial('folders of documents before are removed along with the next one, an
     const merged = (await readdir(folder)).filter((name) => name.startsWith('merged'));
     t.deepEqual(merged.toSorted(), ['merged-2', 'merged-3']);
   }
+});
+
+test.serial("services' own files are of the document written last, in whichever way that was", async (t) => {
+  const dir = await tempDir(t);
+  const services = join(dir, 'services');
+  const whole = place(join(dir, 'whole'), null, services);
+  const lists = place(join(dir, 'lists'), join(dir, 'lists', 'pieces'), services);
+  const [first, second] = [1, 2].map((revision) => [partOf('dns', revision, all)]) as [ServicePart[], ServicePart[]];
+  const summary = async () =>
+    JSON.parse(await readFile(join(services, 'dns', 'openapi.json'), 'utf8')).paths['/dns'].summary;
+  await whole.write(first, 'one');
+  await lists.write(second, 'two');
+  t.is(await summary(), 'dns-2');
+  await whole.write(first, 'three');
+  t.is(await summary(), 'dns-1');
 });
 
 test.serial('a document goes from one way to the other and back without a change', async (t) => {

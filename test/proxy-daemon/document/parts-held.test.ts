@@ -29,7 +29,7 @@ test('what is held is what was told last, in the groups that it would have from 
       const [told, held] = [new PartsTold(), new PartsHeld()];
       const there = new Map<string, ServicePart>();
       let revision = 0;
-      let [count, seen] = [0, new Map<string, ServicePart>()];
+      let [number, seen] = [0, new Map<string, ServicePart>()];
       for (const { changed, turned, turns, forgets, looks } of steps) {
         revision += 1;
         for (const at of changed) there.set(services[at] ?? '', partOf(services[at] ?? '', revision));
@@ -42,13 +42,13 @@ test('what is held is what was told last, in the groups that it would have from 
         t.deepEqual(held.all(), parts);
         t.deepEqual(held.groups(), groupsOf(parts));
         if (!looks) continue;
-        const change = held.changesSince(count);
+        const change = held.changesSince(number);
         if (change) {
           for (const service of change.gone) seen.delete(service);
           for (const part of change.changed) seen.set(part.service, part);
           t.deepEqual([...seen].sort(byName), [...there].sort(byName), 'what is said to have changed is all that did');
         }
-        [count, seen] = [held.count(), new Map(there)];
+        [number, seen] = [held.number, new Map(there)];
       }
     }),
   );
@@ -58,14 +58,15 @@ test('one change is told as one, and changes one group', (t) => {
   const [told, held] = [new PartsTold(), new PartsHeld()];
   const parts = services.map((service) => partOf(service, 1));
   held.update(told.update(parts));
-  const [count, groups] = [held.count(), held.groups()];
+  const { number } = held;
+  const groups = held.groups();
   t.true(groups.length > 3);
   const next = parts.with(17, partOf(services[17] ?? '', 2));
   held.update(told.update(next));
-  t.deepEqual(held.changesSince(count), { changed: [next[17]], gone: [] } as never);
+  t.deepEqual(held.changesSince(number), { changed: [next[17]], gone: [] } as never);
   t.is(held.groups().filter((group, at) => group !== groups[at]).length, 1);
-  t.deepEqual(held.changesSince(held.count()), { changed: [], gone: [] });
-  t.is(held.changesSince(count - 1), null, 'who did not look in between must look at all');
+  t.deepEqual(held.changesSince(held.number), { changed: [], gone: [] });
+  t.is(held.changesSince(number - 1), null, 'who did not look in between must look at all');
 });
 
 test('an update on top of another one than that held is refused, and changes nothing', (t) => {
@@ -75,5 +76,5 @@ test('an update on top of another one than that held is refused, and changes not
   const before = held.all();
   t.false(held.update(told.update([partOf('a', 3)])));
   t.is(held.all(), before);
-  t.is(held.count(), 1);
+  t.is(held.number, 1);
 });

@@ -132,7 +132,10 @@ test('what was acknowledged is there, through cuts at any moment', async (t) => 
   const there = new Set<string>();
   // The last cut may only now be noticed.
   await eventually('the client to be connected again', async () => {
-    const { children } = await client.children('/').catch(() => ({ children: [] }));
+    const { children } = await client.children('/').catch((error) => {
+      if (isMcpError(error, 'REGISTRY_CONNECTION_LOSS')) return { children: [] };
+      throw error;
+    });
     for (const name of children) there.add(name);
     return children.length > 0;
   });

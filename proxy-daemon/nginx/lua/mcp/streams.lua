@@ -18,7 +18,6 @@ int shutdown(int fd, int how);
 
 local request_signature = 0x50545448 -- "HTTP", which nginx writes there itself
 local both_ways = 2
-local event_stream = 'text/event-stream'
 local peek, has = variables.peek, bytes.has
 
 local M = {}
@@ -41,7 +40,7 @@ function M.is_asked_for()
     return true
   end
   local accept, length = peek('http_accept')
-  return accept ~= nil and length >= #event_stream and has(accept, length, event_stream)
+  return accept ~= nil and has(accept, length, 'text/event-stream')
 end
 
 function M.mark(request)
